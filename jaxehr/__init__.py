@@ -1,0 +1,55 @@
+"""jaxehr: synthetic electronic health records by diffusion models, in JAX.
+
+    import jax, jaxehr
+
+    recipe = jaxehr.ehrdiff(train)                            # a DataFrame: one row per patient, or subject_id and code
+    synthesizer = jaxehr.fit(recipe, train, jax.random.key(0))
+    synthetic = synthesizer.sample(jax.random.key(1), 10_000)
+    jaxehr.evaluate(train, synthetic, holdout).save("report")
+
+Names are imported when they are first used, so that `import jaxehr` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxehr.data import Schema as Schema
+    from jaxehr.data import read_records as read_records
+    from jaxehr.data import write_records as write_records
+    from jaxehr.evaluation import Report as Report
+    from jaxehr.evaluation import evaluate as evaluate
+    from jaxehr.recipes import Recipe as Recipe
+    from jaxehr.recipes import Synthesizer as Synthesizer
+    from jaxehr.recipes import ehrdiff as ehrdiff
+    from jaxehr.recipes import fit as fit
+    from jaxehr.recipes import load as load
+    from jaxehr.samplers import karras as karras
+    from jaxehr.samplers import probability_flow as probability_flow
+
+_HOME = {
+    "Schema": "data",
+    "read_records": "data",
+    "write_records": "data",
+    "Report": "evaluation",
+    "evaluate": "evaluation",
+    "Recipe": "recipes",
+    "Synthesizer": "recipes",
+    "ehrdiff": "recipes",
+    "fit": "recipes",
+    "load": "recipes",
+    "karras": "samplers",
+    "probability_flow": "samplers",
+}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'jaxehr' has no attribute '{name}'")
+    return getattr(import_module(f"jaxehr.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,5 @@
+"""python -m jaxehr"""
+
+from jaxehr.cli import main
+
+raise SystemExit(main())

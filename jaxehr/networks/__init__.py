@@ -1,0 +1,5 @@
+"""Networks, as pure functions. The only folder that knows Flax Linen."""
+
+from jaxehr.networks.mlp import fourier as fourier
+from jaxehr.networks.mlp import mlp as mlp
+from jaxehr.networks.mlp import sinusoidal as sinusoidal

@@ -1,0 +1,94 @@
+"""The multilayer perceptron of EHRDiff, with the time in every block."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxehr.types import Key, Network
+
+Embedding = Callable[[Array], Array]  # a number [...] -> its features [..., feature]
+
+
+def sinusoidal(features: int) -> Embedding:
+    """sin and cos of t at features // 2 frequencies falling from 1 to 1e-4 (Vaswani et al. 2017).
+
+    Raises ValueError if features < 4: two frequencies are the least that have a spacing.
+    """
+    half = features // 2
+    if half < 2:
+        raise ValueError(f"a sinusoidal embedding needs at least 4 features; got {features}")
+    frequency = np.exp(-np.log(10_000) * np.arange(half) / (half - 1)).astype(np.float32)
+
+    def embed(t: Array) -> Array:
+        angle = t[..., None] * frequency
+        return jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], axis=-1)
+
+    return embed
+
+
+def fourier(frequencies: int = 16, *, seed: int = 0) -> Embedding:
+    """t, then sin and cos of 2 pi w t with fixed w ~ N(0, 1): 2 frequencies + 1 features.
+
+    EHRDiff draws w once and stores it with the weights; here it follows from the seed.
+    """
+    w = np.random.default_rng(seed).normal(size=frequencies).astype(np.float32)
+
+    def embed(t: Array) -> Array:
+        angle = 2 * np.pi * t[..., None] * w
+        return jnp.concatenate([t[..., None], jnp.sin(angle), jnp.cos(angle)], axis=-1)
+
+    return embed
+
+
+def mlp(
+    columns: int, *, width: tuple[int, ...], time_width: int, embedding: Embedding
+) -> Network:
+    """EHRDiff's network (Yuan et al. 2024; the authors' LinearModel).
+
+        time  = Linear(SiLU(Linear(embedding(t))))
+        block = Linear(ReLU(x + Linear(time)))           # the time is added before the ReLU, in the input's width
+
+    One block from `columns` to width[0], one between neighbours, one back to `columns`; no norm, no residual.
+    Weights and biases start uniform in +-1/sqrt(fan in), as PyTorch's do.
+
+    A scalar time is embedded once for all rows, which is what makes sampling cheap.
+    """
+    module = _MLP((*width, columns), time_width, embedding)
+
+    def init(key: Key) -> dict[str, Any]:
+        return module.init(key, jnp.zeros((1, columns)), jnp.zeros(()))["params"]
+
+    def apply(params, x: Float[Array, "*batch column"], t: Float[Array, "..."]) -> Array:
+        return module.apply({"params": params}, x, t)
+
+    return Network(init, apply)
+
+
+class _MLP(nn.Module):
+    width: tuple[int, ...]
+    time_width: int
+    embedding: Embedding
+
+    @nn.compact
+    def __call__(self, x, t):
+        features = self.embedding(t)
+        hidden = _linear(self.time_width, features, "time_in")(features)
+        time = _linear(self.time_width, hidden, "time_out")(nn.silu(hidden))
+        for i, width in enumerate(self.width):
+            h = nn.relu(x + _linear(x.shape[-1], time, f"time_{i}")(time))
+            x = _linear(width, h, f"block_{i}")(h)
+        return x
+
+
+def _linear(width: int, x: Array, name: str) -> nn.Dense:
+    bound = x.shape[-1] ** -0.5
+
+    def uniform(key, shape, dtype=jnp.float32):
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+    return nn.Dense(width, kernel_init=uniform, bias_init=uniform, name=name)

@@ -1,0 +1,93 @@
+"""A diffusion model: a process, a network, a denoiser, a loss, a sampler and a grid, made into a Model."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxehr.losses import denoising_loss
+from jaxehr.processes import Gaussian
+from jaxehr.types import Denoiser, Draw, Grid, Key, Model, Network, Params, Sampler
+
+
+class Layout(NamedTuple):
+    """Which columns of the matrix are what: numbers first, then bits, then one-hot groups."""
+
+    numbers: int
+    bits: int
+    classes: tuple[int, ...]
+
+    @property
+    def columns(self) -> int:
+        return self.numbers + self.bits + sum(self.classes)
+
+
+def diffusion_model(
+    process: Gaussian,
+    network: Network,
+    denoiser: Callable[[Callable], Denoiser],
+    *,
+    columns: int,
+    times: Callable[[Key, tuple[int, ...]], Array],
+    weight: Callable[[Array], Array],
+    sampler: Sampler,
+    grid: Callable[[int], Grid],
+    steps: int,
+    finish: Callable[[Key, Denoiser, Array, float], Array] | None = None,
+) -> Model:
+    """A Model on rows of `columns` numbers.
+
+    denoiser    makes a denoiser of x -> raw network output
+    times       (key, shape) -> the noise levels of a training batch
+    steps       of the recipe's own grid
+    finish      (key, denoise, x at grid[-1], grid[-1]) -> the record; None leaves x as it is
+    """
+
+    def denoise_with(params: Params) -> Denoiser:
+        return denoiser(lambda x, t: network.apply(params, x, t))
+
+    def loss(params: Params, key: Key, x0: Float[Array, "batch column"]) -> Array:
+        time_key, noise_key = jax.random.split(key)
+        t = times(time_key, x0.shape[:1])
+        eps = jax.random.normal(noise_key, x0.shape)
+        return denoising_loss(denoise_with(params), process, x0, t, eps, weight=weight)
+
+    def draw(
+        params: Params, key: Key, *, sampler: Sampler = sampler, grid: Grid = grid(steps)
+    ) -> Draw:
+        prior_key, path_key, finish_key = jax.random.split(key, 3)
+        denoise = denoise_with(params)
+        x_T = process.prior(prior_key, (columns,), float(grid[0]))
+        x, nfe = sampler(path_key, denoise, process, x_T, grid)
+        if finish is None:
+            return Draw(x, nfe)
+        return Draw(finish(finish_key, denoise, x, float(grid[-1])), nfe + int(grid[-1] > 0))
+
+    return Model(network.init, loss, draw, grid)
+
+
+def posterior_draw(layout: Layout) -> Callable[[Key, Denoiser, Array, float], Array]:
+    """Reads the denoised value as what it is, the posterior mean, and draws from it.
+
+    A denoised bit is P(bit = 1 | x_t), a denoised one-hot group the probabilities of its categories; numbers stay as
+    they are. Rounding keeps only what is more likely than not, which no rare code ever is while noise is left.
+    """
+    discrete = layout.numbers + layout.bits
+
+    def finish(key: Key, denoise: Denoiser, x: Array, t: float) -> Array:
+        mean = denoise(x, jnp.asarray(t, x.dtype)) if t > 0 else x
+        bit_key, group_key = jax.random.split(key)
+        probability = mean[layout.numbers : discrete]
+        bits = jax.random.uniform(bit_key, probability.shape) < probability
+        parts = [mean[: layout.numbers], bits.astype(x.dtype)]
+        start = discrete
+        for i, k in enumerate(layout.classes):
+            logits = jnp.log(jnp.clip(mean[start : start + k], 1e-6))
+            chosen = jax.random.categorical(jax.random.fold_in(group_key, i), logits)
+            parts.append(jax.nn.one_hot(chosen, k, dtype=x.dtype))
+            start += k
+        return jnp.concatenate(parts)
+
+    return finish

@@ -1,0 +1,114 @@
+"""EHRDiff: Yuan, Zhou and Yu, "EHRDiff: Exploring Realistic EHR Synthesis with Diffusion Models", TMLR 2024.
+
+Composition     EDM preconditioning and noise levels (Karras et al. 2022) over one row of numbers per patient,
+                a six-block MLP, AdamW with warm-up and cosine, an exponential moving average, Heun on 32 Karras steps
+                (63 evaluations), clip and round.
+Differences     sigma_data is measured from the data (the authors set 0.14, 0.03, 0.003 by hand). Rows of a batch are
+                drawn with replacement (theirs: shuffled epochs). The sampler's state is float32 (theirs: float64).
+                The warm-up is at most a tenth of all steps. Missing numbers have an indicator column.
+                `posterior_sigma` is ours.
+Expected        MIMIC-III, 1,782 codes: prevalence Pearson about 0.99, slope about 1.00.
+"""
+
+from functools import partial
+
+import optax
+import pandas as pd
+
+from jaxehr import denoisers
+from jaxehr.data import Codec, Schema, fit_codec, matrix
+from jaxehr.losses import edm_weight, log_normal
+from jaxehr.networks import fourier, mlp, sinusoidal
+from jaxehr.processes import Gaussian, edm
+from jaxehr.recipes.diffusion import Layout, diffusion_model, posterior_draw
+from jaxehr.recipes.recipe import Recipe, Stage
+from jaxehr.samplers import karras, probability_flow
+
+CODES = {"width": (1024, 384, 384, 384, 1024), "time_width": 384, "batch_size": 1024}
+TABLE = {"width": (512, 768, 1024, 768, 512), "time_width": 128, "batch_size": 256}
+
+
+def ehrdiff(
+    data: pd.DataFrame | Codec,
+    schema: Schema | None = None,
+    *,
+    sigma_data: float | None = None,
+    width: tuple[int, ...] | None = None,
+    time_width: int | None = None,
+    fourier_frequencies: int | None = None,
+    steps: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float = 3e-4,
+    warmup: int | None = None,
+    ema_decay: float = 0.999,
+    sigma_min: float = 0.02,
+    sigma_max: float = 80.0,
+    rho: float = 7.0,
+    sampling_steps: int = 32,
+    posterior_sigma: float | None = None,
+) -> Recipe:
+    """EHRDiff (Yuan et al. 2024): EDM diffusion of codes or tables with an MLP.
+
+    data                    training records, or the codec of an earlier fit (then sigma_data must be given)
+    sigma_data              standard deviation of the encoded training matrix; measured if not given
+    width, time_width       of the MLP; the authors' MIMIC sizes for codes, their CinC sizes for tables
+    fourier_frequencies     random Fourier features of the noise level; 0 is the sinusoidal embedding as wide as the
+                            data. By default 0 for codes and 16 for tables, as the authors have it
+    steps                   by default 5,000 epochs, as published
+    warmup                  by default 20,000, but at most a tenth of the steps
+    sigma_min, sigma_max    ends of the sampling grid, with `rho` and `sampling_steps`
+    posterior_sigma         None rounds, as published. A noise level stops the sampler there and draws bits and
+                            categories from the denoised value, which is their posterior probability
+    """
+    codec = fit_codec(data, schema) if isinstance(data, pd.DataFrame) else data
+    preset = CODES if codec.schema.records == "codes" else TABLE
+    layout = Layout(codec.sizes["number"], codec.sizes["bit"], codec.classes)
+    if sigma_data is None:
+        if not isinstance(data, pd.DataFrame):
+            raise ValueError("sigma_data is measured from records; with a codec alone, give it")
+        sigma_data = float(matrix(codec.encode(data), codec).std(dtype="float64"))
+    width = tuple(width or preset["width"])
+    time_width = time_width or preset["time_width"]
+    batch_size = batch_size or preset["batch_size"]
+    if fourier_frequencies is None:
+        fourier_frequencies = 0 if preset is CODES and layout.columns >= 4 else 16
+    steps = steps or (codec.rows // batch_size + 1) * 5000
+    warmup = min(20_000, steps // 10) if warmup is None else warmup
+
+    settings = {
+        "sigma_data": sigma_data,
+        "width": width,
+        "time_width": time_width,
+        "fourier_frequencies": fourier_frequencies,
+        "steps": steps,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "warmup": warmup,
+        "ema_decay": ema_decay,
+        "sigma_min": sigma_min,
+        "sigma_max": sigma_max,
+        "rho": rho,
+        "sampling_steps": sampling_steps,
+        "posterior_sigma": posterior_sigma,
+    }
+    embedding = fourier(fourier_frequencies) if fourier_frequencies else sinusoidal(layout.columns)
+    low = {"sigma_min": sigma_min} if posterior_sigma is None else _stopping_at(posterior_sigma)
+    model = diffusion_model(
+        Gaussian(edm()),
+        mlp(layout.columns, width=width, time_width=time_width, embedding=embedding),
+        partial(denoisers.edm, sigma_data=sigma_data),
+        columns=layout.columns,
+        times=log_normal,
+        weight=edm_weight(sigma_data),
+        sampler=probability_flow(),
+        grid=partial(karras, sigma_max=sigma_max, rho=rho, **low),
+        steps=sampling_steps,
+        finish=None if posterior_sigma is None else posterior_draw(layout),
+    )
+    rate = optax.warmup_cosine_decay_schedule(0.0, learning_rate, warmup, steps)
+    stage = Stage("denoiser", model, optax.adamw(rate, weight_decay=0.0), steps, ema_decay)
+    return Recipe("ehrdiff", settings, codec, (stage,), batch_size)
+
+
+def _stopping_at(sigma: float) -> dict[str, float]:
+    return {"sigma_min": sigma, "last": sigma}

@@ -1,0 +1,173 @@
+"""A recipe is a published choice of codec, model, optimizer and steps; fitting it gives a synthesizer."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import optax
+import pandas as pd
+
+from jaxehr.data import Codec, matrix
+from jaxehr.recipes import run
+from jaxehr.recipes.sampling import draw_records
+from jaxehr.training import train
+from jaxehr.training.checkpoint import Checkpoints
+from jaxehr.types import Grid, Key, Model, Params, Sampler
+
+
+class Stage(NamedTuple):
+    """One training: its parameters live under `name`."""
+
+    name: str
+    model: Model
+    optimizer: optax.GradientTransformation
+    steps: int
+    ema_decay: float = 0.999
+
+
+class Recipe(NamedTuple):
+    """All that is chosen before training.
+
+    name        of the function that makes it: name(codec, **settings) makes the same recipe again
+    settings    plain values, nothing left to a default
+    stages      trained in order; the last one is drawn from
+    """
+
+    name: str
+    settings: dict[str, Any]
+    codec: Codec
+    stages: tuple[Stage, ...]
+    batch_size: int
+
+
+class Synthesizer(NamedTuple):
+    """A fitted recipe: params holds the averaged parameters of each stage by name."""
+
+    recipe: Recipe
+    params: dict[str, Params]
+
+    def sample(
+        self,
+        key: Key,
+        n: int,
+        *,
+        sampler: Sampler | None = None,
+        grid: Grid | None = None,
+        batch_size: int = 1024,
+    ) -> pd.DataFrame:
+        """n synthetic patients, in the columns, order and dtypes of the training records.
+
+        Patient i depends on (key, i) alone: not on n, the batch size, or the number of devices.
+
+        sampler, grid   None stands for the recipe's own
+        Raises ValueError if n < 1.
+        """
+        frames = self.stream(key, n, sampler=sampler, grid=grid, batch_size=batch_size)
+        return pd.concat(list(frames), ignore_index=True)
+
+    def stream(
+        self,
+        key: Key,
+        n: int,
+        *,
+        sampler: Sampler | None = None,
+        grid: Grid | None = None,
+        batch_size: int = 1024,
+    ) -> Iterator[pd.DataFrame]:
+        """As `sample`, a batch at a time: n may be more than memory holds."""
+        stage = self.recipe.stages[-1]
+        options = {"sampler": sampler, "grid": grid, "batch_size": batch_size}
+        parts = draw_records(stage.model, self.params[stage.name], self.recipe.codec, key, n, **options)
+        first = 0
+        for part in parts:
+            yield self.recipe.codec.decode(part, first=first)
+            first += len(part["bit"])
+
+    def save(self, path: str | Path) -> None:
+        """Writes what `load` needs: settings, codec, schema and parameters. No training state, no records.
+
+        Raises run.RunError if there is a run at `path` already.
+        """
+        run.create(Path(path), self.recipe)
+        for stage in self.recipe.stages:
+            checkpoints = Checkpoints(run.checkpoints(Path(path), stage.name))
+            checkpoints.save(stage.steps, self.params[stage.name])
+            checkpoints.wait()
+            checkpoints.close()
+
+
+def fit(
+    recipe: Recipe,
+    data: pd.DataFrame,
+    key: Key,
+    *,
+    run_dir: str | Path | None = None,
+    resume: bool = False,
+    **options: Any,
+) -> Synthesizer:
+    """Trains every stage of `recipe` on `data`.
+
+    run_dir     keeps checkpoints, metrics.jsonl, settings, codec and schema there
+    resume      continue the run in run_dir; it then equals an unbroken one
+    options     of jaxehr.training.train: checkpoint_every, steps_per_dispatch, devices
+
+    Raises run.RunError where run_dir holds another run; training.Diverged, training.Interrupted.
+    """
+    table = matrix(recipe.codec.encode(data), recipe.codec)
+    path = None if run_dir is None else Path(run_dir)
+    if path is not None:
+        print_ = run.fingerprint(table, key)
+        run.reopen(path, recipe, print_) if resume else run.create(path, recipe, print_)
+    params = {}
+    for i, stage in enumerate(recipe.stages):
+        params[stage.name] = train(
+            stage.model,
+            stage.optimizer,
+            table,
+            jax.random.fold_in(key, i),
+            steps=stage.steps,
+            batch_size=recipe.batch_size,
+            ema_decay=stage.ema_decay,
+            name=stage.name,
+            run=path,
+            resume=resume,
+            **options,
+        )
+    return Synthesizer(recipe, params)
+
+
+def load(path: str | Path, *, recipe: Callable[..., Recipe] | None = None, **changes) -> Synthesizer:
+    """The synthesizer of a run, or one that was saved.
+
+    recipe      the function that made it, if it is not one of jaxehr.recipes
+    changes     settings to change, such as sampling_steps or posterior_sigma
+    Raises run.RunError if there is no run at `path`, or none that this version can read.
+    """
+    path = Path(path)
+    name, settings, codec = run.read(path)
+    if recipe is None:
+        recipe = _published(name, path)
+    made = recipe(codec, **{**settings, **changes})
+    params = {}
+    for stage in made.stages:
+        shapes = jax.eval_shape(stage.model.init, jax.random.key(0))
+        folder = run.checkpoints(path, stage.name)
+        found = Checkpoints(folder).restore(shapes) if folder.is_dir() else None
+        if found is None:
+            raise run.RunError(f"{path} has no checkpoint of its {stage.name} yet; fit it with --resume")
+        params[stage.name] = jax.tree.map(np.asarray, found[1])
+    return Synthesizer(made, params)
+
+
+def _published(name: str, path: Path) -> Callable[..., Recipe]:
+    from jaxehr import recipes
+
+    found = getattr(recipes, name, None)
+    if found is None:
+        raise run.RunError(
+            f"{path} was made by the recipe '{name}', which is not one of jaxehr's; "
+            "load it in Python with load(path, recipe=...)"
+        )
+    return found

@@ -1,0 +1,8 @@
+"""Training: one pure step, many steps a dispatch, checkpoints that a broken run continues from."""
+
+from jaxehr.training.fit import Diverged as Diverged
+from jaxehr.training.fit import Interrupted as Interrupted
+from jaxehr.training.fit import train as train
+from jaxehr.training.step import State as State
+from jaxehr.training.step import init_state as init_state
+from jaxehr.training.step import train_step as train_step

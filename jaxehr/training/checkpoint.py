@@ -1,0 +1,129 @@
+"""Checkpoints that are complete, checked, or not there.
+
+Orbax writes them beside and renames. What it does not do is notice a flipped bit (it restores silently wrong values),
+so each step carries a digest of every leaf, and a step that fails its digest is passed over for the one before.
+"""
+
+import hashlib
+import logging
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxehr.types import Params
+
+log = logging.getLogger(__name__)
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be written or read; the message says which and what to do."""
+
+
+class Checkpoints:
+    """The last three checkpoints of one stage, written while training goes on.
+
+    Each holds `ema`, which is what sampling reads, and `state`, the rest of what a resumed run needs.
+    """
+
+    def __init__(self, folder: Path, *, keep: int = 3):
+        import orbax.checkpoint as ocp
+
+        self.folder = Path(folder).absolute()
+        self._manager = ocp.CheckpointManager(
+            self.folder,
+            options=ocp.CheckpointManagerOptions(max_to_keep=keep, create=True),
+            item_names=("ema", "state", "digest"),
+        )
+
+    def save(self, step: int, ema: Params, state: Any = ()) -> None:
+        """Starts writing; raises CheckpointError where the write before this one failed."""
+        import orbax.checkpoint as ocp
+
+        ema, state = jax.tree.map(np.asarray, (ema, state))
+        items = {"ema": ocp.args.StandardSave(ema), "digest": ocp.args.JsonSave(_digest(ema, state))}
+        if jax.tree.leaves(state):
+            items["state"] = ocp.args.StandardSave(state)
+        with self._said_plainly(f"the checkpoint of step {step}"):
+            self._manager.save(step, args=ocp.args.Composite(**items), force=True)
+
+    def wait(self) -> None:
+        """Until all is on the disk."""
+        with self._said_plainly("the last checkpoint"):
+            self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        self._manager.close()
+
+    def steps(self) -> list[int]:
+        return sorted(self._manager.all_steps())
+
+    def restore(self, ema: Params, state: Any = None) -> tuple[int, Params, Any] | None:
+        """The newest step whose digest holds, shaped like `ema` and (where given) `state`; None if there is none.
+
+        Raises CheckpointError if there are steps but none is whole.
+        """
+        steps = self.steps()
+        for step in reversed(steps):
+            try:
+                return step, *self._read(step, ema, state)
+            except Exception as error:
+                log.warning("checkpoint %d is damaged and passed over: %s", step, _line(error))
+        if steps:
+            raise CheckpointError(
+                f"none of the checkpoints {steps} in {self.folder} can be read; "
+                "they are damaged, or of another network: fit again"
+            )
+        return None
+
+    def _read(self, step: int, ema: Params, state: Any) -> tuple[Params, Any]:
+        import orbax.checkpoint as ocp
+
+        items = {"ema": ocp.args.StandardRestore(ema), "digest": ocp.args.JsonRestore()}
+        if state is not None:
+            items["state"] = ocp.args.StandardRestore(state)
+        read = self._manager.restore(step, args=ocp.args.Composite(**items))
+        found = read["ema"], read["state"] if state is not None else ()
+        expected = dict(read["digest"])
+        for name, digest in _digest(*found).items():
+            if expected.get(name) != digest:
+                raise ValueError(f"the digest of {name} does not match")
+        return found
+
+    def _said_plainly(self, what: str):
+        return _PlainErrors(what, self.folder)
+
+
+class _PlainErrors:
+    """Turns Orbax's long errors into one line, whatever their type."""
+
+    def __init__(self, what: str, folder: Path):
+        self.what, self.folder = what, folder
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if isinstance(error, Exception):
+            text = str(error)
+            full = "No space left" in text or "RESOURCE_EXHAUSTED" in text
+            reason = "the disk is full; free some space and --resume" if full else _line(error)
+            raise CheckpointError(
+                f"{self.what} could not be written in {self.folder}: {reason}"
+            ) from error
+
+
+def _digest(ema: Params, state: Any) -> dict[str, str]:
+    """sha256 of each leaf's bytes, with its dtype and shape."""
+    digests = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path({"ema": ema, "state": state}):
+        array = np.asarray(leaf)
+        head = f"{array.dtype} {array.shape} ".encode()
+        name = jax.tree_util.keystr(path)
+        digests[name] = hashlib.sha256(head + array.tobytes()).hexdigest()
+    return digests
+
+
+def _line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,69 @@
+"""The words that every part shares.
+
+A process says how data is noised; a denoiser says what it thinks the clean data was; a solver carries
+noise to data along a grid; a recipe is a published choice of those.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, UInt32
+
+Key = PRNGKeyArray | UInt32[Array, "2"]
+X = PyTree[Array]  # one array, or a dict of arrays for mixed records
+Time = Float[Array, "*batch"] | float  # one time for all rows, or one per row
+Params = PyTree[Array]
+Grid = Float[Array | np.ndarray, "n+1"]  # times from noise to data, falling
+
+Denoiser = Callable[[X, Time], X]  # (x_t, t) -> what x_0 is thought to be
+
+
+class Process(Protocol):
+    """How data is noised. `s` is an earlier (cleaner) time than `t`."""
+
+    def prior(self, key: Key, shape: tuple[int, ...], t: Time) -> X: ...
+
+    def corrupt(self, key: Key, x0: X, t: Time) -> X: ...
+
+    def posterior(self, key: Key, x0: X, x: X, t: Time, s: Time, eta: float = 1.0) -> X: ...
+
+
+class Draw(NamedTuple):
+    """What a sampler returns: the records, and the network evaluations really spent on each."""
+
+    x: X
+    nfe: Int[Array, "*batch"]
+
+
+class Sampler(Protocol):
+    """From noise to data: x_T lies at grid[0]; the result lies at grid[-1]."""
+
+    def __call__(self, key: Key, denoise: Denoiser, process: Any, x_T: X, grid: Grid) -> Draw: ...
+
+
+class Network(NamedTuple):
+    """A network as two pure functions.
+
+    init    (key) -> params
+    apply   (params, x, t) -> raw output; t is a scalar, or one number per row of x
+    """
+
+    init: Callable[[Key], Params]
+    apply: Callable[..., X]
+
+
+class Model(NamedTuple):
+    """Something that is trained by a loss and then drawn from.
+
+    init    (key) -> params
+    loss    (params, key, x0) -> one number per row, so that each patient's gradient can be clipped
+    draw    (params, key, *, sampler=None, grid=None) -> Draw of one record; vmap it for more.
+            None stands for the recipe's own choice.
+    grid    (n) -> the recipe's own kind of grid with n steps; None where there is no grid
+    """
+
+    init: Callable[[Key], Params]
+    loss: Callable[[Params, Key, X], Float[Array, "batch"]]
+    draw: Callable[..., Draw]
+    grid: Callable[[int], Grid] | None = None

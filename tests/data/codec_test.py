@@ -1,0 +1,150 @@
+"""decode(encode(frame)) == frame, for everything that a hospital's file may hold."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxehr.data import (
+    CodesCodec,
+    DataError,
+    Schema,
+    codec_from_json,
+    fit_codec,
+    long_frame,
+    matrix,
+    parts_of,
+)
+
+ROWS = 12
+words = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=8)
+
+
+def column(values, missing=False):
+    values = st.lists(values, min_size=ROWS, max_size=ROWS)
+    if not missing:
+        return values
+    gaps = st.lists(st.booleans(), min_size=ROWS - 1, max_size=ROWS - 1)
+    return st.tuples(values, gaps).map(
+        lambda pair: [pair[0][0], *(None if gap else v for v, gap in zip(pair[0][1:], pair[1], strict=True))]
+    )
+
+
+def decimal(places):
+    return st.integers(-(10**8), 10**8).map(lambda i: i / 10**places)
+
+
+@st.composite
+def frames(draw):
+    dates = pd.to_datetime(draw(column(st.integers(0, 30_000))), unit="D")
+    stamps = pd.Series(draw(column(st.integers(0, 10**9), True)), dtype="Int64")
+    return pd.DataFrame(
+        {
+            "count": pd.Series(draw(column(st.integers(-(10**9), 10**9))), dtype="int64"),
+            "count or nothing": pd.Series(draw(column(st.integers(-999, 999), True)), dtype="float64"),
+            "nullable count": pd.Series(draw(column(st.integers(0, 99), True)), dtype="Int64"),
+            "lab": pd.Series(draw(column(decimal(3))), dtype="float64"),
+            "lab or nothing": pd.Series(draw(column(decimal(1), True)), dtype="float64"),
+            "dead": pd.Series(draw(column(st.booleans())), dtype="bool"),
+            "dead or unknown": pd.Series(draw(column(st.booleans(), True)), dtype="boolean"),
+            "zero or one": pd.Series(draw(column(st.integers(0, 1))), dtype="int64"),
+            "unit": pd.Series(draw(column(st.sampled_from(["ICU", "icu", " Ward 3", "é"]))), dtype="str"),
+            "unit or nothing": pd.Series(draw(column(st.sampled_from("ABC"), True)), dtype="str"),
+            "grade": pd.Series(draw(column(st.sampled_from("xyz")))).astype("category"),
+            "day as text": dates.strftime("%Y-%m-%d").astype("str"),
+            "admitted": pd.to_datetime(stamps, unit="s").astype("datetime64[us]"),
+        }
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(frames())
+def test_decode_is_the_inverse_of_encode(frame):
+    codec = codec_from_json(json.loads(json.dumps(fit_codec(frame).to_json())))
+    assert isinstance(codec.schema, Schema)
+    parts = codec.encode(frame)
+    decoded = codec.decode(parts_of(matrix_float64(parts, codec), codec))
+    pd.testing.assert_frame_equal(decoded, as_read(frame), check_exact=True)
+
+
+def matrix_float64(parts, codec):
+    """`matrix`, in the host's precision: what decoding itself may lose, and nothing else."""
+    made = matrix(parts, codec).astype(np.float64)
+    made[:, : codec.sizes["number"]] = parts["number"]
+    return made
+
+
+def as_read(frame):
+    """Categories that no row has are not learnt."""
+    return frame.assign(grade=frame["grade"].cat.remove_unused_categories())
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sets(st.tuples(st.integers(0, 9), st.text("abc.1", min_size=1, max_size=4)), min_size=1))
+def test_codes_there_and_back(pairs):
+    frame = pd.DataFrame(sorted(pairs), columns=["subject_id", "code"])
+    codec = codec_from_json(json.loads(json.dumps(fit_codec(frame).to_json())))
+    assert isinstance(codec, CodesCodec)
+    parts = codec.encode(frame)
+    assert parts["bit"].sum() == len(frame)
+    back = long_frame(parts["bit"], frame["subject_id"].unique(), codec.codes)
+    pd.testing.assert_frame_equal(back, frame, check_dtype=False)
+    numbered = codec.decode(parts_of(matrix(parts, codec), codec))
+    assert numbered["subject_id"].nunique() == frame["subject_id"].nunique()
+    assert list(numbered["code"]) == list(frame["code"])
+
+
+def test_ids_are_made_anew():
+    frame = pd.DataFrame({"mrn": [f"H{i:03}" for i in range(30)], "patient_id": range(100, 130), "age": [40] * 30})
+    codec = fit_codec(frame)
+    assert [c.kind for c in codec.schema.columns] == ["id", "id", "integer"]
+    decoded = codec.decode(codec.encode(frame), first=5)
+    assert decoded["patient_id"].tolist() == list(range(6, 36))
+    assert not set(decoded["mrn"]) & set(frame["mrn"])
+    assert decoded["mrn"].is_unique
+
+
+def test_out_of_range_draws_are_clipped_to_what_was_seen():
+    codec = fit_codec(pd.DataFrame({"lab": [1.25, 3.5], "age": [10, 20]}))
+    decoded = codec.decode(parts_of(np.array([[-3.0, 9.0], [0.5004, 0.449]]), codec))
+    assert decoded["lab"].tolist() == [1.25, 2.38]
+    assert decoded["age"].tolist() == [20, 14]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([None, None], "no value at all"),
+        ([1.0, np.inf], "infinite"),
+        (["a", 1], "mixes text"),
+    ],
+)
+def test_values_that_cannot_be_learnt(values, said):
+    with pytest.raises(DataError, match=said):
+        fit_codec(pd.DataFrame({"x": pd.Series(values, dtype=object if "a" in values else None)}))
+
+
+def test_free_text_is_refused_and_can_be_declared_an_id():
+    frame = pd.DataFrame({"note": [f"patient seen {i % 290}" for i in range(300)], "age": range(300)})
+    with pytest.raises(DataError, match="'note' has 290 different texts"):
+        Schema.infer(frame)
+
+
+def test_a_category_never_seen_is_named():
+    codec = fit_codec(pd.DataFrame({"sex": ["f", "m", "f"]}))
+    with pytest.raises(DataError, match="'sex' has 'x'"):
+        codec.encode(pd.DataFrame({"sex": ["x"]}))
+
+
+def test_a_kind_that_does_not_fit_is_refused():
+    frame = pd.DataFrame({"lab": [1.5, 2.0], "unit": ["a", "b"]})
+    schema = Schema.infer(frame)
+    with pytest.raises(DataError, match="'lab' is to be integer, but holds 1.5"):
+        fit_codec(frame, schema.with_kind("lab", "integer"))
+    with pytest.raises(DataError, match="'unit' is to be numerical"):
+        fit_codec(frame, schema.with_kind("unit", "numerical"))
+    codec = fit_codec(frame, schema.with_kind("lab", "categorical"))
+    pd.testing.assert_frame_equal(codec.decode(codec.encode(frame)), frame)
