@@ -1,0 +1,127 @@
+"""Data frames made comparable: the same columns, in the same numbers, for every set of records."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int, Int8
+
+from jaxehr.data import DataError, Schema, code_matrix
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numbers are NaN, and labels 0, where a value is missing; `values` gives the spelling of labels 1, 2, ..."""
+
+    numbers: Float[np.ndarray, "n p"]
+    labels: Int[np.ndarray, "n q"]
+    number_names: tuple[str, ...]
+    label_names: tuple[str, ...]
+    values: tuple[tuple[str, ...], ...]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def rows(self, index: np.ndarray) -> "Table":
+        return replace(self, numbers=self.numbers[index], labels=self.labels[index])
+
+
+@dataclass(frozen=True)
+class Bits:
+    """Patient x code."""
+
+    bits: Int8[np.ndarray, "n code"]
+    codes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.bits)
+
+    def rows(self, index: np.ndarray) -> "Bits":
+        return replace(self, bits=self.bits[index])
+
+
+Records = Table | Bits
+
+
+def comparable(schema: Schema, frames: dict[str, pd.DataFrame]) -> tuple[Records, ...]:
+    """The sets of records, in the columns of the first. Raises DataError naming columns that are missing or extra."""
+    for name, frame in frames.items():
+        if frame.empty:
+            raise DataError(f"the {name} records are empty")
+        _check_columns(schema, name, frame)
+    sets = list(frames.values())
+    if schema.records == "codes":
+        codes = code_matrix(sets[0])[2]
+        return tuple(Bits(code_matrix(frame, codes)[0].toarray(), codes) for frame in sets)
+    return _tables(schema, sets)
+
+
+def unknown_codes(real: pd.DataFrame, synthetic: pd.DataFrame) -> int:
+    """How many codes of the synthetic records no real patient has."""
+    return len(set(synthetic["code"]) - set(real["code"]))
+
+
+def _check_columns(schema: Schema, name: str, frame: pd.DataFrame) -> None:
+    missing = [column for column in schema.names if column not in frame.columns]
+    extra = [column for column in frame.columns if column not in schema.names]
+    if schema.records == "codes":
+        extra = []  # MEDS files have more, and may
+    said = [f"lack {missing}"] if missing else []
+    said += [f"have {extra}, which the real ones lack"] if extra else []
+    if said:
+        raise DataError(f"the {name} records {' and '.join(said)}; give files of the same columns")
+
+
+def _tables(schema: Schema, sets: Sequence[pd.DataFrame]) -> tuple[Table, ...]:
+    numbers = schema.of_kind("numerical", "integer", "datetime")
+    labels = schema.of_kind("categorical", "boolean")
+    if not numbers and not labels:
+        raise DataError("all columns are ids; there is nothing to compare")
+    coded, values = [], []
+    for column in labels:
+        text = [_spelled(frame[column.name]) for frame in sets]
+        known = sorted(set().union(*(t.dropna().unique() for t in text)))
+        coded.append([pd.Index(known).get_indexer(pd.Index(t)) + 1 for t in text])
+        values.append(tuple(known))
+    return tuple(
+        Table(
+            _stack([_numbers(frame[c.name], c.name, c.kind) for c in numbers], len(frame), float),
+            _stack([column[i] for column in coded], len(frame), int),
+            tuple(c.name for c in numbers),
+            tuple(c.name for c in labels),
+            tuple(values),
+        )
+        for i, frame in enumerate(sets)
+    )
+
+
+def _stack(columns: list[np.ndarray], n: int, dtype) -> np.ndarray:
+    return np.stack(columns, 1) if columns else np.zeros((n, 0), dtype)
+
+
+def _spelled(values: pd.Series) -> pd.Series:
+    """Text, the same for True, 1 and 1.0, whatever the file's dtype."""
+    if pd.api.types.is_bool_dtype(values):
+        values = values.astype("object")
+    spelled = values.map(_one, na_action="ignore")
+    return spelled.astype(object).where(values.notna(), None)
+
+
+def _one(value) -> str:
+    if isinstance(value, bool | np.bool_):
+        return str(int(value))
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _numbers(values: pd.Series, name: str, kind: str) -> np.ndarray:
+    if kind == "datetime":
+        read = pd.to_datetime(values, format="mixed", errors="coerce", utc=True)
+        days = read.dt.as_unit("ns").astype("int64").to_numpy() / 86_400e9
+        return np.where(read.isna(), np.nan, days)
+    try:
+        return pd.to_numeric(values).to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise DataError(f"column '{name}' is {kind} in the real records, but holds text elsewhere") from None
