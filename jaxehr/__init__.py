@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from jaxehr.evaluation import evaluate as evaluate
     from jaxehr.recipes import Recipe as Recipe
     from jaxehr.recipes import Synthesizer as Synthesizer
-    from jaxehr.recipes import ehrdiff as ehrdiff
     from jaxehr.recipes import fit as fit
     from jaxehr.recipes import load as load
+    from jaxehr.recipes.ehrdiff import ehrdiff as ehrdiff
     from jaxehr.samplers import karras as karras
     from jaxehr.samplers import probability_flow as probability_flow
 
@@ -42,7 +42,7 @@ _HOME = {
     "probability_flow": "samplers",
 }
 
-__all__ = sorted(_HOME)  # noqa: PLE0605
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:

@@ -269,7 +269,9 @@ def _sampler(recipe, name: str | None, nfe: int | None):
     solver = settings.nearest(name or "heun", _solvers(), "sampler")()
     if nfe is None:
         return probability_flow(solver), None
-    last = int(family(2)[-1] > 0)  # a grid that stops above 0 has one step less, and one evaluation to finish
+    last = int(
+        family(2)[-1] > 0
+    )  # a grid that stops above 0 has one step less, and one evaluation to finish
     steps = next(n for n in range(1, nfe + 2) if evaluations(solver, n) + 1 > nfe) if nfe > 0 else 0
     if steps < 1 or nfe < 1:
         raise ValueError(f"--nfe must be at least 1; got {nfe}")

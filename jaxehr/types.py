@@ -5,20 +5,21 @@ noise to data along a grid; a recipe is a published choice of those.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, UInt32
 
 Key = PRNGKeyArray | UInt32[Array, "2"]
 X = PyTree[Array]  # one array, or a dict of arrays for mixed records
-Time = Float[Array, "*batch"] | float  # one time for all rows, or one per row
+Time = Float[Array | np.ndarray, "*batch"] | float  # one time for all rows, or one per row
 Params = PyTree[Array]
-Grid = Float[Array | np.ndarray, "n+1"]  # times from noise to data, falling
+Grid = Float[Array | np.ndarray, "point"]  # times from noise to data, falling
 
 Denoiser = Callable[[X, Time], X]  # (x_t, t) -> what x_0 is thought to be
 
 
+@runtime_checkable
 class Process(Protocol):
     """How data is noised. `s` is an earlier (cleaner) time than `t`."""
 
@@ -36,6 +37,7 @@ class Draw(NamedTuple):
     nfe: Int[Array, "*batch"]
 
 
+@runtime_checkable
 class Sampler(Protocol):
     """From noise to data: x_T lies at grid[0]; the result lies at grid[-1]."""
 

@@ -8,6 +8,7 @@ The parts of every codec, whatever the records:
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -78,8 +79,8 @@ class TableCodec:
                 arrays.append(parts[part][:, taken[part]])
                 taken[part] += 1
             values[column.name] = column.decode(*arrays)
-        for column in self.schema.of_kind("id"):
-            values[column.name] = new_ids(n, first, column.dtype)
+        for identity in self.schema.of_kind("id"):
+            values[identity.name] = new_ids(n, first, identity.dtype)
         return pd.DataFrame({name: values[name] for name in self.schema.names})
 
     def to_json(self) -> dict[str, Any]:
@@ -175,7 +176,7 @@ def parts_of(matrix: np.ndarray, codec: Codec) -> Parts:
     """The inverse of `matrix`, for any real numbers: bits from 0.5 on, the largest of each one-hot group."""
     numbers, bits = codec.sizes["number"], codec.sizes["bit"]
     ends = np.cumsum([numbers + bits, *codec.classes])
-    groups = [matrix[:, a:b].argmax(1) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    groups = [matrix[:, a:b].argmax(1) for a, b in pairwise(ends)]
     return {
         "number": matrix[:, :numbers].astype(np.float64),
         "bit": (matrix[:, numbers : numbers + bits] >= 0.5).astype(np.int8),

@@ -59,7 +59,9 @@ class Number:
             raise DataError(
                 f"column '{self.name}' has {missing.sum():,} missing values, but had none when the codec was fitted"
             )
-        scaled = (np.where(missing, self.mean, numbers) - self.low) / ((self.high - self.low) or 1.0)
+        scaled = (np.where(missing, self.mean, numbers) - self.low) / (
+            (self.high - self.low) or 1.0
+        )
         return (scaled, missing.astype(np.int8)) if self.optional else (scaled,)
 
     def decode(self, scaled: np.ndarray, missing: np.ndarray | None = None) -> pd.Series:
@@ -221,7 +223,9 @@ def _positions(values: pd.Series, name: str, known: tuple[Any, ...]) -> np.ndarr
     if np.isnan(found).any():
         odd = values[np.isnan(found)].iloc[0]
         said = "a missing value" if pd.isna(odd) else repr(_plain(odd))
-        raise DataError(f"column '{name}' has {said}, which was not there when the codec was fitted")
+        raise DataError(
+            f"column '{name}' has {said}, which was not there when the codec was fitted"
+        )
     return found.astype(np.int64)
 
 

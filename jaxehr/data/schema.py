@@ -44,8 +44,10 @@ class Schema:
         """Reads the kinds off the values. Raises DataError for records that no kind fits."""
         _check_frame(frame)
         if {"subject_id", "code"} <= set(frame.columns):
-            pair = (("subject_id", "id"), ("code", "code"))
-            return Schema("codes", tuple(Column(n, k, str(frame[n].dtype)) for n, k in pair))
+            subject, code = str(frame["subject_id"].dtype), str(frame["code"].dtype)
+            return Schema(
+                "codes", (Column("subject_id", "id", subject), Column("code", "code", code))
+            )
         return Schema("table", tuple(_infer(frame[name]) for name in frame.columns))
 
     def check(self, frame: pd.DataFrame) -> None:
@@ -76,7 +78,8 @@ class Schema:
     def to_json(self) -> dict[str, Any]:
         keys = ("name", "kind", "dtype", "format")
         columns = [
-            {key: getattr(c, key) for key in keys if getattr(c, key) is not None} for c in self.columns
+            {key: getattr(c, key) for key in keys if getattr(c, key) is not None}
+            for c in self.columns
         ]
         return {"version": VERSION, "records": self.records, "columns": columns}
 
@@ -91,7 +94,9 @@ class Schema:
                 f"not a schema: {error}; it needs version, records and columns with name, kind and dtype"
             ) from None
         if version > VERSION or records not in KINDS:
-            raise DataError(f"a schema of version {version} for {records}; this jaxehr reads {VERSION}")
+            raise DataError(
+                f"a schema of version {version} for {records}; this jaxehr reads {VERSION}"
+            )
         for column in columns:
             if column.kind not in KINDS[records]:
                 raise DataError(
@@ -232,10 +237,14 @@ def _check_number(present: pd.Series, column: Column) -> None:
             "make it categorical in the schema, or correct the values"
         ) from None
     if not np.isfinite(numbers).all():
-        raise DataError(f"column '{column.name}' has infinite values; correct them or leave them empty")
+        raise DataError(
+            f"column '{column.name}' has infinite values; correct them or leave them empty"
+        )
     if column.kind == "integer" and (numbers != np.round(numbers)).any():
         odd = numbers[numbers != np.round(numbers)][0]
-        raise DataError(f"column '{column.name}' is to be integer, but holds {odd}; make it numerical")
+        raise DataError(
+            f"column '{column.name}' is to be integer, but holds {odd}; make it numerical"
+        )
 
 
 def _check_boolean(present: pd.Series, column: Column) -> None:

@@ -52,7 +52,9 @@ def evaluate(
     if held is not None:
         metrics += _privacy(train, part, held, seed)
 
-    errors = fidelity.shape_errors(train, part) if isinstance(train, Table) else {}
+    errors = {}
+    if isinstance(train, Table) and isinstance(part, Table):
+        errors = fidelity.shape_errors(train, part)
     drawings = plots.pictures(train, part, floor, errors)
     pictures = tuple(Picture(title, caption, plots.svg(fig)) for title, caption, fig in drawings)
     sizes = {f"{name}_patients": len(records) for name, records in zip(frames, sets, strict=True)}
@@ -69,7 +71,9 @@ def _fidelity(train: Records, drawn: Records, held: Records | None, seed: int) -
     n = len(drawn)
 
     def metric(name: str, of: Callable[[Records], float], better: Better, ideal: float) -> Metric:
-        return Metric(name, "fidelity", of(drawn), None if held is None else of(held), better, ideal, n)
+        return Metric(
+            name, "fidelity", of(drawn), None if held is None else of(held), better, ideal, n
+        )
 
     if isinstance(train, Bits):
         found = fidelity.prevalence_agreement(train, drawn)  # type: ignore[arg-type]

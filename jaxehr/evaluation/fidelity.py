@@ -98,7 +98,7 @@ def in_deciles(table: Table, real: Table) -> np.ndarray:
     columns = []
     for j in range(table.numbers.shape[1]):
         seen = real.numbers[:, j][~np.isnan(real.numbers[:, j])]
-        edges = np.unique(np.quantile(seen, np.linspace(0.1, 0.9, 9))) if len(seen) else []
+        edges = np.unique(np.quantile(seen, np.linspace(0.1, 0.9, 9))) if len(seen) else seen
         x = table.numbers[:, j]
         columns.append(np.where(np.isnan(x), 0, np.searchsorted(edges, x, side="right") + 1))
     columns += list(table.labels.T)

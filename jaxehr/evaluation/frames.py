@@ -124,4 +124,6 @@ def _numbers(values: pd.Series, name: str, kind: str) -> np.ndarray:
     try:
         return pd.to_numeric(values).to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError):
-        raise DataError(f"column '{name}' is {kind} in the real records, but holds text elsewhere") from None
+        raise DataError(
+            f"column '{name}' is {kind} in the real records, but holds text elsewhere"
+        ) from None

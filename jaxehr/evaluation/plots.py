@@ -49,9 +49,13 @@ def prevalence(real: Bits, synthetic: Bits, holdout: Bits | None):
         ax.plot([low, top], [low, top], color="black", linewidth=0.6, zorder=1)
         for records, color, name in sets:
             q = np.maximum(records.bits.mean(0, dtype=float), low)
-            ax.scatter(p, q, s=7, color=color, alpha=0.6, label=name, linewidths=0, rasterized=len(p) > 500)
+            ax.scatter(
+                p, q, s=7, color=color, alpha=0.6, label=name, linewidths=0, rasterized=len(p) > 500
+            )
         ax.set(xscale=scale, yscale=scale, xlabel="prevalence, real", ylabel="prevalence, other")
-        ax.set_title("all codes" if scale == "linear" else "rare codes (absent ones lie on the floor)")
+        ax.set_title(
+            "all codes" if scale == "linear" else "rare codes (absent ones lie on the floor)"
+        )
         _plain(ax)
     fig.axes[0].legend(frameon=False, markerscale=2)
     return fig
@@ -64,7 +68,9 @@ def codes_per_patient(real: Bits, synthetic: Bits):
     a, b = real.bits.sum(1), synthetic.bits.sum(1)
     edges = np.arange(0, np.quantile(np.concatenate([a, b]), 0.999) + 2) - 0.5
     for counts, color, name in ((a, REAL, "real"), (b, SYNTHETIC, "synthetic")):
-        ax.hist(counts, edges, density=True, histtype="step", color=color, label=name, linewidth=1.4)
+        ax.hist(
+            counts, edges, density=True, histtype="step", color=color, label=name, linewidth=1.4
+        )
     ax.set(xlabel="codes of a patient", ylabel="share of patients")
     ax.legend(frameon=False)
     _plain(ax)
@@ -92,7 +98,8 @@ def _numbers(ax, real: Table, synthetic: Table, name: str) -> None:
     a, b = (t.numbers[:, j][~np.isnan(t.numbers[:, j])] for t in (real, synthetic))
     if not len(a):
         return
-    edges = np.linspace(*np.quantile(a, [0.005, 0.995]), 31)
+    low, high = np.quantile(a, [0.005, 0.995])
+    edges = np.linspace(low, high, 31)
     if edges[0] == edges[-1]:
         edges = np.array([edges[0] - 0.5, edges[0] + 0.5])
     for x, color in ((a, REAL), (b, SYNTHETIC)):
@@ -124,7 +131,9 @@ def heat_maps(real: Records, synthetic: Records):
     pictures = ((r, "real"), (s, "synthetic"), (s - r, "synthetic - real"))
     image = None
     for ax, (values, title) in zip(fig.subplots(1, 3), pictures, strict=True):
-        image = ax.imshow(np.nan_to_num(values), cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+        image = ax.imshow(
+            np.nan_to_num(values), cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest"
+        )
         ax.set_title(title)
         ax.set(xticks=[], yticks=[])
     fig.colorbar(image, ax=fig.axes, shrink=0.8)
@@ -145,7 +154,11 @@ def pictures(
                 "differ by chance.",
                 prevalence(real, synthetic, held),
             ),
-            ("Codes per patient", "Both lines should coincide.", codes_per_patient(real, synthetic)),
+            (
+                "Codes per patient",
+                "Both lines should coincide.",
+                codes_per_patient(real, synthetic),
+            ),
             ("Correlation of the 60 most frequent codes", "The third should be white.", maps),
         ]
     assert isinstance(real, Table) and isinstance(synthetic, Table)

@@ -6,7 +6,7 @@ Smoke tests, both: they catch copies and near copies. A model can leak membershi
 import numpy as np
 from jaxtyping import Float
 
-from jaxehr.evaluation.frames import Bits, Records
+from jaxehr.evaluation.frames import Bits, Records, Table
 from jaxehr.evaluation.nearest import gower_nearest, hamming_nearest
 
 
@@ -15,8 +15,9 @@ def nearest(rows: Records, others: Records, scale: Records) -> Float[np.ndarray,
 
     scale   the records whose range makes numbers comparable
     """
-    if isinstance(rows, Bits):
+    if isinstance(rows, Bits) and isinstance(others, Bits):
         return hamming_nearest(rows.bits, others.bits)
+    assert isinstance(rows, Table) and isinstance(others, Table) and isinstance(scale, Table)
     low = np.nanmin(scale.numbers, axis=0, initial=np.inf)
     span = np.nanmax(scale.numbers, axis=0, initial=-np.inf) - low
     scaled = [_scaled(table.numbers, low, span) for table in (rows, others)]

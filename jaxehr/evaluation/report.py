@@ -49,7 +49,8 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         metrics = [
-            {k: None if _is_nan(v) else v for k, v in metric._asdict().items()} for metric in self.metrics
+            {k: None if _is_nan(v) else v for k, v in metric._asdict().items()}
+            for metric in self.metrics
         ]
         config = {**self.config, "notes": list(self.notes)}
         return {"version": VERSION, "metrics": metrics, "config": config}
@@ -61,7 +62,10 @@ class Report:
         """Writes report.json and report.html."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        texts = {"report.json": json.dumps(self.to_json(), indent=1) + "\n", "report.html": self.to_html()}
+        texts = {
+            "report.json": json.dumps(self.to_json(), indent=1) + "\n",
+            "report.html": self.to_html(),
+        }
         for name, text in texts.items():
             beside = folder / f".{name}.part"
             beside.write_text(text, encoding="utf-8")
@@ -133,7 +137,8 @@ def _table(metrics: tuple[Metric, ...]) -> str:
         rows.append(
             f"<tr><td><code>{m.name}</code></td>"
             + "".join(f'<td class="n">{cell}</td>' for cell in cells)
-            + f'<td>{_way(m)}</td><td class="n">{m.n:,}</td><td class="about">{html.escape(ABOUT[m.name])}</td></tr>'
+            + f'<td>{_way(m)}</td><td class="n">{m.n:,}</td>'
+            + f'<td class="about">{html.escape(ABOUT[m.name])}</td></tr>'
         )
     head = (
         '<tr><th>metric</th><th class="n">value</th><th class="n">floor</th><th>better</th>'

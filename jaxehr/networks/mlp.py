@@ -45,9 +45,7 @@ def fourier(frequencies: int = 16, *, seed: int = 0) -> Embedding:
     return embed
 
 
-def mlp(
-    columns: int, *, width: tuple[int, ...], time_width: int, embedding: Embedding
-) -> Network:
+def mlp(columns: int, *, width: tuple[int, ...], time_width: int, embedding: Embedding) -> Network:
     """EHRDiff's network (Yuan et al. 2024; the authors' LinearModel).
 
         time  = Linear(SiLU(Linear(embedding(t))))
@@ -64,7 +62,7 @@ def mlp(
         return module.init(key, jnp.zeros((1, columns)), jnp.zeros(()))["params"]
 
     def apply(params, x: Float[Array, "*batch column"], t: Float[Array, "..."]) -> Array:
-        return module.apply({"params": params}, x, t)
+        return jnp.asarray(module.apply({"params": params}, x, t))
 
     return Network(init, apply)
 

@@ -45,6 +45,8 @@ def diffusion_model(
     finish      (key, denoise, x at grid[-1], grid[-1]) -> the record; None leaves x as it is
     """
 
+    default_grid = grid(steps)
+
     def denoise_with(params: Params) -> Denoiser:
         return denoiser(lambda x, t: network.apply(params, x, t))
 
@@ -55,7 +57,7 @@ def diffusion_model(
         return denoising_loss(denoise_with(params), process, x0, t, eps, weight=weight)
 
     def draw(
-        params: Params, key: Key, *, sampler: Sampler = sampler, grid: Grid = grid(steps)
+        params: Params, key: Key, *, sampler: Sampler = sampler, grid: Grid = default_grid
     ) -> Draw:
         prior_key, path_key, finish_key = jax.random.split(key, 3)
         denoise = denoise_with(params)

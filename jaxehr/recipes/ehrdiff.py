@@ -11,6 +11,7 @@ Expected        MIMIC-III, 1,782 codes: prevalence Pearson about 0.99, slope abo
 """
 
 from functools import partial
+from typing import Any, NamedTuple
 
 import optax
 import pandas as pd
@@ -24,8 +25,15 @@ from jaxehr.recipes.diffusion import Layout, diffusion_model, posterior_draw
 from jaxehr.recipes.recipe import Recipe, Stage
 from jaxehr.samplers import karras, probability_flow
 
-CODES = {"width": (1024, 384, 384, 384, 1024), "time_width": 384, "batch_size": 1024}
-TABLE = {"width": (512, 768, 1024, 768, 512), "time_width": 128, "batch_size": 256}
+
+class Sizes(NamedTuple):
+    width: tuple[int, ...]
+    time_width: int
+    batch_size: int
+
+
+CODES = Sizes((1024, 384, 384, 384, 1024), 384, 1024)  # the authors' MIMIC configuration
+TABLE = Sizes((512, 768, 1024, 768, 512), 128, 256)  # the authors' CinC and ECG configurations
 
 
 def ehrdiff(
@@ -61,21 +69,26 @@ def ehrdiff(
                             categories from the denoised value, which is their posterior probability
     """
     codec = fit_codec(data, schema) if isinstance(data, pd.DataFrame) else data
-    preset = CODES if codec.schema.records == "codes" else TABLE
+    sizes = CODES if codec.schema.records == "codes" else TABLE
     layout = Layout(codec.sizes["number"], codec.sizes["bit"], codec.classes)
     if sigma_data is None:
         if not isinstance(data, pd.DataFrame):
             raise ValueError("sigma_data is measured from records; with a codec alone, give it")
         sigma_data = float(matrix(codec.encode(data), codec).std(dtype="float64"))
-    width = tuple(width or preset["width"])
-    time_width = time_width or preset["time_width"]
-    batch_size = batch_size or preset["batch_size"]
+    width = sizes.width if width is None else tuple(width)
+    time_width = sizes.time_width if time_width is None else time_width
+    batch_size = sizes.batch_size if batch_size is None else batch_size
     if fourier_frequencies is None:
-        fourier_frequencies = 0 if preset is CODES and layout.columns >= 4 else 16
-    steps = steps or (codec.rows // batch_size + 1) * 5000
+        fourier_frequencies = 0 if sizes is CODES and layout.columns >= 4 else 16
+    if batch_size < 1 or (steps is not None and steps < 1) or not learning_rate > 0:
+        raise ValueError(
+            f"steps, batch_size and learning_rate must be above 0; "
+            f"got {steps}, {batch_size} and {learning_rate}"
+        )
+    steps = (codec.rows // batch_size + 1) * 5000 if steps is None else steps
     warmup = min(20_000, steps // 10) if warmup is None else warmup
 
-    settings = {
+    settings: dict[str, Any] = {
         "sigma_data": sigma_data,
         "width": width,
         "time_width": time_width,
@@ -92,7 +105,11 @@ def ehrdiff(
         "posterior_sigma": posterior_sigma,
     }
     embedding = fourier(fourier_frequencies) if fourier_frequencies else sinusoidal(layout.columns)
-    low = {"sigma_min": sigma_min} if posterior_sigma is None else _stopping_at(posterior_sigma)
+    if posterior_sigma is None:
+        grid = partial(karras, sigma_min=sigma_min, sigma_max=sigma_max, rho=rho)
+    else:  # the grid ends there, not at 0
+        low = posterior_sigma
+        grid = partial(karras, sigma_min=low, sigma_max=sigma_max, rho=rho, last=low)
     model = diffusion_model(
         Gaussian(edm()),
         mlp(layout.columns, width=width, time_width=time_width, embedding=embedding),
@@ -101,14 +118,10 @@ def ehrdiff(
         times=log_normal,
         weight=edm_weight(sigma_data),
         sampler=probability_flow(),
-        grid=partial(karras, sigma_max=sigma_max, rho=rho, **low),
+        grid=grid,
         steps=sampling_steps,
         finish=None if posterior_sigma is None else posterior_draw(layout),
     )
     rate = optax.warmup_cosine_decay_schedule(0.0, learning_rate, warmup, steps)
     stage = Stage("denoiser", model, optax.adamw(rate, weight_decay=0.0), steps, ema_decay)
     return Recipe("ehrdiff", settings, codec, (stage,), batch_size)
-
-
-def _stopping_at(sigma: float) -> dict[str, float]:
-    return {"sigma_min": sigma, "last": sigma}

@@ -78,8 +78,16 @@ class Synthesizer(NamedTuple):
     ) -> Iterator[pd.DataFrame]:
         """As `sample`, a batch at a time: n may be more than memory holds."""
         stage = self.recipe.stages[-1]
-        options = {"sampler": sampler, "grid": grid, "batch_size": batch_size}
-        parts = draw_records(stage.model, self.params[stage.name], self.recipe.codec, key, n, **options)
+        parts = draw_records(
+            stage.model,
+            self.params[stage.name],
+            self.recipe.codec,
+            key,
+            n,
+            sampler=sampler,
+            grid=grid,
+            batch_size=batch_size,
+        )
         first = 0
         for part in parts:
             yield self.recipe.codec.decode(part, first=first)
@@ -138,7 +146,9 @@ def fit(
     return Synthesizer(recipe, params)
 
 
-def load(path: str | Path, *, recipe: Callable[..., Recipe] | None = None, **changes) -> Synthesizer:
+def load(
+    path: str | Path, *, recipe: Callable[..., Recipe] | None = None, **changes
+) -> Synthesizer:
     """The synthesizer of a run, or one that was saved.
 
     recipe      the function that made it, if it is not one of jaxehr.recipes
@@ -156,7 +166,9 @@ def load(path: str | Path, *, recipe: Callable[..., Recipe] | None = None, **cha
         folder = run.checkpoints(path, stage.name)
         found = Checkpoints(folder).restore(shapes) if folder.is_dir() else None
         if found is None:
-            raise run.RunError(f"{path} has no checkpoint of its {stage.name} yet; fit it with --resume")
+            raise run.RunError(
+                f"{path} has no checkpoint of its {stage.name} yet; fit it with --resume"
+            )
         params[stage.name] = jax.tree.map(np.asarray, found[1])
     return Synthesizer(made, params)
 

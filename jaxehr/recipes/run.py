@@ -24,7 +24,9 @@ def checkpoints(path: Path, stage: str) -> Path:
 
 def fingerprint(table: np.ndarray, key) -> str:
     """Of the encoded training records and the key: what a resumed run must agree on."""
-    key_data = np.asarray(jax.random.key_data(key) if jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key) else key)
+    key_data = np.asarray(
+        jax.random.key_data(key) if jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key) else key
+    )
     digest = hashlib.sha256(np.ascontiguousarray(table).data)
     digest.update(f"{table.shape} {table.dtype}".encode() + key_data.tobytes())
     return digest.hexdigest()
@@ -62,7 +64,9 @@ def reopen(path: Path, recipe, trained_on: str) -> None:
                 "a run is resumed with the settings it began with"
             )
     if about["trained_on"] != trained_on:
-        raise RunError(f"{path} was begun on other records or with another seed; give the same ones")
+        raise RunError(
+            f"{path} was begun on other records or with another seed; give the same ones"
+        )
 
 
 def read(path: Path) -> tuple[str, dict, Codec]:

@@ -39,7 +39,9 @@ def draw_records(
     kept = drawn = 0
     while kept < n:
         indices = jax.device_put(jnp.arange(drawn, drawn + batch_size), by_row(mesh))
-        x = np.asarray(_draw_batch(params, key, indices, draw=model.draw, sampler=sampler, grid=fixed))
+        x = np.asarray(
+            _draw_batch(params, key, indices, draw=model.draw, sampler=sampler, grid=fixed)
+        )
         drawn += batch_size
         parts = parts_of(x, codec)
         if codec.schema.records == "codes":

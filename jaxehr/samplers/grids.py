@@ -8,8 +8,13 @@ from jaxtyping import Float
 
 
 def karras(
-    n: int, *, sigma_min: float = 0.002, sigma_max: float = 80.0, rho: float = 7.0, last: float = 0.0
-) -> Float[np.ndarray, "n+1"]:
+    n: int,
+    *,
+    sigma_min: float = 0.002,
+    sigma_max: float = 80.0,
+    rho: float = 7.0,
+    last: float = 0.0,
+) -> Float[np.ndarray, "point"]:
     """Noise levels of Karras et al. (2022), eq. 5, falling, with a last 0.
 
     n       number of steps; the grid has n + 1 points
@@ -24,5 +29,7 @@ def karras(
             f"noise levels must satisfy 0 < sigma_min < sigma_max; got {sigma_min} and {sigma_max}"
         )
     ramp = np.linspace(0, 1, n)
-    sigma = (sigma_max ** (1 / rho) + ramp * (sigma_min ** (1 / rho) - sigma_max ** (1 / rho))) ** rho
+    sigma = (
+        sigma_max ** (1 / rho) + ramp * (sigma_min ** (1 / rho) - sigma_max ** (1 / rho))
+    ) ** rho
     return np.append(sigma, last) if last < sigma_min else sigma

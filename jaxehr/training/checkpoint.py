@@ -41,8 +41,12 @@ class Checkpoints:
         """Starts writing; raises CheckpointError where the write before this one failed."""
         import orbax.checkpoint as ocp
 
-        ema, state = jax.tree.map(np.asarray, (ema, state))
-        items = {"ema": ocp.args.StandardSave(ema), "digest": ocp.args.JsonSave(_digest(ema, state))}
+        # Copies: the buffers are donated to the next step while this is still being written.
+        ema, state = jax.tree.map(np.array, (ema, state))
+        items = {
+            "ema": ocp.args.StandardSave(ema),
+            "digest": ocp.args.JsonSave(_digest(ema, state)),
+        }
         if jax.tree.leaves(state):
             items["state"] = ocp.args.StandardSave(state)
         with self._said_plainly(f"the checkpoint of step {step}"):

@@ -65,9 +65,7 @@ def train(
     whole = replicated(mesh)
     init_key, run_key = jax.random.split(key)
     state = jax.jit(lambda k: init_state(model, optimizer, k), out_shardings=whole)(init_key)
-    chunk = make_chunk(
-        model, optimizer, batch_size=batch_size, ema_decay=ema_decay, mesh=mesh
-    )
+    chunk = make_chunk(model, optimizer, batch_size=batch_size, ema_decay=ema_decay, mesh=mesh)
     length = min(steps_per_dispatch or _steps_per_dispatch(state.params, batch_size), steps)
     every = checkpoint_every or length * -(-steps // (10 * length))
 
@@ -87,7 +85,8 @@ def train(
         run_key, table = jax.device_put((run_key, table), whole)
         program = _compiler(chunk, state, run_key, table)
         k = min(length, every - start % every, steps - start)
-        _estimate(*program(k), state, run_key, table, steps - start, k, name)
+        compiled, compile_s = program(k)
+        _estimate(compiled, compile_s, state, run_key, table, steps - start, k, name)
         advance = stack.enter_context(progress(name, steps, start=start))
 
         step, began = start, time.monotonic()
@@ -126,7 +125,9 @@ def _compiler(chunk, state: State, key, table):
 
 
 def _shapes(state: State) -> State:
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state)
+    return jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state
+    )
 
 
 def _rest(state: State) -> dict:
@@ -159,7 +160,9 @@ def _check_finite(loss, grad_norm, step: int, checkpoints: Checkpoints | None) -
     if checkpoints:
         checkpoints.wait()
     good = checkpoints.steps() if checkpoints else []
-    kept = f"the last good checkpoint is step {good[-1]:,}" if good else "no checkpoint was made yet"
+    kept = (
+        f"the last good checkpoint is step {good[-1]:,}" if good else "no checkpoint was made yet"
+    )
     raise Diverged(
         f"the loss is not finite at step {step + int(bad.argmax()) + 1:,}; {kept}. "
         "Try a smaller learning_rate (a third of it), a longer warm-up, or look for extreme values in the data"

@@ -87,13 +87,9 @@ def make_chunk(
     def body(key, table, state, _):
         rows, noise = jax.random.split(jax.random.fold_in(key, state.step))
         x0 = jax.lax.with_sharding_constraint(batch_at(rows, table, batch_size), by_row(mesh))
-        return train_step(
-            state, noise, x0, model=model, optimizer=optimizer, ema_decay=ema_decay
-        )
+        return train_step(state, noise, x0, model=model, optimizer=optimizer, ema_decay=ema_decay)
 
-    @partial(
-        jax.jit, static_argnames="length", donate_argnums=0, out_shardings=replicated(mesh)
-    )
+    @partial(jax.jit, static_argnames="length", donate_argnums=0, out_shardings=replicated(mesh))
     def chunk(state, key, table, *, length):
         return jax.lax.scan(partial(body, key, table), state, None, length=length)
 

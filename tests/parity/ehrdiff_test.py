@@ -100,7 +100,9 @@ def test_gradients(arrays, ours):
     expected = our_names(arrays, "g.")
     largest = max(float(jnp.abs(g).max()) for g in jax.tree.leaves(expected))
     jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5 * largest, rtol=1e-4), gradient, expected
+        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5 * largest, rtol=1e-4),
+        gradient,
+        expected,
     )
 
 
