@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, UInt32
 Key = PRNGKeyArray | UInt32[Array, "2"]
 X = PyTree[Array]  # one array, or a dict of arrays for mixed records
 Time = Float[Array | np.ndarray, "*batch"] | float  # one time for all rows, or one per row
-Params = PyTree[Array]
+Params = PyTree
 Grid = Float[Array | np.ndarray, "point"]  # times from noise to data, falling
 
 Denoiser = Callable[[X, Time], X]  # (x_t, t) -> what x_0 is thought to be

@@ -118,11 +118,12 @@ def detection_auc(real: Records, other: Records, seed: int) -> float:
     """How well gradient boosting tells the two sets apart, by 3-fold cross-validation: 0.5 is not at all."""
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-    from jaxehr.evaluation.utility import area_under_curve, booster, features
+    from jaxehr.evaluation.utility import area_under_curve, booster, features, one_thread
 
     x = np.concatenate([features(real), features(other)])
     y = np.repeat([0, 1], [len(real), len(other)])
     folds = StratifiedKFold(3, shuffle=True, random_state=seed)
-    model = booster(real, seed)
-    probability = cross_val_predict(model, x, y, cv=folds, method="predict_proba")
+    with one_thread():
+        model = booster(real, seed)
+        probability = cross_val_predict(model, x, y, cv=folds, method="predict_proba")
     return area_under_curve(y, probability)

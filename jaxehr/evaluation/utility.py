@@ -1,5 +1,8 @@
 """Utility: is a model trained on the synthetic records as good on real patients as one trained on real ones?"""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from jaxehr.data import DataError
@@ -40,6 +43,15 @@ def booster(records: Records, seed: int, leave_out: str | None = None):
     )
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """OpenMP on one thread: where cores are shared its threads wait for each other, measured at up to 100 times slower."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="openmp"):
+        yield
+
+
 def target(records: Records, label: str) -> np.ndarray:
     """The label of each row. Raises DataError if there is no such boolean or categorical column, or code."""
     if isinstance(records, Bits):
@@ -62,8 +74,9 @@ def transfer_auroc(train: Records, test: Records, label: str, seed: int) -> floa
     if len(classes) < 2:
         return float("nan")
     known, known_test = np.isin(y, classes), np.isin(y_test, classes)
-    model = booster(train, seed, label).fit(features(train, label)[known], y[known])
-    probability = model.predict_proba(features(test, label)[known_test])
+    with one_thread():
+        model = booster(train, seed, label).fit(features(train, label)[known], y[known])
+        probability = model.predict_proba(features(test, label)[known_test])
     return area_under_curve(y_test[known_test], probability)
 
 

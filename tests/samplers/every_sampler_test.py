@@ -86,24 +86,6 @@ def test_the_flow_of_every_process(process, first, last):
     np.testing.assert_allclose(draw.x, CLINIC.flow(process, x_T, first, last), atol=2e-4)
 
 
-def test_the_same_rows_on_one_device_on_eight_and_under_pmap():
-    from jax.sharding import Mesh, NamedSharding, PartitionSpec
-
-    grid = karras(12, sigma_min=0.02, sigma_max=80.0)
-    x_T = start(EDM, 80.0)
-
-    def sample(x):
-        return probability_flow()(KEY, CLINIC.denoiser(EDM), EDM, x, grid).x
-
-    one = jax.jit(sample)(x_T)
-    rows = NamedSharding(Mesh(np.array(jax.devices()), ("data",)), PartitionSpec("data"))
-    eight = jax.jit(sample)(jax.device_put(x_T, rows))
-    mapped = jax.pmap(sample)(x_T.reshape(8, 8, 4)).reshape(64, 4)
-    assert len(eight.sharding.device_set) == 8
-    np.testing.assert_allclose(eight, one, atol=1e-5)
-    np.testing.assert_allclose(mapped, one, atol=1e-5)
-
-
 def test_gradients_pass_forward_through_a_draw():
     grid = karras(32, sigma_min=0.02, sigma_max=80.0)
 
@@ -112,7 +94,9 @@ def test_gradients_pass_forward_through_a_draw():
         return probability_flow()(KEY, data.denoiser(EDM), EDM, start(EDM, 80.0), grid).x.mean()
 
     _, slope = jax.jvp(drawn, (0.0,), (1.0,))
-    assert slope == pytest.approx(1.0, abs=0.01)  # moving the data moves the draws with it
+    # Moving the data moves the draws with it, but for the share std / sqrt(std^2 + 80^2) that x_T holds in place.
+    held = CLINIC.std / jnp.hypot(CLINIC.std, 80.0)
+    assert slope == pytest.approx(float(1 - held.mean()), abs=1e-4)
 
 
 def test_no_recompilation_for_new_keys_or_parameters():

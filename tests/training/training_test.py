@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+import time
 from functools import partial
 
 import jax
@@ -20,7 +21,7 @@ from jaxehr.recipes.diffusion import diffusion_model
 from jaxehr.samplers import karras, probability_flow
 from jaxehr.training import Diverged, Interrupted, init_state, train
 from jaxehr.training.checkpoint import CheckpointError, Checkpoints
-from jaxehr.training.sharding import check_batch, data_mesh, replicated
+from jaxehr.training.sharding import data_mesh, replicated
 from jaxehr.training.step import make_chunk
 
 COLUMNS, BATCH = 12, 64
@@ -51,43 +52,36 @@ def same(a, b):
     jax.tree.map(np.testing.assert_array_equal, a, b)
 
 
-def losses(devices, lengths):
-    mesh = data_mesh(jax.devices()[:devices])
-    whole = replicated(mesh)
-    chunk = make_chunk(MODEL, OPTIMIZER, batch_size=BATCH, ema_decay=0.99, mesh=mesh)
-    state = jax.device_put(init_state(MODEL, OPTIMIZER, KEY), whole)
-    key, table = jax.device_put((KEY, jnp.asarray(TABLE)), whole)
-    found = []
+def losses(lengths):
+    """Of consecutive dispatches; also the state after them, and the program."""
+    chunk = make_chunk(MODEL, OPTIMIZER, batch_size=BATCH, ema_decay=0.99, mesh=data_mesh())
+    state, table, found = init_state(MODEL, OPTIMIZER, KEY), jnp.asarray(TABLE), []
+    state = jax.device_put(state, replicated(data_mesh()))
     for length in lengths:
-        state, metrics = chunk(state, key, table, length=length)
+        state, metrics = chunk(state, KEY, table, length=length)
         found.append(np.asarray(metrics.loss))
     return np.concatenate(found), state, chunk
 
 
-def test_eight_devices_give_the_losses_of_one():
-    one, _, _ = losses(1, [60])
-    eight, state, _ = losses(8, [60])
-    assert len(jax.tree.leaves(state)[0].sharding.device_set) == 8
-    np.testing.assert_allclose(eight, one, rtol=1e-6)
-
-
 def test_steps_per_dispatch_change_no_bit_and_compile_once_each():
-    whole, state, _ = losses(1, [20])
-    cut, same_state, chunk = losses(1, [5, 5, 10])
+    whole, state, _ = losses([20])
+    cut, same_state, chunk = losses([5, 5, 10])
     np.testing.assert_array_equal(whole, cut)
     same(state.params, same_state.params)
     assert chunk._cache_size() == 2  # of lengths 5 and 10
 
 
 def test_the_state_is_donated():
-    _, state, chunk = losses(1, [2])
+    _, state, chunk = losses([2])
     chunk(state, KEY, jnp.asarray(TABLE), length=2)
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state.params))
 
 
 def test_a_loss_falls():
-    found, _, _ = losses(1, [400])
-    assert found[-50:].mean() < 0.9 * found[:50].mean()
+    """To what is known of independent bits: knowing nothing costs 1, the denoiser of this law costs less."""
+    found, _, _ = losses([1500])
+    print(found[:50].mean(), found[-50:].mean())
+    assert found[-200:].mean() < 0.9 * found[:20].mean()
 
 
 def test_a_resumed_run_equals_an_unbroken_one(tmp_path):
@@ -107,14 +101,18 @@ def test_the_last_three_checkpoints_are_kept(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_a_resume_goes_on(tmp_path, number):
-    unbroken = fit(steps=3000)
-    threading.Timer(3.0, os.kill, (os.getpid(), number)).start()
+    def send_when_under_way():
+        log = tmp_path / "metrics.jsonl"
+        while not log.exists() or not log.read_text():
+            time.sleep(0.05)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=send_when_under_way, daemon=True).start()
     with pytest.raises(Interrupted) as stop:
         fit(steps=10**7, run=tmp_path)
     step = stop.value.step
-    assert Checkpoints(tmp_path / "checkpoints" / "model").steps()[-1] == step
-    if step < 3000:
-        same(fit(steps=3000, run=tmp_path, resume=True), unbroken)
+    assert Checkpoints(tmp_path / "checkpoints" / "model").steps() == [step]
+    same(fit(steps=step + 20, run=tmp_path, resume=True), fit(steps=step + 20))
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_good(tmp_path):
@@ -153,11 +151,6 @@ def test_checkpoints_of_another_network_are_refused(tmp_path):
     other = mlp(COLUMNS, width=(17, 16), time_width=8, embedding=fourier(4))
     with pytest.raises(CheckpointError, match="none of the checkpoints"):
         Checkpoints(tmp_path / "checkpoints" / "model").restore(jax.eval_shape(other.init, KEY))
-
-
-def test_a_batch_that_does_not_split_is_refused():
-    with pytest.raises(ValueError, match="multiple of 8"):
-        check_batch(30, data_mesh())
 
 
 def test_the_average_starts_quickly():

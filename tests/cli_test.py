@@ -1,0 +1,183 @@
+"""The command line, as a person types it: the whole round, and every mistake with one line and exit code 2."""
+
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from jaxehr.cli import main
+from jaxehr.data import read_records
+
+SMALL = ["--set", "width=(16, 16)", "--set", "time_width=8", "--batch-size", "32", "--steps", "30"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A table, a file of codes, and a run of each."""
+    folder = tmp_path_factory.mktemp("cli")
+    rows = range(120)
+    table = pd.DataFrame(
+        {
+            "age": [20 + i % 60 for i in rows],
+            "sex": ["fm"[i % 2] for i in rows],
+            "lab": [None if i % 5 == 0 else i / 8 for i in rows],
+            "death": [i % 7 == 0 for i in rows],
+        }
+    )
+    table.to_csv(folder / "table.csv", index=False)
+    table.iloc[::-1].to_csv(folder / "holdout.csv", index=False)
+    codes = [(i, f"C{j}") for i in range(80) for j in range(6) if (i + j) % (j + 2) == 0 or j == 0]
+    pd.DataFrame(codes, columns=["subject_id", "code"]).to_csv(folder / "codes.csv.gz", index=False)
+    for kind in ("table.csv", "codes.csv.gz"):
+        run = str(folder / kind.split(".")[0])
+        assert main(["fit", "ehrdiff", "--data", str(folder / kind), "--out", run, *SMALL]) == 0
+    return folder
+
+
+def refused(capsys, *arguments):
+    """The one line of a command that fails."""
+    capsys.readouterr()
+    assert main([str(a) for a in arguments]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert lines[-1].startswith("jaxehr: ")
+    return lines[-1]
+
+
+def test_a_table_there_and_back(home, capsys):
+    out = home / "synthetic.csv"
+    command = ["sample", str(home / "table"), "-n", "40", "--out", str(out), "--batch-size", "16"]
+    assert main(command) == 0
+    drawn, real = read_records(out), read_records(home / "table.csv")
+    assert len(drawn) == 40 and list(drawn.columns) == list(real.columns)
+    files = ["--real", home / "table.csv", "--synthetic", out, "--holdout", home / "holdout.csv"]
+    report = home / "report"
+    command = ["evaluate", *files, "--label", "death", "--out", report, "--schema", home / "table" / "schema.json"]
+    assert main([str(a) for a in command]) == 0
+    names = {m["name"] for m in json.loads((report / "report.json").read_text())["metrics"]}
+    assert names == {
+        "shape_error",
+        "trend_error",
+        "detection_auc",
+        "tstr_auroc",
+        "trtr_auroc",
+        "share_closer_to_train",
+        "exact_copies_excess",
+    }
+
+
+def test_codes_with_another_sampler(home, capsys):
+    out = home / "synthetic.parquet"
+    sample = ["sample", str(home / "codes"), "-n", "30", "--out", str(out), "--set", "posterior_sigma=0.5"]
+    assert main([*sample, "--sampler", "euler", "--nfe", "12"]) == 0
+    assert "12 evaluations" in capsys.readouterr().err
+    assert read_records(out)["subject_id"].nunique() == 30
+
+
+def test_min_patients_says_what_it_drops(home, capsys):
+    fit = ["fit", "ehrdiff", "--data", str(home / "codes.csv.gz"), "--out", str(home / "common")]
+    assert main([*fit, "--min-patients", "20", *SMALL]) == 0
+    assert "dropped 3 codes with fewer than 20 patients" in capsys.readouterr().err
+    assert len(json.loads((home / "common" / "codec.json").read_text())["codes"]) == 3
+
+
+def test_resume_needs_no_settings_again(home):
+    run = str(home / "again")
+    fit = ["fit", "ehrdiff", "--data", str(home / "table.csv"), "--out", run]
+    assert main([*fit, *SMALL]) == 0
+    assert main([*fit, "--resume"]) == 0
+
+
+def test_recipes_and_help_teach(capsys):
+    assert main(["recipes"]) == 0
+    text = capsys.readouterr().out
+    assert "ehrdiff" in text and "learning_rate=0.0003" in text and "posterior_sigma" in text
+    done = subprocess.run([sys.executable, "-m", "jaxehr", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0 and "jaxehr sample" in done.stdout
+
+
+MISTAKES = {  # what is typed after fit, and what is said
+    "no file": (["ehrdiff", "--data", "nowhere.csv"], "no such file: nowhere.csv"),
+    "not a table": (["ehrdiff", "--data", "table"], "records are read and written in these"),
+    "empty": (["ehrdiff", "--data", "empty.csv"], "is empty"),
+    "only a header": (["ehrdiff", "--data", "header.csv"], "has no rows"),
+    "no values": (["ehrdiff", "--data", "gap.csv"], "column 'lab' has no value at all"),
+    "named twice": (["ehrdiff", "--data", "twice.csv"], "'age' appears more than once"),
+    "recipe": (["ehrdif", "--data", "table.csv"], "did you mean ehrdiff?"),
+    "setting": (["ehrdiff", "--data", "table.csv", "--set", "stepz=3"], "did you mean steps?"),
+    "value": (["ehrdiff", "--data", "table.csv", "--set", "rho=big"], "rho takes float; got 'big'"),
+    "no equals": (["ehrdiff", "--data", "table.csv", "--set", "rho"], "takes name=value"),
+    "steps": (["ehrdiff", "--data", "table.csv", "--steps", "0"], "must be above 0"),
+    "schema": (
+        ["ehrdiff", "--data", "holdout.csv", "--schema", "other.json"],
+        "no column 'weight', which the schema names",
+    ),
+    "no schema": (["ehrdiff", "--data", "table.csv", "--schema", "no.json"], "no such schema file"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_fit(home, capsys, monkeypatch, mistake):
+    arguments, said = MISTAKES[mistake]
+    monkeypatch.chdir(home)
+    (home / "empty.csv").write_text("")
+    (home / "header.csv").write_text("age,sex\n")
+    (home / "gap.csv").write_text("age,lab\n1,\n2,\n")
+    (home / "twice.csv").write_text("age,age\n1,2\n2,3\n")
+    schema = json.loads((home / "table" / "schema.json").read_text())
+    schema["columns"].append({"name": "weight", "kind": "numerical", "dtype": "float64"})
+    (home / "other.json").write_text(json.dumps(schema))
+    assert said in refused(capsys, "fit", *arguments, "--out", "new")
+    assert not (home / "new").exists()
+
+
+def test_a_run_is_not_overwritten(home, capsys):
+    arguments = ["fit", "ehrdiff", "--data", home / "table.csv", "--out", home / "table", *SMALL]
+    before = (home / "table" / "run.json").read_text()
+    assert "holds a run already; continue it with --resume" in refused(capsys, *arguments)
+    assert (home / "table" / "run.json").read_text() == before
+
+
+def test_mistakes_in_sample(home, capsys, tmp_path):
+    out = tmp_path / "s.csv"
+    end = ["--out", out]
+    assert "must be at least 1; got 0" in refused(capsys, "sample", home / "table", "-n", 0, *end)
+    assert "is not a run" in refused(capsys, "sample", tmp_path, "-n", 1, *end)
+    more = ["--sampler", "hoin"]
+    assert "did you mean heun?" in refused(capsys, "sample", home / "table", "-n", 1, *end, *more)
+    newer = tmp_path / "newer"
+    newer.mkdir()
+    about = json.loads((home / "table" / "run.json").read_text())
+    (newer / "run.json").write_text(json.dumps({**about, "version": 99}))
+    assert "version 99" in refused(capsys, "sample", newer, "-n", 1, *end)
+    wrong = ["sample", home / "table", "-n", 1, "--out", tmp_path / "s.xlsx"]
+    assert "records are read and written in these" in refused(capsys, *wrong)
+    assert not out.exists()
+
+
+def test_mistakes_in_evaluate(home, capsys, tmp_path):
+    real = read_records(home / "table.csv")
+    real.rename(columns={"lab": "labs"}).to_csv(tmp_path / "other.csv", index=False)
+    end = ["--out", tmp_path / "report"]
+    said = refused(
+        capsys, "evaluate", "--real", home / "table.csv", "--synthetic", tmp_path / "other.csv", *end
+    )
+    assert "lack ['lab'] and have ['labs']" in said
+    files = ["--real", home / "table.csv", "--synthetic", home / "table.csv"]
+    assert "'age' must be a boolean or categorical" in refused(
+        capsys, "evaluate", *files, "--label", "age", *end
+    )
+    assert not (tmp_path / "report").exists()
+
+
+def test_a_disk_that_fills_leaves_the_old_file(home, capsys, monkeypatch, tmp_path):
+    out = tmp_path / "s.csv"
+    out.write_text("before")
+
+    def full(frame, *arguments, **options):
+        raise OSError(28, "No space left on device", str(out))
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    assert "No space left" in refused(capsys, "sample", home / "table", "-n", 3, "--out", out)
+    assert out.read_text() == "before" and list(tmp_path.iterdir()) == [out]
