@@ -89,6 +89,7 @@ class Checkpoints:
             items["state"] = ocp.args.StandardRestore(state)
         read = self._manager.restore(step, args=ocp.args.Composite(**items))
         found = read["ema"], read["state"] if state is not None else ()
+        _check_shapes(found, (ema, state if state is not None else ()))
         expected = dict(read["digest"])
         for name, digest in _digest(*found).items():
             if expected.get(name) != digest:
@@ -116,6 +117,17 @@ class _PlainErrors:
             raise CheckpointError(
                 f"{self.what} could not be written in {self.folder}: {reason}"
             ) from error
+
+
+def _check_shapes(found: Any, wanted: Any) -> None:
+    """Orbax restores what it finds, whatever was asked for."""
+
+    def check(path, a, b):
+        if a.shape != b.shape or a.dtype != b.dtype:
+            name = jax.tree_util.keystr(path)
+            raise ValueError(f"{name} is {a.dtype}{a.shape}, not {b.dtype}{b.shape}")
+
+    jax.tree_util.tree_map_with_path(check, found, wanted)
 
 
 def _digest(ema: Params, state: Any) -> dict[str, str]:

@@ -62,7 +62,7 @@ def train_step(
     n = state.step + 1
     decay = jnp.minimum(ema_decay, (1 + n) / (10 + n))
     ema = optax.incremental_update(params, state.ema, 1 - decay)
-    return State(params, ema, opt_state, n), Metrics(loss, optax.global_norm(gradient))
+    return State(params, ema, opt_state, n), Metrics(loss, optax.tree.norm(gradient))
 
 
 def batch_at(key: Key, table: Shaped[Array, "n column"], batch_size: int) -> X:
