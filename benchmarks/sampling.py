@@ -87,7 +87,10 @@ def main() -> None:
             "program": name,
             "ms_per_evaluation": round(1e3 * statistics.median(times[name]) / evaluations, 3),
             "ratio_to_network": round(
-                statistics.median(a / b for a, b in zip(times[name], times["bare network"], strict=True)), 3
+                statistics.median(
+                    a / b for a, b in zip(times[name], times["bare network"], strict=True)
+                ),
+                3,
             ),
             "compile_s": compile_s[name],
         }

@@ -7,6 +7,7 @@ alone, and the output says so.
 """
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -90,7 +91,7 @@ def twin(table: np.ndarray, batch_size: int, steps: int):
             self.register_buffer("frequency", frequency)
             self.time = nn.Sequential(nn.Linear(2 * half, t), nn.SiLU(), nn.Linear(t, t))
             wide = (columns, *widths, columns)
-            self.blocks = nn.ModuleList(Block(a, b) for a, b in zip(wide[:-1], wide[1:], strict=True))
+            self.blocks = nn.ModuleList(Block(a, b) for a, b in itertools.pairwise(wide))
 
         def forward(self, x, noise):
             angle = noise[:, None] * self.frequency

@@ -53,7 +53,16 @@ def test_a_table_there_and_back(home, capsys):
     assert len(drawn) == 40 and list(drawn.columns) == list(real.columns)
     files = ["--real", home / "table.csv", "--synthetic", out, "--holdout", home / "holdout.csv"]
     report = home / "report"
-    command = ["evaluate", *files, "--label", "death", "--out", report, "--schema", home / "table" / "schema.json"]
+    command = [
+        "evaluate",
+        *files,
+        "--label",
+        "death",
+        "--out",
+        report,
+        "--schema",
+        home / "table" / "schema.json",
+    ]
     assert main([str(a) for a in command]) == 0
     names = {m["name"] for m in json.loads((report / "report.json").read_text())["metrics"]}
     assert names == {
@@ -69,7 +78,16 @@ def test_a_table_there_and_back(home, capsys):
 
 def test_codes_with_another_sampler(home, capsys):
     out = home / "synthetic.parquet"
-    sample = ["sample", str(home / "codes"), "-n", "30", "--out", str(out), "--set", "posterior_sigma=0.5"]
+    sample = [
+        "sample",
+        str(home / "codes"),
+        "-n",
+        "30",
+        "--out",
+        str(out),
+        "--set",
+        "posterior_sigma=0.5",
+    ]
     assert main([*sample, "--sampler", "euler", "--nfe", "12"]) == 0
     assert "12 evaluations" in capsys.readouterr().err
     assert read_records(out)["subject_id"].nunique() == 30
@@ -93,7 +111,9 @@ def test_recipes_and_help_teach(capsys):
     assert main(["recipes"]) == 0
     text = capsys.readouterr().out
     assert "ehrdiff" in text and "learning_rate=0.0003" in text and "posterior_sigma" in text
-    done = subprocess.run([sys.executable, "-m", "jaxehr", "--help"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "jaxehr", "--help"], capture_output=True, text=True
+    )
     assert done.returncode == 0 and "jaxehr sample" in done.stdout
 
 
@@ -144,7 +164,7 @@ def test_mistakes_in_sample(home, capsys, tmp_path):
     end = ["--out", out]
     assert "must be at least 1; got 0" in refused(capsys, "sample", home / "table", "-n", 0, *end)
     assert "is not a run" in refused(capsys, "sample", tmp_path, "-n", 1, *end)
-    more = ["--sampler", "hoin"]
+    more = ["--sampler", "huen"]
     assert "did you mean heun?" in refused(capsys, "sample", home / "table", "-n", 1, *end, *more)
     newer = tmp_path / "newer"
     newer.mkdir()
@@ -161,7 +181,13 @@ def test_mistakes_in_evaluate(home, capsys, tmp_path):
     real.rename(columns={"lab": "labs"}).to_csv(tmp_path / "other.csv", index=False)
     end = ["--out", tmp_path / "report"]
     said = refused(
-        capsys, "evaluate", "--real", home / "table.csv", "--synthetic", tmp_path / "other.csv", *end
+        capsys,
+        "evaluate",
+        "--real",
+        home / "table.csv",
+        "--synthetic",
+        tmp_path / "other.csv",
+        *end,
     )
     assert "lack ['lab'] and have ['labs']" in said
     files = ["--real", home / "table.csv", "--synthetic", home / "table.csv"]

@@ -64,7 +64,9 @@ def sampling() -> None:
     eight = program(jax.device_put(x_T, rows))
     assert len(eight.sharding.device_set) == 8
     np.testing.assert_allclose(eight, one, atol=1e-5)
-    np.testing.assert_allclose(jax.pmap(sample)(x_T.reshape(8, 8, 4)).reshape(64, 4), one, atol=1e-5)
+    np.testing.assert_allclose(
+        jax.pmap(sample)(x_T.reshape(8, 8, 4)).reshape(64, 4), one, atol=1e-5
+    )
 
 
 def uneven_batch() -> None:

@@ -61,7 +61,11 @@ def broken(package):
         part = part_of(path, package)
         for name in imports(path):
             words = name.split(".")
-            if words[0] == "jaxehr" and len(words) > 1 and any(words[1] in p for p in FLOORS.values()):
+            if (
+                words[0] == "jaxehr"
+                and len(words) > 1
+                and any(words[1] in p for p in FLOORS.values())
+            ):
                 other = words[1]
                 if other != part and floor_of(other) >= floor_of(part) < 5:
                     yield f"{path.name} of {part} imports {name}: not below it"

@@ -119,8 +119,8 @@ def _page(report: Report) -> str:
         '<meta name="viewport" content="width=device-width"><title>Synthetic records: report</title>'
         f"<style>{STYLE}</style></head><body><h1>Synthetic records</h1>"
         f'<p class="lead">{html.escape(config)}</p>'
-        "<p>The floor is the same metric for real patients that the model never saw, at the same number of rows: what a "
-        "perfect generator would score. Read every value beside it.</p>"
+        "<p>The floor is the same metric for real patients that the model never saw, at the same number of rows: what "
+        "a perfect generator would score. Read every value beside it.</p>"
         f"{_table(report.metrics)}<ul>{notes}</ul>{figures}"
         '<p class="lead">The privacy figures are smoke tests: they catch copies, and a model can pass them and still '
         "leak who was in its data. Not for clinical use.</p></body></html>\n"

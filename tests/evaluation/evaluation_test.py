@@ -101,7 +101,9 @@ def test_shuffled_columns_are_caught(tables):
     assert bad["trend_error"].value > 3 * good["trend_error"].value
     assert bad["detection_auc"].value > 0.75
     assert bad["tstr_auroc"].value < good["tstr_auroc"].value - 0.2
-    assert bad["shape_error"].value == pytest.approx(good["shape_error"].value)  # shapes are the same
+    assert bad["shape_error"].value == pytest.approx(
+        good["shape_error"].value
+    )  # shapes are the same
 
 
 def test_a_copied_training_set_is_caught(tables, long_files):

@@ -31,7 +31,10 @@ def test_drift_and_diffusion_carry_the_marginals(process, times):
     def step(moments, time):
         mean, variance = moments
         f = process.drift(jnp.ones(1), time)[0]
-        moments = mean + dt * f * mean, variance + dt * (2 * f * variance + process.diffusion(time) ** 2)
+        moments = (
+            mean + dt * f * mean,
+            variance + dt * (2 * f * variance + process.diffusion(time) ** 2),
+        )
         return moments, None
 
     start = process.alpha(s) * 1.0, process.sigma(s) ** 2

@@ -26,7 +26,8 @@ def table(n=300, seed=0):
             "sex": rng.choice(["f", "m"], n),
             "ward": rng.choice(["icu", "er", "rehab"], n, p=[0.2, 0.5, 0.3]),
             "hdl": np.where(rng.random(n) < 0.3, np.nan, np.round(rng.normal(50, 9, n), 1)),
-            "admitted": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 999, n), unit="D"),
+            "admitted": pd.Timestamp("2020-01-01")
+            + pd.to_timedelta(rng.integers(0, 999, n), unit="D"),
             "death": rng.random(n) < age / 300,
         }
     )

@@ -23,7 +23,9 @@ def test_a_grid_may_stop_at_its_lowest_noise():
     assert len(karras(5, sigma_min=0.1, sigma_max=1.0, last=0.1)) == 5
 
 
-@pytest.mark.parametrize("wrong", [{"n": 0}, {"n": 3, "sigma_min": 0.0}, {"n": 3, "sigma_max": 1e-3}])
+@pytest.mark.parametrize(
+    "wrong", [{"n": 0}, {"n": 3, "sigma_min": 0.0}, {"n": 3, "sigma_max": 1e-3}]
+)
 def test_a_grid_that_cannot_be(wrong):
     with pytest.raises(ValueError, match="got"):
         karras(**wrong)
