@@ -12,7 +12,8 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, UInt32
 
 Key = PRNGKeyArray | UInt32[Array, "2"]
 X = PyTree[Array]  # one array, or a dict of arrays for mixed records
-Time = Float[Array | np.ndarray, "*batch"] | float  # one time for all rows, or one per row
+# One time for all rows, or one per row.
+Time = Float[Array | np.ndarray, ""] | Float[Array | np.ndarray, "*batch"] | float
 Params = PyTree
 Grid = Float[Array | np.ndarray, "point"]  # times from noise to data, falling
 

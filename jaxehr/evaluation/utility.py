@@ -46,6 +46,7 @@ def booster(records: Records, seed: int, leave_out: str | None = None):
 @contextmanager
 def one_thread() -> Iterator[None]:
     """OpenMP on one thread: on shared cores its threads wait for each other, up to 100 times slower as measured."""
+    import sklearn.ensemble  # noqa: F401  the limit binds only libraries that are loaded
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1, user_api="openmp"):
