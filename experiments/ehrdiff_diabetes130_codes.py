@@ -1,4 +1,23 @@
-"""EHRDiff on the diagnoses and drugs of Diabetes-130: 71,517 patients, 902 codes, split in half by patient."""
+"""EHRDiff on the diagnoses and drugs of Diabetes-130: 71,517 patients, 902 codes, split in half by patient.
+
+Paper       Yuan, Zhou and Yu, "EHRDiff", TMLR 2024; Diabetes-130: Strack et al. 2014 (UCI, "Diabetes 130-US hospitals").
+Command     python experiments/ehrdiff_diabetes130_codes.py --data diabetic_data.zip
+Choice      24,000 steps of 256 at learning rate 1e-3 (published: 205,000 of 1,024 at 3e-4); all else as published.
+            The training half has 827 of the codes; sigma_data 0.0773; 4,794,870 parameters.
+Time        2 CPU cores: 11 minutes to train (9,500 records/s), 20 s to draw 35,758 patients in 63 evaluations each.
+
+35,758 synthetic patients against the 35,758 trained on; the floor is the other half of the real patients.
+
+                            rounded     posterior_sigma=0.3     floor
+    prevalence Pearson       .9989             .9996            .9999
+    prevalence Spearman      .712              .946             .963
+    prevalence slope        1.022             1.005            1.001
+    codes present (>= 5)     31.1%            100.0%           100.0%
+    codes per patient        4.35              5.06             4.96    real 4.97
+    detection AUC            .613              .527             .501
+    closer to train          .506              .510             .496
+    exact copies beyond      .001              .002            -.003
+"""
 
 import argparse
 from pathlib import Path
@@ -11,12 +30,14 @@ from jaxehr.data import diabetes130_codes
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", required=True, help="diabetic_data.csv or the zip that holds it")
     parser.add_argument("--out", type=Path, default=Path("runs/ehrdiff_diabetes130_codes"))
     parser.add_argument("--steps", type=int, default=24_000)
     parser.add_argument("--batch-size", type=int, default=256)
-    parser.add_argument("--posterior-sigma", type=float, nargs="+", default=[0.14])
+    parser.add_argument("--posterior-sigma", type=float, nargs="+", default=[0.3])
     options = parser.parse_args()
 
     codes = diabetes130_codes(options.data)

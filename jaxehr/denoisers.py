@@ -24,9 +24,14 @@ def edm(network: Callable[[Array, Array], Array], *, sigma_data: float) -> Denoi
         c_noise = jnp.log(sigma) / 4
         column = sigma[..., None] if sigma.ndim else sigma
         total = column**2 + sigma_data**2
-        c_skip = sigma_data**2 / total
+        c_skip = edm_skip(column, sigma_data)
         c_out = column * sigma_data / jnp.sqrt(total)
         c_in = 1 / jnp.sqrt(total)
         return c_skip * x + c_out * network(c_in * x, c_noise)
 
     return denoise
+
+
+def edm_skip(sigma: Time, sigma_data: float) -> Array:
+    """c_skip of the EDM preconditioning: the share of x that passes by the network."""
+    return jnp.asarray(sigma_data**2 / (sigma**2 + sigma_data**2))

@@ -70,23 +70,32 @@ def diffusion_model(
     return Model(network.init, loss, draw, grid)
 
 
-def posterior_draw(layout: Layout) -> Callable[[Key, Denoiser, Array, float], Array]:
+def posterior_draw(
+    layout: Layout, skip: Callable[[float], Array | float] | None = None
+) -> Callable[[Key, Denoiser, Array, float], Array]:
     """Reads the denoised value as what it is, the posterior mean, and draws from it.
 
     A denoised bit is P(bit = 1 | x_t), a denoised one-hot group the probabilities of its categories; numbers stay as
     they are. Rounding keeps only what is more likely than not, which no rare code ever is while noise is left.
+
+    skip    c(t), for a network narrower than its data: D = c x + (1 - c) h, and h is read instead of D. Such a network
+            cannot hand each column its own value through, nor take its noise out of the c x that passes by it, so
+            D has the noise c sigma in every column, and cut off at 0 that noise makes codes: 8.3 a patient instead of
+            5.0 as measured at sigma 0.5. E[x_0 | h] = h wherever h is free of the column's own noise.
     """
     discrete = layout.numbers + layout.bits
 
     def finish(key: Key, denoise: Denoiser, x: Array, t: float) -> Array:
         mean = denoise(x, jnp.asarray(t, x.dtype)) if t > 0 else x
+        c = skip(t) if skip and t > 0 else 0.0
+        likely = (mean - c * x) / (1 - c)
         bit_key, group_key = jax.random.split(key)
-        probability = mean[layout.numbers : discrete]
+        probability = likely[layout.numbers : discrete]
         bits = jax.random.uniform(bit_key, probability.shape) < probability
         parts = [mean[: layout.numbers], bits.astype(x.dtype)]
         start = discrete
         for i, k in enumerate(layout.classes):
-            logits = jnp.log(jnp.clip(mean[start : start + k], 1e-6))
+            logits = jnp.log(jnp.clip(likely[start : start + k], 1e-6))
             chosen = jax.random.categorical(jax.random.fold_in(group_key, i), logits)
             parts.append(jax.nn.one_hot(chosen, k, dtype=x.dtype))
             start += k

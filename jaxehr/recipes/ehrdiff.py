@@ -65,8 +65,8 @@ def ehrdiff(
     steps                   by default 5,000 epochs, as published
     warmup                  by default 20,000, but at most a tenth of the steps
     sigma_min, sigma_max    ends of the sampling grid, with `rho` and `sampling_steps`
-    posterior_sigma         None rounds, as published. A noise level stops the sampler there and draws bits and
-                            categories from the denoised value, which is their posterior probability
+    posterior_sigma         None rounds, as published. A noise level (0.3 is good for codes) stops the sampler there
+                            and draws bits and categories from the denoised value, which is their posterior probability
     """
     codec = fit_codec(data, schema) if isinstance(data, pd.DataFrame) else data
     sizes = CODES if codec.schema.records == "codes" else TABLE
@@ -110,6 +110,8 @@ def ehrdiff(
     else:  # the grid ends there, not at 0
         low = posterior_sigma
         grid = partial(karras, sigma_min=low, sigma_max=sigma_max, rho=rho, last=low)
+    narrow = min(width) < layout.columns
+    skip = partial(denoisers.edm_skip, sigma_data=sigma_data) if narrow else None
     model = diffusion_model(
         Gaussian(edm()),
         mlp(layout.columns, width=width, time_width=time_width, embedding=embedding),
@@ -120,7 +122,7 @@ def ehrdiff(
         sampler=probability_flow(),
         grid=grid,
         steps=sampling_steps,
-        finish=None if posterior_sigma is None else posterior_draw(layout),
+        finish=None if posterior_sigma is None else posterior_draw(layout, skip),
     )
     rate = optax.warmup_cosine_decay_schedule(0.0, learning_rate, warmup, steps)
     stage = Stage("denoiser", model, optax.adamw(rate, weight_decay=0.0), steps, ema_decay)
