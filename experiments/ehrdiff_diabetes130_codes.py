@@ -1,6 +1,6 @@
 """EHRDiff on the diagnoses and drugs of Diabetes-130: 71,517 patients, 902 codes, split in half by patient.
 
-Paper       Yuan, Zhou and Yu, "EHRDiff", TMLR 2024; Diabetes-130: Strack et al. 2014 (UCI, "Diabetes 130-US hospitals").
+Paper       Yuan, Zhou and Yu, "EHRDiff", TMLR 2024; Diabetes-130: Strack et al. 2014 (UCI).
 Command     python experiments/ehrdiff_diabetes130_codes.py --data diabetic_data.zip
 Choice      24,000 steps of 256 at learning rate 1e-3 (published: 205,000 of 1,024 at 3e-4); all else as published.
             The training half has 827 of the codes; sigma_data 0.0773; 4,794,870 parameters.

@@ -113,11 +113,15 @@ def _labels(ax, real: Table, synthetic: Table, name: str) -> None:
     names = ("missing", *real.values[j])
     counts = np.bincount(real.labels[:, j], minlength=len(names))
     shown = [i for i in np.argsort(-counts, kind="stable")[:6] if counts[i] >= SMALL_CELL]
-    place = np.arange(len(shown) + 1)
-    for table, color, shift in ((real, REAL, -0.2), (synthetic, SYNTHETIC, 0.2)):
-        share = np.bincount(table.labels[:, j], minlength=len(names)) / len(table)
-        ax.bar(place + shift, [*share[shown], 1 - share[shown].sum()], 0.38, color=color)
-    ax.set_xticks(place, [names[i][:10] for i in shown] + ["other"], rotation=30, ha="right")
+    shares = [np.bincount(t.labels[:, j], minlength=len(names)) / len(t) for t in (real, synthetic)]
+    rest = [1 - share[shown].sum() for share in shares]
+    ticks = [names[i][:10] for i in shown] + ["other"] * int(max(rest) > 1e-9)
+    place = np.arange(len(ticks))
+    for share, other, color, shift in zip(
+        shares, rest, (REAL, SYNTHETIC), (-0.2, 0.2), strict=True
+    ):
+        ax.bar(place + shift, [*share[shown], other][: len(ticks)], 0.38, color=color)
+    ax.set_xticks(place, ticks, rotation=30, ha="right")
     ax.set_yticks([])
 
 
