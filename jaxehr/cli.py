@@ -305,7 +305,7 @@ def _evaluate(options) -> int:
     return 0
 
 
-DEMO_STEPS = 6000
+DEMO_STEPS = 10_000
 
 
 def _demo(options) -> int:
