@@ -6,6 +6,7 @@ so each step carries a digest of every leaf, and a step that fails its digest is
 
 import hashlib
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,10 @@ class Checkpoints:
         )
 
     def save(self, step: int, ema: Params, state: Any = ()) -> None:
-        """Starts writing; raises CheckpointError where the write before this one failed."""
+        """Starts writing; raises CheckpointError where the disk has no room, or the write before this one failed."""
         import orbax.checkpoint as ocp
 
+        self.check_room((ema, state))
         # Copies: the buffers are donated to the next step while this is still being written.
         ema, state = jax.tree.map(np.array, (ema, state))
         items = {
@@ -51,6 +53,19 @@ class Checkpoints:
             items["state"] = ocp.args.StandardSave(state)
         with self._said_plainly(f"the checkpoint of step {step}"):
             self._manager.save(step, args=ocp.args.Composite(**items), force=True)
+
+    def check_room(self, tree: Any) -> None:
+        """Raises CheckpointError if the disk cannot hold one more checkpoint of `tree`.
+
+        Asked first because Orbax, whose writers are threads, meets a full disk with many pages of tracebacks.
+        """
+        need = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(tree))
+        free = shutil.disk_usage(self.folder).free
+        if free < 1.1 * need:
+            raise CheckpointError(
+                f"a checkpoint takes {need / 2**20:,.0f} MiB and {self.folder} has {free / 2**20:,.0f} MiB left; "
+                "free some space and --resume"
+            )
 
     def wait(self) -> None:
         """Until all is on the disk."""

@@ -76,6 +76,7 @@ def train(
             stack.callback(checkpoints.close)
             if resume:
                 state = _restored(checkpoints, state, whole)
+            checkpoints.check_room((state.ema, _rest(state)))
         start = int(state.step)
         if start >= steps:
             return state.ema

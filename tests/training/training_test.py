@@ -174,3 +174,16 @@ def test_the_average_starts_quickly():
     np.testing.assert_allclose(
         jax.tree.leaves(new.ema)[0], (2 * before + 9 * after) / 11, rtol=1e-6, atol=1e-9
     )
+
+
+def test_a_disk_without_room_is_said_before_training_and_keeps_the_last_good(tmp_path, monkeypatch):
+    fit(steps=10, run=tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: Disk())
+    with pytest.raises(CheckpointError, match=r"MiB and .* has 0 MiB left; free some space"):
+        fit(steps=20, run=tmp_path, resume=True)
+    monkeypatch.undo()
+    same(fit(steps=20, run=tmp_path, resume=True), fit(steps=20))
+
+
+class Disk:
+    free = 100
