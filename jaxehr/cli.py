@@ -1,4 +1,4 @@
-"""The command line: jaxehr demo | recipes | fit | sample | evaluate.
+"""The command line: jaxehr demo | recipes | samplers | fit | sample | evaluate | benchmark | check.
 
 A mistake of the user's gets one line and exit code 2. JAXEHR_DEBUG=1 shows the traceback behind it.
 """
@@ -14,6 +14,8 @@ EXAMPLES = """examples:
   jaxehr fit ehrdiff --data stays.csv --out runs/stays --steps 20000
   jaxehr sample runs/stays -n 10000 --out synthetic.csv
   jaxehr evaluate --real stays.csv --synthetic synthetic.csv --holdout later.csv --out report
+  jaxehr benchmark samplers --solver my_solver.py:MySolver     your solver's line among ours
+  jaxehr check my_solver.py:MySolver                           the laws that every sampler obeys
 """
 
 
@@ -46,29 +48,6 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _recipes() -> dict[str, Callable]:
-    """The only place where a name picks a recipe."""
-    from jaxehr.recipes import ehrdiff
-
-    return {"ehrdiff": ehrdiff}
-
-
-def _solvers() -> dict[str, Callable]:
-    """The only place where a name picks a solver."""
-    import diffrax
-
-    return {
-        "heun": diffrax.Heun,
-        "euler": diffrax.Euler,
-        "midpoint": diffrax.Midpoint,
-        "ralston": diffrax.Ralston,
-        "bosh3": diffrax.Bosh3,
-        "tsit5": diffrax.Tsit5,
-        "dopri5": diffrax.Dopri5,
-        "dopri8": diffrax.Dopri8,
-    }
-
-
 def _parser() -> argparse.ArgumentParser:
     from importlib.metadata import version
 
@@ -92,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
 
     command("recipes", _list_recipes, "The published systems, with their settings and defaults.")
 
+    command(
+        "samplers", _list_samplers, "What draws records: names for --sampler, with their orders."
+    )
+
     fit = command("fit", _fit, "Train a recipe on your records.")
     fit.add_argument("recipe", metavar="RECIPE", help="see `jaxehr recipes`")
     fit.add_argument(
@@ -114,7 +97,11 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("-n", type=int, required=True, help="number of patients")
     sample.add_argument("--out", required=True, type=Path, metavar="FILE", help="CSV or Parquet")
     sample.add_argument("--seed", type=int, default=0)
-    sample.add_argument("--sampler", metavar="NAME", help="heun, euler, tsit5, ... (Diffrax)")
+    sample.add_argument(
+        "--sampler",
+        metavar="NAME",
+        help="heun, dpmpp_2m, unipc, ancestral, ...: see `jaxehr samplers`",
+    )
     sample.add_argument("--nfe", type=int, metavar="N", help="network evaluations, at most")
     sample.add_argument("--batch-size", type=int, default=1024, metavar="B")
     _add_set(sample, "a setting of sampling, such as posterior_sigma=0.2")
@@ -129,6 +116,23 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--label", metavar="COLUMN", help="what a doctor would predict")
     evaluate.add_argument("--seed", type=int, default=0)
     evaluate.add_argument("--out", required=True, type=Path, metavar="DIR")
+    bench = command("benchmark", _benchmark, "Error against evaluations against time.")
+    bench.add_argument("what", choices=["samplers"])
+    bench.add_argument("--problem", choices=["gaussian", "mixture"], default="gaussian",
+                       help="data whose denoiser is known exactly")  # fmt: skip
+    bench.add_argument("--run", type=Path, metavar="RUN", help="a trained run instead")
+    bench.add_argument("--dim", type=int, default=1782, help="columns of the problem")
+    bench.add_argument("--batch", type=int, default=256, help="records drawn at once")
+    bench.add_argument("--nfe", type=int, nargs="+", default=[10, 20, 40], metavar="N")
+    bench.add_argument("--samplers", nargs="+", metavar="NAME", help="only these")
+    bench.add_argument("--solver", action="append", default=[], metavar="FILE.py:NAME",
+                       help="yours: a diffrax.AbstractSolver, a step, or a sampler")  # fmt: skip
+    bench.add_argument("--rounds", type=int, default=5, help="timings of each")
+    bench.add_argument("--out", type=Path, metavar="FILE.json", help="rows; .svg and .png beside")
+
+    laws = command("check", _check, "Run the laws of samplers on a solver; exit 1 if one fails.")
+    laws.add_argument("solver", metavar="FILE.py:NAME", help="or the name of one of ours")
+    laws.add_argument("--order", type=float, help="what it should be; else what the solver states")
     return parser
 
 
@@ -148,9 +152,9 @@ def _cache_compilations() -> None:
 
 
 def _list_recipes(options) -> int:
-    from jaxehr import settings
+    from jaxehr import names, settings
 
-    for name, recipe in _recipes().items():
+    for name, recipe in names.recipes().items():
         print(settings.describe(name, recipe))
     return 0
 
@@ -158,10 +162,10 @@ def _list_recipes(options) -> int:
 def _fit(options) -> int:
     import jax
 
-    from jaxehr import data, settings
+    from jaxehr import data, names, settings
     from jaxehr.recipes import fit, run
 
-    recipe = settings.nearest(options.recipe, _recipes(), "recipe")
+    recipe = settings.nearest(options.recipe, names.recipes(), "recipe")
     chosen = settings.parse(options.settings, recipe)
     for name in ("steps", "batch_size"):
         if getattr(options, name) is not None:
@@ -222,14 +226,14 @@ def _without_rare(records, schema, min_patients: int):
 def _sample(options) -> int:
     import jax
 
-    from jaxehr import data, settings
+    from jaxehr import data, names, settings
     from jaxehr.recipes import load, run
     from jaxehr.training.progress import progress
 
     if options.n < 1:
         raise ValueError(f"-n must be at least 1; got {options.n}")
     name, _, _ = run.read(options.run)
-    recipes = _recipes()
+    recipes = names.recipes()
     changes = settings.parse(options.settings, recipes[name]) if name in recipes else {}
     _cache_compilations()
     synthesizer = load(options.run, **changes)
@@ -258,26 +262,133 @@ def _is_codes(synthesizer) -> bool:
 
 def _sampler(recipe, name: str | None, nfe: int | None):
     """The Sampler and the grid that spend at most `nfe` evaluations; None where the recipe's own is wanted."""
-    from jaxehr import settings
-    from jaxehr.samplers import evaluations, probability_flow
+    from jaxehr import names, settings
 
     if name is None and nfe is None:
         return None, None
     family = recipe.stages[-1].model.grid
     if family is None:
         raise ValueError(f"{recipe.name} draws in one pass; it has no sampler to swap")
-    solver = settings.nearest(name or "heun", _solvers(), "sampler")()
+    name = name or names.OWN_SAMPLER[recipe.name]
+    found = settings.nearest(name, names.samplers(), "sampler")
     if nfe is None:
-        return probability_flow(solver), None
-    last = int(
-        family(2)[-1] > 0
-    )  # a grid that stops above 0 has one step less, and one evaluation to finish
-    steps = next(n for n in range(1, nfe + 2) if evaluations(solver, n) + 1 > nfe) if nfe > 0 else 0
-    if steps < 1 or nfe < 1:
-        raise ValueError(f"--nfe must be at least 1; got {nfe}")
-    spent = evaluations(solver, steps - 1) + 1
-    _say(f"{spent} evaluations in {steps - last} steps")
-    return probability_flow(solver), family(steps)
+        return found.sampler, None
+    if found.cost is None:
+        raise ValueError(
+            f"--nfe cannot be promised for {name}: it stops when its error is small; leave --nfe out"
+        )
+    least = found.cost(2)
+    if nfe < least:
+        raise ValueError(f"--nfe must be at least {least} for {name}; got {nfe}")
+    # One more step each time, while the evaluations allow it; costs grow by the same from step to step.
+    steps = 2 + (nfe - least) // (found.cost(3) - least)
+    _say(f"{found.cost(steps)} evaluations in {steps} steps of {name}")
+    return found.sampler, family(steps)
+
+
+def _list_samplers(options) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from jaxehr import names
+
+    table = Table("name", "order", "evaluations of 20 steps", "what", box=None, pad_edge=False)
+    for name, found in names.samplers().items():
+        order = "" if found.order is None else f"{found.order:g}"
+        cost = "as needed" if found.cost is None else str(found.cost(20))
+        table.add_row(name, order, cost, found.about)
+    Console().print(table)
+    return 0
+
+
+def _benchmark(options) -> int:
+    import jax
+    from rich.console import Console
+    from rich.table import Table
+
+    from jaxehr import benchmark, names, settings
+
+    if min(options.dim, options.batch, options.rounds, *options.nfe) < 1:
+        raise ValueError("--dim, --batch, --rounds and --nfe must be at least 1")
+    known = names.samplers()
+    chosen = options.samplers or ([] if options.solver else list(known))
+    samplers = {name: settings.nearest(name, known, "sampler").sampler for name in chosen}
+    if options.solver and not options.samplers:  # something to stand beside
+        samplers = {name: known[name].sampler for name in ("ddim", "heun", "dpmpp_2m", "unipc")}
+    for where in options.solver:
+        mine = benchmark.load_sampler(where)
+        samplers[mine.name] = mine.sampler
+
+    if options.run:
+        setting = _run_setting(options.run, options.batch)
+    elif options.problem == "mixture":
+        setting = benchmark.mixture_setting(options.dim, options.batch)
+    else:
+        setting = benchmark.gaussian_setting(options.dim, options.batch)
+    device = jax.devices()[0].device_kind
+    _say(f"{setting.problem}, {setting.x_T.shape[1]:,} columns, batch {options.batch}, {device}")
+
+    rows = []
+    measured = benchmark.measure(
+        setting, samplers, options.nfe, rounds=options.rounds, tick=lambda name: _say(f"  {name}")
+    )
+    for row in measured:
+        rows.append(row)
+    best = benchmark.pareto(rows)
+    names_of = ("sampler", "nfe", "error", "prevalence", "order", "ms per 1,000", "compile s",
+                "ratio to network", "MiB")  # fmt: skip
+    table = Table(*names_of, box=None, pad_edge=False)
+    for row in rows:
+        order = row.order if row.order is not None else row.weak_order
+        table.add_row(
+            row.sampler + (" *" if (row.sampler, row.nfe) in best else ""),
+            str(row.nfe),
+            "" if row.error is None else f"{row.error:.2e}",
+            f"{row.prevalence_error:.1e}",
+            "" if order is None else f"{order:.2f}" + ("" if row.order is not None else " weak"),
+            f"{row.ms_per_1000:,.1f}",
+            f"{row.compile_s:.1f}",
+            f"{row.ratio_to_network:.2f}",
+            "" if row.peak_bytes is None else f"{row.peak_bytes / 2**20:.1f}",
+        )
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    print("* no other has a smaller error at as few evaluations")
+    if options.out:
+        benchmark.save(rows, options.out)
+        _say(f"{options.out}, and pictures beside it")
+    return 0
+
+
+def _run_setting(run: Path, batch: int):
+    import jax
+
+    from jaxehr import benchmark
+    from jaxehr.recipes import load
+
+    synthesizer = load(run)
+    stage = synthesizer.recipe.stages[-1]
+    if stage.model.dynamics is None or stage.model.grid is None:
+        raise ValueError(f"{run} draws in one pass; it has no sampler to compare")
+    dynamics = stage.model.dynamics(jax.device_put(synthesizer.params[stage.name]))
+    return benchmark.run_setting(run.name, dynamics, stage.model.grid, batch)
+
+
+def _check(options) -> int:
+    from jaxehr import benchmark, names
+
+    known = names.samplers()
+    if options.solver in known:
+        found = known[options.solver]
+        name, sampler, order = options.solver, found.sampler, found.order
+    else:
+        name, sampler, order = benchmark.load_sampler(options.solver)
+    order = options.order if options.order is not None else order
+    failed = 0
+    for law in benchmark.check(sampler, order):
+        failed += not law.holds
+        print(f"{'holds' if law.holds else 'FAILS'}  {law.name}: {law.found}", flush=True)
+    print(f"{name}: " + (f"{failed} laws fail" if failed else "all laws hold"))
+    return 1 if failed else 0
 
 
 def _evaluate(options) -> int:

@@ -1,11 +1,116 @@
 """From what a network predicts to what samplers and losses read: the clean data."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxehr.processes import Gaussian
 from jaxehr.types import Denoiser, Time
+
+Value = Float[Array, "..."]
+
+
+class Prediction(NamedTuple):
+    """A way to say x_0 given x_t: all ways are affine in x_0, so each turns into any other through it.
+
+    to_x0   (process, value, x, t) -> x_0
+    of_x0   (process, x_0, x, t) -> value
+    """
+
+    to_x0: Callable[[Gaussian, Value, Value, Time], Value]
+    of_x0: Callable[[Gaussian, Value, Value, Time], Value]
+
+
+def _levels(process: Gaussian, x: Value, t: Time) -> tuple[Array, Array]:
+    """alpha and sigma, shaped to broadcast against x."""
+
+    def rows(value: Array) -> Array:
+        return value.reshape(value.shape + (1,) * (x.ndim - value.ndim)) if value.ndim else value
+
+    return rows(process.alpha(t)), rows(process.sigma(t))
+
+
+def _eps_to_x0(process, eps, x, t):
+    alpha, sigma = _levels(process, x, t)
+    return (x - sigma * eps) / alpha
+
+
+def _eps_of_x0(process, x0, x, t):
+    alpha, sigma = _levels(process, x, t)
+    return (x - alpha * x0) / sigma
+
+
+def _v_to_x0(process, v, x, t):
+    alpha, sigma = _levels(process, x, t)
+    return (alpha * x - sigma * v) / (alpha**2 + sigma**2)
+
+
+def _v_of_x0(process, x0, x, t):
+    alpha, sigma = _levels(process, x, t)
+    return alpha * (x - alpha * x0) / sigma - sigma * x0
+
+
+def _score_to_x0(process, score, x, t):
+    alpha, sigma = _levels(process, x, t)
+    return (x + sigma**2 * score) / alpha
+
+
+def _slopes(process, x, t):
+    """d alpha / dt and d sigma / dt, shaped as `_levels`."""
+    t = jnp.asarray(t, x.dtype)
+    return jax.jvp(lambda t: _levels(process, x, t), (t,), (jnp.ones_like(t),))[1]
+
+
+def _flow_to_x0(process, u, x, t):
+    (alpha, sigma), (d_alpha, d_sigma) = _levels(process, x, t), _slopes(process, x, t)
+    return (sigma * u - d_sigma * x) / (sigma * d_alpha - alpha * d_sigma)
+
+
+def _flow_of_x0(process, x0, x, t):
+    (alpha, sigma), (d_alpha, d_sigma) = _levels(process, x, t), _slopes(process, x, t)
+    return d_alpha * x0 + d_sigma * (x - alpha * x0) / sigma
+
+
+EPS = Prediction(_eps_to_x0, _eps_of_x0)  # the noise: Ho et al. (2020)
+X0 = Prediction(lambda process, x0, x, t: x0, lambda process, x0, x, t: x0)
+V = Prediction(_v_to_x0, _v_of_x0)  # alpha eps - sigma x_0: Salimans and Ho (2022)
+SCORE = Prediction(_score_to_x0, lambda process, x0, x, t: process.score(x0, x, t))
+FLOW = Prediction(_flow_to_x0, _flow_of_x0)  # alpha' x_0 + sigma' eps: Lipman et al. (2023)
+
+
+def edm_output(sigma_data: float) -> Prediction:
+    """F of the EDM preconditioning, in y = x / alpha and sigma_t / alpha_t: Karras et al. (2022), eq. 7."""
+
+    def parts(process, x, t):
+        alpha, sigma = _levels(process, x, t)
+        ratio = sigma / alpha
+        c_out = ratio * sigma_data / jnp.sqrt(ratio**2 + sigma_data**2)
+        return edm_skip(ratio, sigma_data) * x / alpha, c_out
+
+    def to_x0(process, value, x, t):
+        skipped, c_out = parts(process, x, t)
+        return skipped + c_out * value
+
+    def of_x0(process, x0, x, t):
+        skipped, c_out = parts(process, x, t)
+        return (x0 - skipped) / c_out
+
+    return Prediction(to_x0, of_x0)
+
+
+def predicting(
+    prediction: Prediction, process: Gaussian, network: Callable[[Array, Array], Array]
+) -> Denoiser:
+    """The denoiser of a network that predicts noise, score, v or flow from (x, t)."""
+
+    def denoise(x: Float[Array, "*batch column"], t: Time) -> Float[Array, "*batch column"]:
+        t = jnp.asarray(t, x.dtype)
+        return prediction.to_x0(process, network(x, t), x, t)
+
+    return denoise
 
 
 def edm(network: Callable[[Array, Array], Array], *, sigma_data: float) -> Denoiser:

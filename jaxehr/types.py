@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, UInt32
 
 Key = PRNGKeyArray | UInt32[Array, "2"]
+Noise = Key | Float[Array, "..."]  # a key, or the standard normal draws that it stands for
 X = PyTree[Array]  # one array, or a dict of arrays for mixed records
 # One time for all rows, or one per row.
 Time = Float[Array | np.ndarray, ""] | Float[Array | np.ndarray, "*batch"] | float
@@ -28,7 +29,7 @@ class Process(Protocol):
 
     def corrupt(self, key: Key, x0: X, t: Time) -> X: ...
 
-    def posterior(self, key: Key, x0: X, x: X, t: Time, s: Time, eta: float = 1.0) -> X: ...
+    def posterior(self, key: Noise, x0: X, x: X, t: Time, s: Time, eta: float = 1.0) -> X: ...
 
 
 class Draw(NamedTuple):
@@ -40,9 +41,13 @@ class Draw(NamedTuple):
 
 @runtime_checkable
 class Sampler(Protocol):
-    """From noise to data: x_T lies at grid[0]; the result lies at grid[-1]."""
+    """From noise to data: x_T lies at grid[0]; the result lies at grid[-1].
 
-    def __call__(self, key: Key, denoise: Denoiser, process: Any, x_T: X, grid: Grid) -> Draw: ...
+    key     also the noise itself, [step, *x_T.shape], where the sampler draws one normal for each step
+    grid    a last 0 is the choice of a final denoising step: the result is then the denoised value
+    """
+
+    def __call__(self, key: Noise, denoise: Denoiser, process: Any, x_T: X, grid: Grid) -> Draw: ...
 
 
 class Network(NamedTuple):
@@ -56,6 +61,19 @@ class Network(NamedTuple):
     apply: Callable[..., X]
 
 
+class Dynamics(NamedTuple):
+    """What samplers see of a trained model.
+
+    columns     of one record
+    middle      what lies between a bit that is 0 and one that is 1
+    """
+
+    denoise: Denoiser
+    process: Any
+    columns: int
+    middle: float
+
+
 class Model(NamedTuple):
     """Something that is trained by a loss and then drawn from.
 
@@ -64,9 +82,11 @@ class Model(NamedTuple):
     draw    (params, key, *, sampler=None, grid=None) -> Draw of one record; vmap it for more.
             None stands for the recipe's own choice.
     grid    (n) -> the recipe's own kind of grid with n steps; None where there is no grid
+    dynamics    (params) -> what a sampler works on; None where there is no sampler
     """
 
     init: Callable[[Key], Params]
     loss: Callable[[Params, Key, X], Float[Array, "batch"]]
     draw: Callable[..., Draw]
     grid: Callable[[int], Grid] | None = None
+    dynamics: Callable[[Params], Dynamics] | None = None

@@ -9,7 +9,7 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from oracles import CLINIC
 
-from jaxehr import denoisers
+from jaxehr import denoisers, names
 from jaxehr.losses import edm_weight, log_normal
 from jaxehr.networks import fourier, mlp
 from jaxehr.processes import Gaussian, edm
@@ -21,6 +21,15 @@ from jaxehr.training.step import make_chunk
 
 COLUMNS, BATCH, KEY = 12, 64, jax.random.key(3)
 EDM = Gaussian(edm())
+FIXED = (
+    "heun",
+    "dpmpp_2m",
+    "unipc",
+    "ddim",
+    "ancestral",
+    "euler_maruyama",
+)  # ask nothing of each other
+COLLECTIVES = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
 
 
 def losses(devices: int, length: int):
@@ -50,23 +59,28 @@ def training() -> None:
     np.testing.assert_allclose(losses(8, 60), losses(1, 60), rtol=1e-6)
 
 
-def sampling() -> None:
-    """One device, eight under jit, eight under literal pmap."""
-    grid = karras(12, sigma_min=0.02, sigma_max=80.0)
-    x_T = EDM.prior(KEY, (64, 4), 80.0)
+def sampling(name: str) -> None:
+    """One device, eight under jit, eight under literal pmap. Each record draws from a key of its own."""
+    grid, sampler = karras(12, sigma_min=0.02, sigma_max=80.0), names.samplers()[name].sampler
+    x_T, keys = EDM.prior(KEY, (64, 4), 80.0), jax.random.split(KEY, 64)
 
-    def sample(x):
-        return probability_flow()(KEY, CLINIC.denoiser(EDM), EDM, x, grid).x
+    def sample(keys, x):
+        one = lambda key, x: sampler(key, CLINIC.denoiser(EDM), EDM, x, grid).x
+        return jax.vmap(one)(keys, x)
 
-    one = jax.jit(sample)(x_T)
+    one = jax.jit(sample)(keys, x_T)
     rows = NamedSharding(Mesh(np.array(jax.devices()), ("data",)), PartitionSpec("data"))
-    program = jax.jit(sample).lower(jax.device_put(x_T, rows)).compile()
-    eight = program(jax.device_put(x_T, rows))
+    spread = jax.device_put((keys, x_T), rows)
+    program = jax.jit(sample).lower(*spread).compile()
+    eight = program(*spread)
     assert len(eight.sharding.device_set) == 8
     np.testing.assert_allclose(eight, one, atol=1e-5)
-    np.testing.assert_allclose(
-        jax.pmap(sample)(x_T.reshape(8, 8, 4)).reshape(64, 4), one, atol=1e-5
-    )
+    pmapped = jax.pmap(sample)(keys.reshape(8, 8), x_T.reshape(8, 8, 4))
+    np.testing.assert_allclose(pmapped.reshape(64, 4), one, atol=1e-5)
+    if name in FIXED:
+        text = program.as_text()
+        found = [c for c in COLLECTIVES if c in text]
+        assert not found, f"{name}: {found}"
 
 
 def uneven_batch() -> None:
@@ -81,6 +95,7 @@ def uneven_batch() -> None:
 if __name__ == "__main__":
     assert jax.device_count() == 8
     training()
-    sampling()
+    for name in names.samplers():
+        sampling(name)
     uneven_batch()
     print("the same on one device and on eight")

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxehr.processes.schedules import Curve, Schedule
-from jaxehr.types import Key, Time
+from jaxehr.types import Key, Noise, Time
 
 
 class Gaussian(NamedTuple):
@@ -44,7 +44,7 @@ class Gaussian(NamedTuple):
 
     def posterior(
         self,
-        key: Key,
+        key: Noise,
         x0: Float[Array, "..."],
         x: Float[Array, "..."],
         t: Time,
@@ -62,7 +62,7 @@ class Gaussian(NamedTuple):
 
         eps = (x - alpha_t * x0) / sigma_t
         mean = alpha_s * x0 + _root(sigma_s**2 - variance) * eps
-        return mean + _root(variance) * jax.random.normal(key, x.shape, x.dtype)
+        return mean + _root(variance) * standard_normal(key, x)
 
     def drift(self, x: Float[Array, "..."], t: Time) -> Float[Array, "..."]:
         """f(t) x of the forward SDE."""
@@ -77,6 +77,13 @@ class Gaussian(NamedTuple):
     def score(self, x0: Float[Array, "..."], x: Float[Array, "..."], t: Time) -> Array:
         """The gradient of log q(x_t | x_0); with x0 from a denoiser, of log q(x_t) (Tweedie)."""
         return (_rows(self.alpha(t), x) * x0 - x) / _rows(self.sigma(t), x) ** 2
+
+
+def standard_normal(key: Noise, like: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Normal draws of `like`'s shape; noise given in the place of a key is the draw."""
+    if jnp.issubdtype(key.dtype, jnp.inexact):
+        return key
+    return jax.random.normal(key, like.shape, like.dtype)
 
 
 def _rows(value: Array, x: Array) -> Array:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from jaxehr.types import Time
@@ -28,23 +29,104 @@ def edm() -> Schedule:
     return Schedule(alpha=jnp.ones_like, sigma=jnp.asarray, time_of=jnp.asarray)
 
 
+def ve() -> Schedule:
+    """Variance exploding (NCSN; Song et al. 2021, eq. 31): alpha is 1, and the noise level is the time itself.
+
+    The geometric path sigma_min (sigma_max / sigma_min)^u of the paper is the grid `geometric`, so this is `edm()`.
+    """
+    return edm()
+
+
 def vp(*, beta_min: float = 0.1, beta_max: float = 20.0) -> Schedule:
     """Variance preserving, beta(t) linear, t in [0, 1]: Song et al. (2021), eqs. 32 and 33.
 
     alpha = exp(-B/2) and sigma^2 = 1 - exp(-B), where B(t) = beta_min t + (beta_max - beta_min) t^2 / 2.
     """
+    integral, time_at = _linear_beta(beta_min, beta_max)
+    return Schedule(
+        alpha=lambda t: jnp.exp(-0.5 * integral(t)),
+        sigma=lambda t: jnp.sqrt(-jnp.expm1(-integral(t))),
+        # (sigma / alpha)^2 = exp(B) - 1
+        time_of=lambda ratio: time_at(jnp.log1p(jnp.square(ratio))),
+    )
+
+
+def sub_vp(*, beta_min: float = 0.1, beta_max: float = 20.0) -> Schedule:
+    """Sub-VP: VP's alpha with sigma = 1 - exp(-B), whose square never exceeds VP's (Song et al. 2021, eq. 34)."""
+    integral, time_at = _linear_beta(beta_min, beta_max)
+    return Schedule(
+        alpha=lambda t: jnp.exp(-0.5 * integral(t)),
+        sigma=lambda t: -jnp.expm1(-integral(t)),
+        # sigma / alpha = 2 sinh(B / 2)
+        time_of=lambda ratio: time_at(2 * jnp.arcsinh(jnp.asarray(ratio) / 2)),
+    )
+
+
+def cosine(*, offset: float = 0.008) -> Schedule:
+    """Variance preserving with alpha = cos((t + s) / (1 + s) pi/2) / cos(s / (1 + s) pi/2), t in [0, 1).
+
+    Nichol and Dhariwal (2021), eq. 17, as a continuous time. They clip beta at 0.999, which is a last grid time
+    below 1: at t = 1 no data is left, and no denoiser has anything to read.
+    """
+    quarter = np.pi / 2 / (1 + offset)
+    top = np.cos(offset * quarter)
+
+    def alpha(t: Time) -> Array:
+        return jnp.cos((jnp.asarray(t) + offset) * quarter) / top
+
+    def time_of(ratio: Time) -> Array:
+        # alpha = 1 / sqrt(1 + r^2), and arccos(c) as an arctangent, which keeps its digits near c = 1.
+        rest = jnp.square(ratio) + (1 - top**2)
+        return jnp.arctan2(jnp.sqrt(rest), top) / quarter - offset
+
+    def sigma(t: Time) -> Array:
+        # 1 - alpha^2 = (sin^2((t + s) q) - sin^2(s q)) / top^2 = sin(t q) sin((t + 2 s) q) / top^2
+        t = jnp.asarray(t)
+        return jnp.sqrt(jnp.sin(t * quarter) * jnp.sin((t + 2 * offset) * quarter)) / top
+
+    return Schedule(alpha, sigma, time_of)
+
+
+def flow() -> Schedule:
+    """The straight path of flow matching and rectified flow: x_t = (1 - t) x_0 + t eps (Lipman et al. 2023)."""
+    return Schedule(
+        alpha=lambda t: 1 - jnp.asarray(t),
+        sigma=jnp.asarray,
+        time_of=lambda ratio: jnp.asarray(ratio) / (1 + jnp.asarray(ratio)),
+    )
+
+
+def ddpm(n: int = 1000, *, beta_first: float = 1e-4, beta_last: float = 0.02) -> Schedule:
+    """DDPM's table (Ho et al. 2020): alpha^2 = prod (1 - beta_i), beta linear, at the whole times 0, 1, ..., n.
+
+    Between them log alpha^2 is interpolated on a straight line, so that every solver may step where it likes.
+    Time 0 is the data. Raises ValueError unless 0 < beta_first <= beta_last < 1 and n >= 1.
+    """
+    if n < 1 or not 0 < beta_first <= beta_last < 1:
+        raise ValueError(
+            f"need n >= 1 and 0 < beta_first <= beta_last < 1; got {n}, {beta_first}, {beta_last}"
+        )
+    log_alpha2 = np.append(0.0, np.cumsum(np.log1p(-np.linspace(beta_first, beta_last, n))))
+    times = np.arange(n + 1.0)
+
+    def curve(t: Time) -> Array:
+        return jnp.interp(jnp.asarray(t, float), times, log_alpha2)
+
+    return Schedule(
+        alpha=lambda t: jnp.exp(0.5 * curve(t)),
+        sigma=lambda t: jnp.sqrt(-jnp.expm1(curve(t))),
+        time_of=lambda ratio: jnp.interp(jnp.log1p(jnp.square(ratio)), -log_alpha2, times),
+    )
+
+
+def _linear_beta(beta_min: float, beta_max: float) -> tuple[Curve, Curve]:
+    """B(t), the integral of beta, and its inverse: the positive root of the quadratic, free of cancellation."""
     slope = beta_max - beta_min
 
     def integral(t: Time) -> Array:
         return beta_min * jnp.asarray(t) + 0.5 * slope * jnp.square(t)
 
-    def time_of(noise_to_signal: Time) -> Array:
-        # (sigma / alpha)^2 = exp(B) - 1, then the positive root of the quadratic B(t), free of cancellation.
-        b = jnp.log1p(jnp.square(noise_to_signal))
-        return 2 * b / (beta_min + jnp.sqrt(beta_min**2 + 2 * slope * b))
+    def time_at(b: Time) -> Array:
+        return 2 * jnp.asarray(b) / (beta_min + jnp.sqrt(beta_min**2 + 2 * slope * b))
 
-    return Schedule(
-        alpha=lambda t: jnp.exp(-0.5 * integral(t)),
-        sigma=lambda t: jnp.sqrt(-jnp.expm1(-integral(t))),
-        time_of=time_of,
-    )
+    return integral, time_at

@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxehr.data import Codec
 from jaxehr.losses import denoising_loss
 from jaxehr.processes import Gaussian
-from jaxehr.types import Denoiser, Draw, Grid, Key, Model, Network, Params, Sampler
+from jaxehr.types import Denoiser, Draw, Dynamics, Grid, Key, Model, Network, Params, Sampler
 
 
 class Layout(NamedTuple):
@@ -24,6 +25,10 @@ class Layout(NamedTuple):
         return self.numbers + self.bits + sum(self.classes)
 
 
+def layout_of(codec: Codec) -> Layout:
+    return Layout(codec.sizes["number"], codec.sizes["bit"], codec.classes)
+
+
 def diffusion_model(
     process: Gaussian,
     network: Network,
@@ -36,6 +41,8 @@ def diffusion_model(
     grid: Callable[[int], Grid],
     steps: int,
     finish: Callable[[Key, Denoiser, Array, float], Array] | None = None,
+    centred: bool = False,
+    clipped: bool = False,
 ) -> Model:
     """A Model on rows of `columns` numbers.
 
@@ -43,6 +50,8 @@ def diffusion_model(
     times       (key, shape) -> the noise levels of a training batch
     steps       of the recipe's own grid
     finish      (key, denoise, x at grid[-1], grid[-1]) -> the record; None leaves x as it is
+    centred     the process works on 2 x - 1, in [-1, 1] for columns in [0, 1]
+    clipped     draws hold the denoised value in that range, as DDPM's code does
     """
 
     default_grid = grid(steps)
@@ -50,7 +59,16 @@ def diffusion_model(
     def denoise_with(params: Params) -> Denoiser:
         return denoiser(lambda x, t: network.apply(params, x, t))
 
+    def within(denoise: Denoiser) -> Denoiser:
+        return lambda x, t: jnp.clip(jnp.asarray(denoise(x, t)), -1.0 if centred else 0.0, 1.0)
+
+    def dynamics(params: Params) -> Dynamics:
+        denoise = denoise_with(params)
+        middle = 0.0 if centred else 0.5
+        return Dynamics(within(denoise) if clipped else denoise, process, columns, middle)
+
     def loss(params: Params, key: Key, x0: Float[Array, "batch column"]) -> Array:
+        x0 = 2 * x0 - 1 if centred else x0
         time_key, noise_key = jax.random.split(key)
         t = times(time_key, x0.shape[:1])
         eps = jax.random.normal(noise_key, x0.shape)
@@ -60,14 +78,15 @@ def diffusion_model(
         params: Params, key: Key, *, sampler: Sampler = sampler, grid: Grid = default_grid
     ) -> Draw:
         prior_key, path_key, finish_key = jax.random.split(key, 3)
-        denoise = denoise_with(params)
+        denoise = dynamics(params).denoise
         x_T = process.prior(prior_key, (columns,), float(grid[0]))
         x, nfe = sampler(path_key, denoise, process, x_T, grid)
+        x = (jnp.asarray(x) + 1) / 2 if centred else jnp.asarray(x)
         if finish is None:
             return Draw(x, nfe)
         return Draw(finish(finish_key, denoise, x, float(grid[-1])), nfe + int(grid[-1] > 0))
 
-    return Model(network.init, loss, draw, grid)
+    return Model(network.init, loss, draw, grid, dynamics)
 
 
 def posterior_draw(

@@ -21,7 +21,7 @@ from jaxehr.data import Codec, Schema, fit_codec, matrix
 from jaxehr.losses import edm_weight, log_normal
 from jaxehr.networks import fourier, mlp, sinusoidal
 from jaxehr.processes import Gaussian, edm
-from jaxehr.recipes.diffusion import Layout, diffusion_model, posterior_draw
+from jaxehr.recipes.diffusion import diffusion_model, layout_of, posterior_draw
 from jaxehr.recipes.recipe import Recipe, Stage
 from jaxehr.samplers import karras, probability_flow
 
@@ -70,7 +70,7 @@ def ehrdiff(
     """
     codec = fit_codec(data, schema) if isinstance(data, pd.DataFrame) else data
     sizes = CODES if codec.schema.records == "codes" else TABLE
-    layout = Layout(codec.sizes["number"], codec.sizes["bit"], codec.classes)
+    layout = layout_of(codec)
     if sigma_data is None:
         if not isinstance(data, pd.DataFrame):
             raise ValueError("sigma_data is measured from records; with a codec alone, give it")

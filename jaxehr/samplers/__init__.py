@@ -1,5 +1,34 @@
 """From noise to data: every sampler is `sampler(key, denoise, process, x_T, grid) -> Draw(x, nfe)`."""
 
+from jaxehr.samplers.chains import Step as Step
+from jaxehr.samplers.chains import ancestral as ancestral
+from jaxehr.samplers.chains import ddim as ddim
+from jaxehr.samplers.chains import ddim_step as ddim_step
+from jaxehr.samplers.chains import langevin as langevin
+from jaxehr.samplers.chains import predictor_corrector as predictor_corrector
+from jaxehr.samplers.chains import reverse_diffusion as reverse_diffusion
+from jaxehr.samplers.chains import sequential as sequential
 from jaxehr.samplers.continuous import evaluations as evaluations
+from jaxehr.samplers.continuous import is_stochastic as is_stochastic
+from jaxehr.samplers.continuous import log_likelihood as log_likelihood
 from jaxehr.samplers.continuous import probability_flow as probability_flow
+from jaxehr.samplers.continuous import reverse_sde as reverse_sde
+from jaxehr.samplers.fixed_point import anderson as anderson
+from jaxehr.samplers.fixed_point import data_form as data_form
+from jaxehr.samplers.fixed_point import noise_form as noise_form
+from jaxehr.samplers.fixed_point import picard as picard
+from jaxehr.samplers.fixed_point import triangular_anderson as triangular_anderson
+from jaxehr.samplers.grids import cosine_steps as cosine_steps
+from jaxehr.samplers.grids import geometric as geometric
 from jaxehr.samplers.grids import karras as karras
+from jaxehr.samplers.grids import log_snr as log_snr
+from jaxehr.samplers.grids import quadratic as quadratic
+from jaxehr.samplers.grids import uniform as uniform
+from jaxehr.samplers.solvers import DEISAB2 as DEISAB2
+from jaxehr.samplers.solvers import Churn as Churn
+from jaxehr.samplers.solvers import DPMpp2M as DPMpp2M
+from jaxehr.samplers.solvers import DPMpp2MSDE as DPMpp2MSDE
+from jaxehr.samplers.solvers import DPMpp2S as DPMpp2S
+from jaxehr.samplers.solvers import DPMpp3M as DPMpp3M
+from jaxehr.samplers.solvers import ExponentialEuler as ExponentialEuler
+from jaxehr.samplers.solvers import UniPC2 as UniPC2

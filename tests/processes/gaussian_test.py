@@ -5,11 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxehr.processes import Gaussian, edm, vp
+from jaxehr.processes import Gaussian, cosine, ddpm, edm, flow, sub_vp, ve, vp
 
 CASES = [
     pytest.param(Gaussian(edm()), (3.0, 1.0, 0.2), id="edm"),
+    pytest.param(Gaussian(ve()), (40.0, 2.0, 0.3), id="ve"),
     pytest.param(Gaussian(vp()), (0.9, 0.4, 0.1), id="vp"),
+    pytest.param(Gaussian(sub_vp()), (0.9, 0.4, 0.1), id="sub_vp"),
+    pytest.param(Gaussian(cosine()), (0.9, 0.4, 0.1), id="cosine"),
+    pytest.param(Gaussian(flow()), (0.9, 0.4, 0.1), id="flow"),
+    pytest.param(Gaussian(ddpm(100)), (90.0, 40.0, 10.0), id="ddpm"),
 ]
 
 
@@ -83,3 +88,34 @@ def test_gradients_are_finite_without_noise(process, times):
         return process.posterior(key, x, x + 1, times[0], times[1], 0.0).sum()
 
     assert jnp.isfinite(jax.grad(last)(jnp.ones(2))).all()
+
+
+def test_the_table_of_ddpm():
+    """alpha^2 at whole times is the running product of 1 - beta: Ho et al. (2020), eq. 4."""
+    beta = np.linspace(1e-4, 0.02, 1000)
+    product = np.append(1.0, np.cumprod(1 - beta))
+    process = Gaussian(ddpm())
+    np.testing.assert_allclose(process.alpha(np.arange(1001.0)) ** 2, product, rtol=3e-4)
+    assert float(process.alpha(1000.0)) ** 2 == pytest.approx(4.0358e-5, rel=1e-3)
+
+
+def test_the_posterior_of_ddpm():
+    """beta tilde and the mean of Ho et al. (2020), eq. 7, from the table."""
+    t, x0, x, process = 400, jnp.ones(1), jnp.full(1, 0.3), Gaussian(ddpm())
+    beta = np.linspace(1e-4, 0.02, 1000)
+    bar = np.cumprod(1 - beta)
+    variance = beta[t - 1] * (1 - bar[t - 2]) / (1 - bar[t - 1])
+    mean = (
+        np.sqrt(bar[t - 2]) * beta[t - 1] / (1 - bar[t - 1])
+        + np.sqrt(1 - beta[t - 1]) * (1 - bar[t - 2]) / (1 - bar[t - 1]) * 0.3
+    )
+    with jax.enable_x64(True):
+        x0, x = x0.astype(jnp.float64), x.astype(jnp.float64)
+        draw = lambda z: process.posterior(jnp.full(1, z), x0, x, float(t), t - 1.0)
+        assert float(draw(0.0)[0]) == pytest.approx(mean, rel=1e-6)
+        assert float((draw(1.0) - draw(0.0))[0]) == pytest.approx(np.sqrt(variance), rel=1e-6)
+
+
+def test_sub_vp_never_has_more_noise_than_vp():
+    t = jnp.linspace(0.01, 1, 50)
+    assert (Gaussian(sub_vp()).sigma(t) < Gaussian(vp()).sigma(t)).all()

@@ -8,11 +8,21 @@ import pandas as pd
 import pytest
 
 import jaxehr
+from jaxehr import names
 from jaxehr.data import DataError
 from jaxehr.recipes.run import RunError
-from jaxehr.samplers import karras, probability_flow
+from jaxehr.samplers import probability_flow
 
-RECIPES = {"ehrdiff": jaxehr.ehrdiff}
+RECIPES = names.recipes()
+SHORT = {  # settings that make a recipe's draws quick
+    "ehrdiff": {"posterior_sigma": 0.3},
+    "ddpm": {"timesteps": 100},
+    "ddim": {"sampling_steps": 20},
+    "ncsn": {"levels": 40},
+    "score_sde": {"sampling_steps": 100},
+    "score_sde_ve": {"sampling_steps": 100},
+    "score_sde_sub_vp": {"sampling_steps": 100},
+}
 SMALL = {"width": (32, 32), "time_width": 8, "batch_size": 64, "learning_rate": 3e-3}
 
 
@@ -48,7 +58,7 @@ RECORDS = {"table": table, "codes": codes}
 def fitted(request):
     name, kind = request.param
     records = RECORDS[kind]()
-    recipe = RECIPES[name](records, steps=300, posterior_sigma=0.3, **SMALL)
+    recipe = RECIPES[name](records, steps=300, **SHORT[name], **SMALL)
     return kind, records, jaxehr.fit(recipe, records, jax.random.key(0))
 
 
@@ -92,9 +102,16 @@ def test_the_sampler_is_a_value_that_is_passed(fitted):
     _, _, synthesizer = fitted
     import diffrax
 
-    sampler, grid = probability_flow(diffrax.Tsit5()), karras(8, sigma_min=0.3, last=0.3)
+    sampler, grid = probability_flow(diffrax.Tsit5()), synthesizer.recipe.stages[-1].model.grid(8)
     drawn = synthesizer.sample(jax.random.key(1), 40, sampler=sampler, grid=grid)
     assert len(drawn) and list(drawn.columns) == synthesizer.recipe.codec.schema.names
+
+
+def test_a_grid_that_does_not_fall_is_refused(fitted):
+    _, _, synthesizer = fitted
+    with pytest.raises(ValueError, match="noise must fall from point to point"):
+        sampler = probability_flow()
+        synthesizer.sample(jax.random.key(1), 4, sampler=sampler, grid=np.array([0.5, 0.7, 0.2]))
 
 
 def test_settings_that_make_the_recipe_again(fitted):

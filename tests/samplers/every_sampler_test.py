@@ -1,4 +1,4 @@
-"""What every sampler must do, on Gaussian data whose denoiser and flow are known in closed form."""
+"""What every sampler must do, on Gaussian data whose denoiser, flow and law are known in closed form."""
 
 import itertools
 
@@ -9,17 +9,40 @@ import numpy as np
 import pytest
 from oracles import CLINIC
 
-from jaxehr.processes import Gaussian, edm, vp
-from jaxehr.samplers import evaluations, karras, probability_flow
+from jaxehr import names
+from jaxehr.benchmark import (
+    counted_evaluations,
+    is_random,
+    law_error,
+    observed_order,
+    path_error,
+    strong_error,
+)
+from jaxehr.benchmark.laws import grid_to
+from jaxehr.processes import Gaussian, cosine, edm, flow, sub_vp, vp
+from jaxehr.samplers import (
+    DPMpp2M,
+    DPMpp2MSDE,
+    UniPC2,
+    ddim,
+    evaluations,
+    karras,
+    log_snr,
+    picard,
+    probability_flow,
+    reverse_sde,
+    triangular_anderson,
+    uniform,
+)
 
-SOLVERS = {  # solver, order, evaluations of 10 steps and the last one to no noise
-    "euler": (diffrax.Euler, 1, 11),
-    "heun": (diffrax.Heun, 2, 21),
-    "ralston": (diffrax.Ralston, 2, 21),
-    "bosh3": (diffrax.Bosh3, 3, 32),
-}
-EDM = Gaussian(edm())
-KEY = jax.random.key(0)
+EDM, KEY = Gaussian(edm()), jax.random.key(0)
+SAMPLERS = names.samplers()
+RANDOM = {
+    "ancestral", "reverse_diffusion", "predictor_corrector", "langevin",
+    "euler_maruyama", "shark", "churn", "dpmpp_2m_sde",
+}  # fmt: skip
+SEARCHES = {"picard", "picard_noise", "triangular_anderson"}
+STEEP = {"tsit5", "dopri5", "dopri8"}  # their errors meet rounding before they settle to the order
 
 
 def start(process, t, n=64):
@@ -32,31 +55,45 @@ def float64():
         yield
 
 
-@pytest.mark.parametrize("name", SOLVERS)
-def test_error_falls_with_the_claimed_order(name, float64):
-    solver, order, _ = SOLVERS[name]
-    x_T, errors = start(EDM, 20.0).astype(jnp.float64), []
-    for n in (40, 80):
-        grid = karras(n + 1, sigma_min=0.05, sigma_max=20.0, last=0.05)
-        draw = probability_flow(solver())(KEY, CLINIC.denoiser(EDM), EDM, x_T, grid)
-        errors.append(jnp.abs(draw.x - CLINIC.flow(EDM, x_T, 20.0, 0.05)).max())
-    assert np.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.15)
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_randomness_comes_from_the_key_alone(name):
+    assert is_random(SAMPLERS[name].sampler) == (name in RANDOM)
 
 
-@pytest.mark.parametrize("name", SOLVERS)
+@pytest.mark.parametrize(
+    "name", [n for n, s in SAMPLERS.items() if s.order and n not in RANDOM | SEARCHES]
+)
+def test_the_path_has_the_stated_order(name):
+    named = SAMPLERS[name]
+    if name in STEEP:
+        assert observed_order(lambda n: path_error(named.sampler, n), 10) > named.order
+    else:
+        order = observed_order(lambda n: path_error(named.sampler, n))
+        assert order == pytest.approx(named.order, abs=0.15)
+
+
+@pytest.mark.parametrize("name", sorted(RANDOM - {"predictor_corrector", "langevin", "shark"}))
+def test_the_law_has_the_stated_weak_order(name):
+    """The exact Wasserstein-2 distance to the true marginal: no Monte Carlo."""
+    named = SAMPLERS[name]
+    order = observed_order(lambda n: law_error(named.sampler, n))
+    assert order == pytest.approx(named.order, abs=0.15)
+
+
+def test_euler_maruyama_converges_strongly_with_order_1():
+    """The noise does not depend on the state, so 1 and not 1/2."""
+    order = observed_order(lambda n: strong_error(reverse_sde(), n), 128)
+    assert order == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
 def test_the_draw_says_what_it_spent(name):
-    """nfe equals the calls of the network, counted as they happen."""
-    solver, _, expected = SOLVERS[name]
-    calls = []
-
-    def counted(x, t):
-        jax.debug.callback(lambda: calls.append(1))
-        return CLINIC.denoiser(EDM)(x, t)
-
-    grid = karras(11, sigma_min=0.02, sigma_max=80.0)
-    draw = probability_flow(solver())(KEY, counted, EDM, start(EDM, 80.0), grid)
-    jax.effects_barrier()
-    assert len(calls) == int(draw.nfe) == expected
+    """nfe equals the calls of the network, counted as they happen; and what the table of names says."""
+    named, grid = SAMPLERS[name], karras(10, sigma_min=0.05, sigma_max=20.0)
+    counted, nfe = counted_evaluations(named.sampler, grid)
+    assert counted == nfe
+    if named.cost:
+        assert nfe == named.cost(10)
 
 
 def test_the_published_grid_takes_63_evaluations():
@@ -79,38 +116,186 @@ def test_heun_is_the_edm_scheme():
     np.testing.assert_allclose(draw.x, x, atol=2e-5)
 
 
+@pytest.mark.parametrize("other", ["euler", "exponential_euler", "anderson_0"])
+def test_ddim_by_other_names(other):
+    """Euler in sigma, exponential Euler, and mixing with no memory are DDIM."""
+    from jaxehr.samplers import anderson
+
+    sampler = anderson(memory=0) if other == "anderson_0" else SAMPLERS[other].sampler
+    grid = karras(20, sigma_min=0.02, sigma_max=80.0)
+    arguments = KEY, CLINIC.denoiser(EDM), EDM, start(EDM, 80.0), grid
+    atol = 0 if other == "anderson_0" else 2e-5
+    np.testing.assert_allclose(sampler(*arguments).x, ddim()(*arguments).x, atol=atol)
+
+
+def test_at_24_evaluations(float64):
+    """2M at most 0.3 of Heun's error, UniPC-2 at most 0.1."""
+    heun = path_error(probability_flow(), 12)
+    assert path_error(probability_flow(DPMpp2M()), 24) <= 0.3 * heun
+    assert path_error(probability_flow(UniPC2()), 24) <= 0.1 * heun
+
+
 @pytest.mark.parametrize(
-    ("process", "first", "last"), [(EDM, 80.0, 0.01), (Gaussian(vp()), 1.0, 0.01)]
+    ("process", "first", "last"),
+    [
+        (EDM, 80.0, 0.01),
+        (Gaussian(vp()), 1.0, 0.01),
+        (Gaussian(sub_vp()), 1.0, 0.05),
+        (Gaussian(cosine()), 0.99, 0.01),
+        (Gaussian(flow()), 0.99, 0.01),
+    ],
 )
-def test_the_flow_of_every_process(process, first, last):
+@pytest.mark.parametrize("solver", [diffrax.Tsit5(), UniPC2()])
+def test_the_flow_of_every_process(process, first, last, solver):
     """A grid in the process's own time; VP has no more noise than data, and a scale that changes."""
     x_T = start(process, first)
-    grid = np.geomspace(first, last, 200)
-    draw = probability_flow(diffrax.Tsit5())(KEY, CLINIC.denoiser(process), process, x_T, grid)
-    np.testing.assert_allclose(draw.x, CLINIC.flow(process, x_T, first, last), atol=2e-4)
+    grid = log_snr(200, process, first=first, last=last)
+    draw = probability_flow(solver)(KEY, CLINIC.denoiser(process), process, x_T, grid)
+    np.testing.assert_allclose(draw.x, CLINIC.flow(process, x_T, first, last), atol=3e-4)
 
 
-def test_gradients_pass_forward_through_a_draw():
-    grid = karras(32, sigma_min=0.02, sigma_max=80.0)
+@pytest.mark.parametrize("name", ["dpmpp_2m", "deis", "unipc", "dpmpp_3m", "dpmpp_2s"])
+def test_our_solvers_in_a_bare_diffeqsolve(name, float64):
+    """The probability flow from 20 down to 0.05 as anyone would write it, with sigma falling."""
+    solver = {"dpmpp_2m": DPMpp2M(), "unipc": UniPC2()}.get(name)
+    if solver is None:
+        from jaxehr.samplers import DEISAB2, DPMpp2S, DPMpp3M
 
-    def drawn(mean):
-        data = CLINIC._replace(mean=CLINIC.mean + mean)
-        return probability_flow()(KEY, data.denoiser(EDM), EDM, start(EDM, 80.0), grid).x.mean()
+        solver = {"deis": DEISAB2(), "dpmpp_3m": DPMpp3M(), "dpmpp_2s": DPMpp2S()}[name]
+    y, grid, denoise = start(EDM, 20.0).astype(jnp.float64), grid_to(40), CLINIC.denoiser(EDM)
+    solution = diffrax.diffeqsolve(
+        diffrax.ODETerm(lambda sigma, y, args: (y - denoise(y, sigma)) / sigma),
+        solver,
+        t0=grid[0],
+        t1=grid[-1],
+        dt0=None,
+        y0=y,
+        stepsize_controller=diffrax.StepTo(ts=grid),
+    )
+    ours = probability_flow(solver)(KEY, denoise, EDM, y, grid)
+    np.testing.assert_allclose(solution.ys[0], ours.x, rtol=1e-10)
 
-    _, slope = jax.jvp(drawn, (0.0,), (1.0,))
-    # Moving the data moves the draws with it, but for the share std / sqrt(std^2 + 80^2) that x_T holds in place.
-    held = CLINIC.std / jnp.hypot(CLINIC.std, 80.0)
-    assert slope == pytest.approx(float(1 - held.mean()), abs=1e-4)
+
+def test_our_stochastic_solver_in_a_bare_diffeqsolve():
+    grid, denoise = -grid_to(40), CLINIC.denoiser(EDM)
+    path = diffrax.UnsafeBrownianPath((4,), KEY)
+    terms = diffrax.MultiTerm(
+        diffrax.ODETerm(lambda t, y, args: 2 * (denoise(y, -t) - y) / -t),
+        diffrax.ControlTerm(lambda t, y, args: jnp.sqrt(-2 * t), path),
+    )
+    solution = diffrax.diffeqsolve(
+        terms,
+        DPMpp2MSDE(),
+        t0=grid[0],
+        t1=grid[-1],
+        dt0=None,
+        y0=start(EDM, 20.0)[0],
+        stepsize_controller=diffrax.StepTo(ts=grid),
+        adjoint=diffrax.ForwardMode(),
+    )
+    ours = reverse_sde(DPMpp2MSDE())(KEY, denoise, EDM, start(EDM, 20.0)[0], -grid)
+    np.testing.assert_allclose(solution.ys[0], ours.x, rtol=1e-5)
 
 
-def test_no_recompilation_for_new_keys_or_parameters():
-    grid = karras(8, sigma_min=0.02, sigma_max=80.0)
+@pytest.mark.parametrize("make", [picard, triangular_anderson])
+def test_searches_end_where_ddim_ends(make, float64):
+    """As many sweeps as steps, and nothing left to chance: DDIM to rounding, whatever the mixing did on the way."""
+    x_T, grid, denoise = (
+        start(EDM, 20.0, 1)[0].astype(jnp.float64),
+        grid_to(25),
+        CLINIC.denoiser(EDM),
+    )
+    exact = ddim()(KEY, denoise, EDM, x_T, grid).x
+    draw = make(tolerance=0.0)(KEY, denoise, EDM, x_T, grid)
+    np.testing.assert_allclose(draw.x, exact, rtol=1e-9)
+    assert int(draw.nfe) <= 25 * 25
+    early = make(tolerance=1e-4)(KEY, denoise, EDM, x_T, grid)
+    assert int(early.nfe) < 25 * 20
+    np.testing.assert_allclose(early.x, exact, atol=1e-3)
+    windowed = make(tolerance=1e-5, window=8)(KEY, denoise, EDM, x_T, grid)
+    np.testing.assert_allclose(windowed.x, exact, atol=1e-3)
+
+
+def test_each_record_of_a_search_stops_by_itself():
+    """An easy record beside a hard one spends what it spends alone."""
+    easy, hard = CLINIC.mean, CLINIC.mean + 6000.0
+    sample = lambda x: picard(tolerance=1e-4)(KEY, CLINIC.denoiser(EDM), EDM, x, grid_to(30)).nfe
+    both = jax.vmap(sample)(jnp.stack([easy, hard]))
+    assert int(both[0]) == int(sample(easy)) < int(both[1]) == int(sample(hard))
+
+
+def test_a_new_grid_of_the_same_length_compiles_nothing():
+    """A grid may be data: it then has noise at every point."""
+    denoise, x_T = CLINIC.denoiser(EDM), start(EDM, 20.0)
+    for sampler in (probability_flow(DPMpp2M()), reverse_sde(), ddim()):
+        draw = jax.jit(lambda grid, sampler=sampler: sampler(KEY, denoise, EDM, x_T, grid).x)
+        for rho in (3.0, 5.0, 7.0):
+            grid = karras(12, sigma_min=0.05, sigma_max=20.0, rho=rho, last=0.05)
+            fixed = sampler(KEY, denoise, EDM, x_T, grid).x
+            np.testing.assert_allclose(draw(jnp.asarray(grid)), fixed, rtol=2e-3, atol=2e-4)
+        assert draw._cache_size() == 1
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_gradients_are_finite_and_nothing_compiles_anew(name):
+    grid = karras(10, sigma_min=0.02, sigma_max=80.0)
+    sampler = SAMPLERS[name].sampler
 
     @jax.jit
-    def sample(key, std, x_T):
-        denoise = CLINIC._replace(std=std).denoiser(EDM)
-        return probability_flow()(key, denoise, EDM, x_T, grid)
+    def drawn(key, mean, x_T):
+        data = CLINIC._replace(mean=CLINIC.mean + mean)
+        return jax.jvp(
+            lambda m: (
+                sampler(key, data._replace(mean=data.mean + m).denoiser(EDM), EDM, x_T, grid).x
+            ),
+            (0.0,),
+            (1.0,),
+        )
 
     for i in range(3):
-        sample(jax.random.key(i), CLINIC.std * (i + 1), start(EDM, 80.0))
-    assert sample._cache_size() == 1
+        x, slope = drawn(jax.random.key(i), 0.1 * i, start(EDM, 80.0, 1)[0])
+        assert jnp.isfinite(x).all() and jnp.isfinite(slope).all()
+    assert drawn._cache_size() == 1
+
+
+def test_steps_by_error_meet_their_tolerance():
+    x_T = start(EDM, 20.0)
+    controller = diffrax.PIDController(rtol=1e-5, atol=1e-5)
+    sampler = probability_flow(diffrax.Tsit5(), controller)
+    draw = sampler(KEY, CLINIC.denoiser(EDM), EDM, x_T, np.array([20.0, 0.05]))
+    np.testing.assert_allclose(draw.x, CLINIC.flow(EDM, x_T, 20.0, 0.05), atol=1e-3)
+    assert 30 < int(draw.nfe) < 600
+    each = jax.vmap(lambda x: sampler(KEY, CLINIC.denoiser(EDM), EDM, x, grid_to(1)).nfe)(x_T[:8])
+    assert each.shape == (8,)
+
+
+def test_no_default_path_uses_a_brownian_tree():
+    """It would cost several times the network."""
+    for name in RANDOM:
+        sampler = SAMPLERS[name].sampler
+        text = str(
+            jax.make_jaxpr(
+                lambda k, s=sampler: s(k, CLINIC.denoiser(EDM), EDM, jnp.ones(4), grid_to(8)).x
+            )(KEY)
+        )
+        assert "VirtualBrownianTree" not in text and "brownian_tree" not in text
+
+
+def test_peak_memory_does_not_grow_with_the_steps():
+    x_T = jnp.ones((256, 4))
+
+    def temporary(n):
+        draw = lambda x: (
+            probability_flow(DPMpp2M())(KEY, CLINIC.denoiser(EDM), EDM, x, grid_to(n)).x
+        )
+        memory = jax.jit(draw).lower(x_T).compile().memory_analysis()
+        return memory.temp_size_in_bytes
+
+    # But for the grid itself: 4 bytes a point, twice.
+    assert temporary(320) <= temporary(20) + 16 * 300
+
+
+def test_uniform_time_reaches_the_data_on_a_process_that_ends_at_it():
+    process = Gaussian(vp())
+    draw = ddim()(KEY, CLINIC.denoiser(process), process, start(process, 1.0), uniform(400))
+    assert jnp.isfinite(draw.x).all() and int(draw.nfe) == 400

@@ -1,0 +1,204 @@
+"""The laws that every sampler obeys, tested on Gaussian data, where all answers are known in closed form.
+
+On such data the denoiser is affine, so every sampler that takes its noise as an argument is affine in (x_T, noise): the
+law of its output is Gaussian, and a Jacobian gives it exactly, without Monte Carlo.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxehr.benchmark.problems import four_columns
+from jaxehr.processes import Gaussian, edm
+from jaxehr.samplers.grids import karras
+from jaxehr.types import Grid, Sampler
+
+FIRST, LAST = 20.0, 0.05
+KEY = 0
+TOLERANCE = 0.15  # of an observed order against the stated one
+ALLOWED = 0.1  # of the spread: bias that is left to a sampler which has no order
+
+
+class Law(NamedTuple):
+    """One law, whether it holds, and the figures that say so."""
+
+    name: str
+    holds: bool
+    found: str
+
+
+def grid_to(n: int) -> Grid:
+    """n Karras steps from noise 20 to 0.05, where some noise is left: the flow is smooth all the way."""
+    return karras(n + 1, sigma_min=LAST, sigma_max=FIRST, last=LAST)
+
+
+def path_error(sampler: Sampler, n: int) -> float:
+    """The largest distance of 64 draws from the exact flow, after n steps; float64."""
+    with jax.enable_x64(True):
+        data, process = four_columns(), Gaussian(edm())
+        x_T = FIRST * jax.random.normal(jax.random.key(7), (64, 4))
+        draw = sampler(jax.random.key(KEY), data.denoiser(process), process, x_T, grid_to(n))
+        exact = data.flow(process, x_T, FIRST, LAST)
+        return float(jnp.abs(jnp.asarray(draw.x) - jnp.asarray(exact)).max())
+
+
+def law_error(sampler: Sampler, n: int) -> float:
+    """The Wasserstein-2 distance of the law of the draws from the true marginal, exactly; float64.
+
+    The sampler must take noise [n, column] in the place of its key.
+    """
+    with jax.enable_x64(True):
+        data, process = four_columns(), Gaussian(edm())
+        denoise, grid = data.denoiser(process), grid_to(n)
+        columns = len(data.mean)
+
+        def end(x_T, z):
+            """The columns do not mix, so one number of noise per step serves them all."""
+            noise = jnp.broadcast_to(z[:, None], (n, columns))
+            return sampler(noise, denoise, process, x_T, grid).x
+
+        quiet = jnp.zeros(n)
+        centre = data.mean
+        mean, of_start = jax.jvp(lambda x: end(x, quiet), (centre,), (jnp.ones(columns),))
+        of_noise = jax.jacfwd(lambda z: end(centre, z))(quiet)
+        start = data.spread(process, FIRST)
+        spread = jnp.sqrt((of_start * start) ** 2 + jnp.sum(of_noise**2, axis=1))
+        gap = (mean - data.mean) ** 2 + (spread - data.spread(process, LAST)) ** 2
+        return float(jnp.sqrt(gap.sum()))
+
+
+def observed_order(error: Callable[[int], float], n: int = 80) -> float:
+    """log2 of how much the error falls from n steps to 2n."""
+    return float(np.log2(error(n) / error(2 * n)))
+
+
+def strong_error(sampler: Sampler, n: int, finest: int = 2048) -> float:
+    """The root mean square distance from `finest` steps along the same Brownian path; finest is a multiple of n."""
+    with jax.enable_x64(True):
+        data, process = four_columns(), Gaussian(edm())
+        denoise = data.denoiser(process)
+        fine = grid_to(finest)
+        x_T = FIRST * jax.random.normal(jax.random.key(1), (64, 4))
+        z = jax.random.normal(jax.random.key(2), (finest, 64, 4))
+        increments = z * np.sqrt(-np.diff(fine))[:, None, None]
+        coarse = fine[:: finest // n]
+        summed = increments.reshape(n, finest // n, 64, 4).sum(1)
+        noise = summed / np.sqrt(-np.diff(coarse))[:, None, None]
+        ends = [
+            jnp.asarray(sampler(given, denoise, process, x_T, grid).x)
+            for given, grid in ((noise, coarse), (z, fine))
+        ]
+        return float(jnp.sqrt(jnp.mean((ends[0] - ends[1]) ** 2)))
+
+
+def counted_evaluations(sampler: Sampler, grid: Grid) -> tuple[int, int]:
+    """(calls of the denoiser as they happen, nfe as the draw says), for one record."""
+    data, process = four_columns(), Gaussian(edm())
+    calls = []
+
+    def denoise(x, t):
+        jax.debug.callback(lambda t: calls.append(np.size(t)), t)
+        return data.denoiser(process)(x, t)
+
+    x_T = FIRST * jax.random.normal(jax.random.key(7), (4,))
+    draw = sampler(jax.random.key(KEY), denoise, process, x_T, grid)
+    nfe = int(jax.block_until_ready(draw.nfe))
+    jax.effects_barrier()
+    return sum(calls), nfe
+
+
+def is_random(sampler: Sampler) -> bool:
+    """Whether two keys give two draws."""
+    data, process = four_columns(), Gaussian(edm())
+    x_T = FIRST * jnp.ones(4)
+    denoise = data.denoiser(process)
+    a, b = (sampler(jax.random.key(k), denoise, process, x_T, grid_to(8)).x for k in (0, 1))
+    return not np.array_equal(np.asarray(a), np.asarray(b))
+
+
+def moments_error(sampler: Sampler, n: int, draws: int = 20_000) -> float:
+    """How far mean and spread of the draws are from the true marginal, as a share of its spread; the largest of 8.
+
+    The standard error of 20,000 draws is 0.7%.
+    """
+    data, process = four_columns(), Gaussian(edm())
+    start_key, draw_key = jax.random.split(jax.random.key(3))
+    z = jax.random.normal(start_key, (draws, 4))
+    x_T = data.mean + data.spread(process, FIRST) * z
+
+    @jax.jit
+    @jax.vmap
+    def draw(key, x):
+        return sampler(key, data.denoiser(process), process, x, grid_to(n)).x
+
+    x = draw(jax.random.split(draw_key, draws), x_T)
+    spread = data.spread(process, LAST)
+    of_mean = jnp.abs(x.mean(0) - data.mean) / spread
+    of_spread = jnp.abs(x.std(0) / spread - 1)
+    return float(jnp.maximum(of_mean, of_spread).max())
+
+
+def check(sampler: Sampler, stated: float | None = None) -> Iterator[Law]:
+    """The laws, for any sampler of one step per grid interval.
+
+    stated      its order: of the path if it is deterministic, of the law (weak) if it is random; None asks for 1/2
+                at the least, which is to converge
+    """
+    random = is_random(sampler)
+    if random:
+        try:
+            error, kind = (lambda n: law_error(sampler, n)), "weak order"
+            error(4)
+        except (TypeError, ValueError, AttributeError):
+            error = None
+    else:
+        error, kind = (lambda n: path_error(sampler, n)), "order"
+    if error is None:
+        errors = moments_error(sampler, 40), moments_error(sampler, 320)
+        found = (
+            f"moments off by {errors[0]:.1%} and {errors[1]:.1%} of the spread at 40 and 320 steps"
+        )
+        yield Law("law", errors[1] < ALLOWED, found)
+    else:
+        errors = error(80), error(160)
+        order = float(np.log2(errors[0] / errors[1]))
+        holds = order > 0.5 if stated is None else abs(order - stated) < TOLERANCE
+        told = "" if stated is None else f", stated {stated:g}"
+        found = f"{order:.2f}{told}; errors {errors[0]:.1e} and {errors[1]:.1e} at 80 and 160 steps"
+        yield Law(kind, holds, found)
+    counted, nfe = counted_evaluations(sampler, grid_to(10))
+    yield Law("nfe", counted == nfe, f"says {nfe}, counted {counted}, in 10 steps")
+    yield _gradients(sampler)
+    yield _compilations(sampler)
+
+
+def _gradients(sampler: Sampler) -> Law:
+    data, process = four_columns(), Gaussian(edm())
+
+    def end(mean):
+        denoise = data._replace(mean=data.mean + mean).denoiser(process)
+        return sampler(jax.random.key(KEY), denoise, process, FIRST * jnp.ones(4), grid_to(10)).x
+
+    slope = jax.jvp(end, (0.0,), (1.0,))[1]
+    return Law(
+        "gradients",
+        bool(jnp.isfinite(slope).all()),
+        "finite" if jnp.isfinite(slope).all() else "not finite",
+    )
+
+
+def _compilations(sampler: Sampler) -> Law:
+    data, process = four_columns(), Gaussian(edm())
+
+    @jax.jit
+    def draw(key, std, x_T):
+        denoise = data._replace(std=std).denoiser(process)
+        return sampler(key, denoise, process, x_T, grid_to(10)).x
+
+    for i in range(3):
+        draw(jax.random.key(i), data.std * (i + 1.0), FIRST * jnp.ones(4))
+    n = draw._cache_size()  # type: ignore[attr-defined]
+    return Law("compilations", n == 1, f"{n} for three keys and parameters")

@@ -1,0 +1,29 @@
+"""The stochastic sampler of EDM: Karras et al. (2022), Algorithm 2."""
+
+import jax.numpy as jnp
+
+from jaxehr.samplers.solvers.exponential import StochasticSolver
+
+
+class Churn(StochasticSolver):
+    """Each step first adds noise, from t to (1 + gamma) t, and then takes a step of Heun from there.
+
+    gamma       the paper's min(S_churn / steps, sqrt(2) - 1)
+    low, high   S_tmin, S_tmax: the levels at which noise is added
+    inflate     S_noise: standard deviation of the new noise
+    """
+
+    gamma: float = 0.4
+    low: float = 0.05
+    high: float = 50.0
+    inflate: float = 1.003
+
+    def order(self, terms):
+        return 2
+
+    def advance(self, denoise, t, s, y, state, noise):
+        raised = jnp.where((t >= self.low) & (t <= self.high), 1 + self.gamma, 1.0) * t
+        y = y + jnp.sqrt(raised**2 - t**2) * self.inflate * noise()
+        slope = (y - denoise(y, raised)) / raised
+        euler = y + (s - raised) * slope
+        return y + (s - raised) * (slope + (euler - denoise(euler, s)) / s) / 2, state

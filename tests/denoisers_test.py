@@ -1,0 +1,61 @@
+"""What networks predict: every way of saying x_0 turns into every other and back."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxehr import denoisers
+from jaxehr.denoisers import EPS, FLOW, SCORE, X0, V, edm_output, predicting
+from jaxehr.processes import Gaussian, cosine, edm, flow, sub_vp, vp
+
+WAYS = {"eps": EPS, "x0": X0, "v": V, "score": SCORE, "flow": FLOW, "edm": edm_output(0.5)}
+PROCESSES = {
+    "edm": (Gaussian(edm()), [0.05, 0.7, 9.0]),
+    "vp": (Gaussian(vp()), [0.05, 0.4, 0.95]),
+    "sub_vp": (Gaussian(sub_vp()), [0.05, 0.4, 0.95]),
+    "cosine": (Gaussian(cosine()), [0.05, 0.4, 0.95]),
+    "flow": (Gaussian(flow()), [0.05, 0.4, 0.95]),
+}
+KEYS = jax.random.split(jax.random.key(0))
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+@pytest.mark.parametrize(("a", "b"), itertools.permutations(WAYS, 2))
+def test_there_and_back(a, b, process):
+    with jax.enable_x64(True):
+        process, times = PROCESSES[process]
+        t = jnp.asarray(times)
+        x, value = (jax.random.normal(key, (3, 4), jnp.float64) for key in KEYS)
+        other = WAYS[b].of_x0(process, WAYS[a].to_x0(process, value, x, t), x, t)
+        back = WAYS[a].of_x0(process, WAYS[b].to_x0(process, other, x, t), x, t)
+        np.testing.assert_allclose(back, value, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_each_way_says_what_it_is_named_for(name):
+    process, times = PROCESSES[name]
+    x0, eps = (jax.random.normal(key, (3, 4)) for key in KEYS)
+    t = jnp.asarray(times)
+    x = process.mix(x0, eps, t)
+    alpha, sigma = process.alpha(t)[:, None], process.sigma(t)[:, None]
+    told = {way: WAYS[way].of_x0(process, x0, x, t) for way in WAYS}
+    np.testing.assert_allclose(told["eps"], eps, atol=3e-4)
+    np.testing.assert_allclose(told["score"], -eps / sigma, rtol=2e-3, atol=2e-3)
+    np.testing.assert_allclose(told["v"], alpha * eps - sigma * x0, atol=3e-4)
+    moved = jax.jvp(lambda t: process.mix(x0, eps, t), (t,), (jnp.ones(3),))[1]
+    np.testing.assert_allclose(told["flow"], moved, rtol=2e-3, atol=2e-3)
+
+
+def test_the_edm_output_is_the_edm_denoiser():
+    process, times = PROCESSES["edm"]
+    x, t = jax.random.normal(KEYS[0], (3, 4)), jnp.asarray(times)
+    network = lambda x, c: jnp.sin(3 * x) + c[..., None]
+    denoise = denoisers.edm(network, sigma_data=0.5)
+    c_in = 1 / jnp.sqrt(t**2 + 0.25)
+    value = network(c_in[:, None] * x, jnp.log(t) / 4)
+    np.testing.assert_allclose(
+        predicting(edm_output(0.5), process, lambda x, t: value)(x, t), denoise(x, t), atol=1e-6
+    )
