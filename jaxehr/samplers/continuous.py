@@ -244,6 +244,19 @@ def _solved(solver, controller, make_terms, denoise, process, x_T, grid) -> Draw
     return Draw(process.alpha(grid[-1]) * y, jnp.asarray(nfe))
 
 
+class _OnGrid(diffrax.StepTo):
+    """StepTo without its run-time checks: they call the host, and across devices each costs an all-reduce.
+
+    `_ratio` has checked the grid before anything is compiled.
+    """
+
+    def wrap(self, direction):
+        return self
+
+    def init(self, terms, t0, t1, y0, dt0, args, func, error_order):
+        return self.ts[1], 2
+
+
 def _integrate(solver, controller, terms, y, path):
     """(y at the end of the path, steps taken). Forward mode, final value only, and no error callback: the cheapest
     program; where a solver fails, NaN shows it."""
@@ -256,7 +269,7 @@ def _integrate(solver, controller, terms, y, path):
         t1=path[-1],
         dt0=path[1] - path[0] if adaptive else None,
         y0=y,
-        stepsize_controller=controller if adaptive else diffrax.StepTo(ts=path),
+        stepsize_controller=controller if adaptive else _OnGrid(ts=path),
         saveat=diffrax.SaveAt(t1=True),
         adjoint=diffrax.ForwardMode(),
         max_steps=100_000 if adaptive else len(path),
