@@ -67,7 +67,7 @@ def samplers() -> dict[str, NamedSampler]:
         diffrax.Tsit5(), diffrax.PIDController(rtol=1e-4, atol=1e-4, dtmax=None)
     )
     return {
-        "heun": ode("probability flow, Heun: the EDM scheme", diffrax.Heun(), 2),
+        "heun": ode("probability flow, Heun: the EDM scheme", ours.Heun(), 2),
         "euler": ode("probability flow, Euler", diffrax.Euler(), 1),
         "ralston": ode("probability flow, Ralston", diffrax.Ralston(), 2),
         "bosh3": ode("probability flow, Bogacki-Shampine 3", diffrax.Bosh3(), 3),

@@ -93,6 +93,21 @@ def test_codes_with_another_sampler(home, capsys):
     assert read_records(out)["subject_id"].nunique() == 30
 
 
+def test_a_sampler_that_cannot_promise_its_evaluations(home, capsys):
+    sample = ["sample", str(home / "codes"), "-n", "30", "--out", str(home / "never.csv")]
+    assert main([*sample, "--sampler", "picard", "--nfe", "40"]) == 2
+    assert "it stops when its error is small; leave --nfe out" in capsys.readouterr().err
+    assert main([*sample, "--sampler", "bosh3", "--nfe", "3"]) == 2
+    assert "--nfe must be at least 4 for bosh3; got 3" in capsys.readouterr().err
+    assert not (home / "never.csv").exists()
+
+
+def test_the_samplers_are_listed(capsys):
+    assert main(["samplers"]) == 0
+    out = capsys.readouterr().out
+    assert "triangular_anderson" in out and "dpmpp_2m_sde" in out
+
+
 def test_min_patients_says_what_it_drops(home, capsys):
     fit = ["fit", "ehrdiff", "--data", str(home / "codes.csv.gz"), "--out", str(home / "common")]
     assert main([*fit, "--min-patients", "20", *SMALL]) == 0

@@ -6,6 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from jaxehr.cli import main
+
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
@@ -29,6 +31,16 @@ def test_the_ten_lines_of_python(tmp_path, monkeypatch, capsys):
     assert "shape_error" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["demo", "recipes", "fit", "sample", "evaluate"])
+def test_the_example_solver_obeys_the_laws(tmp_path, capsys):
+    (code,) = re.findall(r"```python\n(# my_solver.py.*?)```", README, flags=re.DOTALL)
+    (tmp_path / "my_solver.py").write_text(code)
+    assert main(["check", f"{tmp_path / 'my_solver.py'}:Midpoint"]) == 0
+    assert "order: 1.99, stated 2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["demo", "recipes", "samplers", "fit", "sample", "evaluate", "benchmark samplers", "check"],
+)
 def test_every_command_is_shown(command):
     assert f"jaxehr {command}" in README

@@ -31,4 +31,5 @@ from jaxehr.samplers.solvers import DPMpp2MSDE as DPMpp2MSDE
 from jaxehr.samplers.solvers import DPMpp2S as DPMpp2S
 from jaxehr.samplers.solvers import DPMpp3M as DPMpp3M
 from jaxehr.samplers.solvers import ExponentialEuler as ExponentialEuler
+from jaxehr.samplers.solvers import Heun as Heun
 from jaxehr.samplers.solvers import UniPC2 as UniPC2

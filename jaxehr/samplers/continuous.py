@@ -23,6 +23,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxehr.processes.gaussian import Gaussian
+from jaxehr.samplers.solvers import Heun
 from jaxehr.types import Denoiser, Draw, Grid, Key, Noise, Sampler
 
 
@@ -32,13 +33,13 @@ def probability_flow(
 ) -> Sampler:
     """The probability-flow ODE, solved by any Diffrax ODE solver.
 
-    solver      by default diffrax.Heun(), which on the Karras grid is the EDM scheme
+    solver      by default Heun's method (`diffrax.Heun`, written out), which on the Karras grid is the EDM scheme
     controller  None steps on the grid. A diffrax.PIDController chooses its own steps between the ends of the grid,
                 by the error of all of x_T together; vmap the sampler for steps of each record's own
 
     The sampler is deterministic: its key is not used.
     """
-    solver = diffrax.Heun() if solver is None else solver
+    solver = Heun() if solver is None else solver
 
     def sample(key: Noise, denoise: Denoiser, process: Gaussian, x_T: Array, grid: Grid) -> Draw:
         del key

@@ -23,6 +23,7 @@ from jaxehr.processes import Gaussian, cosine, edm, flow, sub_vp, vp
 from jaxehr.samplers import (
     DPMpp2M,
     DPMpp2MSDE,
+    Heun,
     UniPC2,
     ddim,
     evaluations,
@@ -98,6 +99,19 @@ def test_the_draw_says_what_it_spent(name):
 
 def test_the_published_grid_takes_63_evaluations():
     assert evaluations(diffrax.Heun(), 31) + 1 == 63
+
+
+def test_heun_written_out_is_diffrax_heun(float64):
+    """The same steps, and with the same error estimate the same adaptive ones."""
+    x_T, denoise = start(EDM, 20.0).astype(jnp.float64), CLINIC.denoiser(EDM)
+    controller = diffrax.PIDController(rtol=1e-3, atol=1e-4)
+    for how, grid in ((None, grid_to(12)), (controller, np.array([20.0, 0.05]))):
+        ours, theirs = (
+            probability_flow(solver, how)(KEY, denoise, EDM, x_T, grid)
+            for solver in (Heun(), diffrax.Heun())
+        )
+        np.testing.assert_allclose(ours.x, theirs.x, rtol=1e-10)
+        assert int(ours.nfe) == int(theirs.nfe)
 
 
 def test_heun_is_the_edm_scheme():

@@ -9,4 +9,5 @@ from jaxehr.samplers.solvers.dpmpp import DPMpp3M as DPMpp3M
 from jaxehr.samplers.solvers.exponential import ExponentialEuler as ExponentialEuler
 from jaxehr.samplers.solvers.exponential import ExponentialSolver as ExponentialSolver
 from jaxehr.samplers.solvers.exponential import StochasticSolver as StochasticSolver
+from jaxehr.samplers.solvers.heun import Heun as Heun
 from jaxehr.samplers.solvers.unipc import UniPC2 as UniPC2
