@@ -1,4 +1,20 @@
-"""DDPM, DDIM, NCSN and score SDE (VP, VE, sub-VP) beside EHRDiff, on the open NAFLD table."""
+"""DDPM, DDIM, NCSN and score SDE (VP, VE, sub-VP) beside EHRDiff, on the open NAFLD table.
+
+Command     python experiments/foundations_nafld.py
+Choice      10,000 steps of 256 at learning rate 1e-3, one seed; each recipe's own sampler and grid; all else its defaults.
+            8,774 patients to train, 8,774 held out, as many drawn; TSTR predicts death.
+Time        2 CPU cores: 11 minutes in all.
+
+                    shape error  trend error  detection AUC  TSTR AUROC  closer to train  train s  draw s
+    ehrdiff               .0103        .0207           .786        .864             .521      145       7
+    ddpm                  .0156        .0293           .802        .857             .499       43      23
+    ddim                  .0181        .0370           .801        .853             .504       44       3
+    ncsn                  .0405        .0653           .814        .826             .513       40      22
+    score_sde             .0274        .0418           .790        .843             .499       41      44
+    score_sde_ve          .0385        .0567           .791        .826             .523       42      44
+    score_sde_sub_vp      .0416        .0594           .825        .844             .513       46      45
+    real held out         .0083        .0168           .500        .881             .494
+"""
 
 import argparse
 import time

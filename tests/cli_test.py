@@ -98,8 +98,22 @@ def test_a_sampler_that_cannot_promise_its_evaluations(home, capsys):
     assert main([*sample, "--sampler", "picard", "--nfe", "40"]) == 2
     assert "it stops when its error is small; leave --nfe out" in capsys.readouterr().err
     assert main([*sample, "--sampler", "bosh3", "--nfe", "3"]) == 2
-    assert "--nfe must be at least 4 for bosh3; got 3" in capsys.readouterr().err
+    assert "--nfe must be at least 5 for bosh3; got 3" in capsys.readouterr().err
     assert not (home / "never.csv").exists()
+
+
+def test_another_recipe_and_the_samplers_of_every_kind(home, capsys):
+    run = home / "ddpm"
+    fit = ["fit", "ddpm", "--data", str(home / "codes.csv.gz"), "--out", str(run)]
+    small = ["--steps", "150", "--batch-size", "64", "--set", "width=(32,)", "--set"]
+    assert main([*fit, *small, "learning_rate=3e-3", "--set", "timesteps=50"]) == 0
+    ways = [[], ["--nfe", "20"], ["--sampler", "unipc", "--nfe", "10"], ["--sampler", "picard"],
+            ["--sampler", "langevin", "--nfe", "30"]]  # fmt: skip
+    for i, way in enumerate(ways):
+        out = home / f"ddpm_{i}.csv"
+        assert main(["sample", str(run), "-n", "20", "--out", str(out), *way]) == 0
+        assert read_records(out)["subject_id"].nunique() == 20
+    assert "20 evaluations in 20 steps of ancestral" in capsys.readouterr().err
 
 
 def test_the_samplers_are_listed(capsys):

@@ -23,7 +23,7 @@ KEYS = jax.random.split(jax.random.key(0))
 
 
 @pytest.mark.parametrize("process", PROCESSES)
-@pytest.mark.parametrize(("a", "b"), itertools.permutations(WAYS, 2))
+@pytest.mark.parametrize(("a", "b"), list(itertools.permutations(WAYS, 2)))
 def test_there_and_back(a, b, process):
     with jax.enable_x64(True):
         process, times = PROCESSES[process]

@@ -45,7 +45,11 @@ class Setting(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One line of the table. None where a figure does not apply: a random sampler has no path to be compared."""
+    """One line of the table.
+
+    None where a figure does not apply: a random sampler has no path to be compared, and one that takes as many
+    evaluations as it needs has no order.
+    """
 
     sampler: str
     problem: str
@@ -130,7 +134,9 @@ def measure(
     for name, sampler in samplers.items():
         tick(name)
         random = laws.is_random(sampler)
-        order, weak_order = _orders(sampler, random) if orders else (None, None)
+        order, weak_order = None, None
+        if orders and _cost(sampler) is not None:
+            order, weak_order = _orders(sampler, random)
         seen = set()
         for nfe in evaluations:
             steps = steps_for(sampler, nfe)
@@ -187,12 +193,19 @@ def steps_for(sampler: Sampler, nfe: int) -> int | None:
 
     A sampler whose cost is found out on the way takes as many steps as it may spend.
     """
+    cost = _cost(sampler)
+    if cost is None:
+        return nfe
+    of_two, each = cost
+    steps = 2 + (nfe - of_two) // each
+    return steps if steps >= 1 else None
+
+
+def _cost(sampler: Sampler) -> tuple[int, int] | None:
+    """(evaluations of two steps, of each one more); None where they are found out on the way."""
     costs = [laws.counted_evaluations(sampler, laws.grid_to(n))[1] for n in (2, 3, 4)]
     each = costs[1] - costs[0]
-    if each <= 0 or costs[2] - costs[1] != each:
-        return nfe
-    steps = 2 + (nfe - costs[0]) // each
-    return steps if steps >= 1 else None
+    return (costs[0], each) if each > 0 and costs[2] - costs[1] == each else None
 
 
 def _orders(sampler: Sampler, random: bool) -> tuple[float | None, float | None]:

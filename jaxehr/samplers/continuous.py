@@ -30,12 +30,16 @@ from jaxehr.types import Denoiser, Draw, Grid, Key, Noise, Sampler
 def probability_flow(
     solver: diffrax.AbstractSolver | None = None,
     controller: diffrax.AbstractStepSizeController | None = None,
+    *,
+    adjoint: diffrax.AbstractAdjoint | None = None,
 ) -> Sampler:
     """The probability-flow ODE, solved by any Diffrax ODE solver.
 
     solver      by default Heun's method (`diffrax.Heun`, written out), which on the Karras grid is the EDM scheme
     controller  None steps on the grid. A diffrax.PIDController chooses its own steps between the ends of the grid,
                 by the error of all of x_T together; vmap the sampler for steps of each record's own
+    adjoint     None is diffrax.ForwardMode(), the cheapest, which jax.jvp passes; for jax.grad through a draw give
+                diffrax.RecursiveCheckpointAdjoint()
 
     The sampler is deterministic: its key is not used.
     """
@@ -47,15 +51,21 @@ def probability_flow(
         def terms(denoise_y, path, y):
             return diffrax.ODETerm(lambda t, y, args: (denoise_y(y, -t) - y) / -t)
 
-        return _solved(solver, controller, terms, denoise, process, x_T, grid)
+        return _solved(solver, controller, adjoint, terms, denoise, process, x_T, grid)
 
     return sample
 
 
-def reverse_sde(solver: diffrax.AbstractSolver | None = None) -> Sampler:
+def reverse_sde(
+    solver: diffrax.AbstractSolver | None = None,
+    *,
+    adjoint: diffrax.AbstractAdjoint | None = None,
+) -> Sampler:
     """The reverse-time SDE, solved by any Diffrax SDE solver on the steps of the grid.
 
     solver      by default diffrax.Euler(), that is Euler-Maruyama; the noise is additive, so Ito and Stratonovich agree
+    adjoint     as for `probability_flow`; for jax.grad give diffrax.DirectAdjoint(), and the noise in the place
+                of the key, since UnsafeBrownianPath does not let gradients pass
 
     Steps are fixed, and each draws its own increment (diffrax.UnsafeBrownianPath): a VirtualBrownianTree would cost
     several times the network.
@@ -69,7 +79,7 @@ def reverse_sde(solver: diffrax.AbstractSolver | None = None) -> Sampler:
                 diffrax.ControlTerm(_spread, _brownian(solver, key, path, y)),
             )
 
-        return _solved(solver, None, terms, denoise, process, x_T, grid)
+        return _solved(solver, None, adjoint, terms, denoise, process, x_T, grid)
 
     return sample
 
@@ -139,12 +149,11 @@ def log_likelihood(
         y, _ = state
         d, push = jax.linearize(lambda y: denoise_y(y, sigma), y)
         trace = jnp.sum(jax.vmap(push)(vectors) * vectors) / (probes or 1)
-        return (y - d) / sigma, (
-            x.size - trace
-        ) / sigma  # d log p / dsigma = -div, summed up on the way
+        divergence = (x.size - trace) / sigma
+        return (y - d) / sigma, divergence
 
     (y, divergence), steps = _integrate(
-        solver, controller, diffrax.ODETerm(rates), (y, jnp.zeros((), y.dtype)), path[::-1]
+        solver, controller, None, diffrax.ODETerm(rates), (y, jnp.zeros((), y.dtype)), path[::-1]
     )
     prior = jax.scipy.stats.norm.logpdf(y, scale=path[0]).sum()
     log_density = prior + divergence - x.size * jnp.log(process.alpha(last))
@@ -230,7 +239,7 @@ def _in_ratio(denoise: Denoiser, process: Gaussian) -> Callable[[Array, Array], 
     return denoise_y
 
 
-def _solved(solver, controller, make_terms, denoise, process, x_T, grid) -> Draw:
+def _solved(solver, controller, adjoint, make_terms, denoise, process, x_T, grid) -> Draw:
     ratio = _ratio(process, grid)
     to_data = not isinstance(ratio, jax.core.Tracer) and ratio[-1] == 0
     path = -(ratio[:-1] if to_data else ratio)
@@ -238,7 +247,8 @@ def _solved(solver, controller, make_terms, denoise, process, x_T, grid) -> Draw
     nfe = 0
     if len(path) > 1:
         path = jnp.asarray(path, y.dtype)
-        y, steps = _integrate(solver, controller, make_terms(denoise_y, path, y), y, path)
+        terms = make_terms(denoise_y, path, y)
+        y, steps = _integrate(solver, controller, adjoint, terms, y, path)
         nfe = evaluations(solver, steps)
     if to_data:
         y, nfe = denoise_y(y, jnp.asarray(-path[-1], y.dtype)), nfe + 1
@@ -258,9 +268,9 @@ class _OnGrid(diffrax.StepTo):
         return self.ts[1], 2
 
 
-def _integrate(solver, controller, terms, y, path):
-    """(y at the end of the path, steps taken). Forward mode, final value only, and no error callback: the cheapest
-    program; where a solver fails, NaN shows it."""
+def _integrate(solver, controller, adjoint, terms, y, path):
+    """(y at the end of the path, steps taken). Final value only, and no error callback, which is the cheapest program;
+    where a solver fails, NaN shows it."""
     path = jnp.asarray(path, jax.tree.leaves(y)[0].dtype)
     adaptive = controller is not None
     solution = diffrax.diffeqsolve(
@@ -272,7 +282,7 @@ def _integrate(solver, controller, terms, y, path):
         y0=y,
         stepsize_controller=controller if adaptive else _OnGrid(ts=path),
         saveat=diffrax.SaveAt(t1=True),
-        adjoint=diffrax.ForwardMode(),
+        adjoint=diffrax.ForwardMode() if adjoint is None else adjoint,
         max_steps=100_000 if adaptive else len(path),
         throw=False,
     )

@@ -272,6 +272,30 @@ def test_gradients_are_finite_and_nothing_compiles_anew(name):
     assert drawn._cache_size() == 1
 
 
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        probability_flow(adjoint=diffrax.RecursiveCheckpointAdjoint()),
+        probability_flow(DPMpp2M(), adjoint=diffrax.RecursiveCheckpointAdjoint()),
+        reverse_sde(adjoint=diffrax.DirectAdjoint()),
+        ddim(),
+    ],
+    ids=["heun", "dpmpp_2m", "euler_maruyama", "ddim"],
+)
+def test_gradients_pass_backward_too(sampler):
+    """The problem is linear: a difference is the derivative. The draws move with the data."""
+    grid = karras(20, sigma_min=0.02, sigma_max=80.0)
+    noise = jax.random.normal(KEY, (20, 4, 4))  # one for each step; only the random ones read it
+
+    def drawn(mean):
+        data = CLINIC._replace(mean=CLINIC.mean + mean)
+        return sampler(noise, data.denoiser(EDM), EDM, start(EDM, 80.0, 4), grid).x.mean()
+
+    slope = jax.grad(drawn)(0.0)
+    np.testing.assert_allclose(slope, (drawn(1.0) - drawn(-1.0)) / 2, rtol=1e-3)
+    assert slope == pytest.approx(1, abs=0.05)
+
+
 def test_steps_by_error_meet_their_tolerance():
     x_T = start(EDM, 20.0)
     controller = diffrax.PIDController(rtol=1e-5, atol=1e-5)
