@@ -1,8 +1,8 @@
 """DDPM, DDIM, NCSN and score SDE (VP, VE, sub-VP) beside EHRDiff, on the open NAFLD table.
 
 Command     python experiments/foundations_nafld.py
-Choice      10,000 steps of 256 at learning rate 1e-3, one seed; each recipe's own sampler and grid; all else its defaults.
-            8,774 patients to train, 8,774 held out, as many drawn; TSTR predicts death.
+Choice      10,000 steps of 256 at learning rate 1e-3, one seed; each recipe's own sampler and grid; all else its
+            defaults. 8,774 patients to train, 8,774 held out, as many drawn; TSTR predicts death.
 Time        2 CPU cores: 11 minutes in all.
 
                     shape error  trend error  detection AUC  TSTR AUROC  closer to train  train s  draw s
