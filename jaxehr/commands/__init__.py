@@ -1,0 +1,1 @@
+"""The commands of `jaxehr`, a file each: `add` describes one to the command line, `_run` runs it."""

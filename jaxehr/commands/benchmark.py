@@ -1,0 +1,116 @@
+"""jaxehr benchmark and check: samplers, measured and held to their laws."""
+
+import sys
+from pathlib import Path
+
+from jaxehr.commands.command import Command, say
+
+
+def add(command: Command) -> None:
+    bench = command("benchmark", _benchmark, "Error against evaluations against time.")
+    bench.add_argument("what", choices=["samplers"])
+    bench.add_argument("--problem", choices=["gaussian", "mixture"], default="gaussian",
+                       help="data whose denoiser is known exactly")  # fmt: skip
+    bench.add_argument("--run", type=Path, metavar="RUN", help="a trained run instead")
+    bench.add_argument("--dim", type=int, default=1782, help="columns of the problem")
+    bench.add_argument("--batch", type=int, default=256, help="records drawn at once")
+    bench.add_argument("--nfe", type=int, nargs="+", default=[10, 20, 40], metavar="N")
+    bench.add_argument("--samplers", nargs="+", metavar="NAME", help="only these")
+    bench.add_argument("--solver", action="append", default=[], metavar="FILE.py:NAME",
+                       help="yours: a diffrax.AbstractSolver, a step, or a sampler")  # fmt: skip
+    bench.add_argument("--rounds", type=int, default=5, help="timings of each")
+    bench.add_argument("--out", type=Path, metavar="FILE.json", help="rows; .svg and .png beside")
+
+    laws = command("check", _check, "Run the laws of samplers on a solver; exit 1 if one fails.")
+    laws.add_argument("solver", metavar="FILE.py:NAME", help="or the name of one of ours")
+    laws.add_argument("--order", type=float, help="what it should be; else what the solver states")
+
+
+def _benchmark(options) -> int:
+    import jax
+    from rich.console import Console
+    from rich.table import Table
+
+    from jaxehr import benchmark, names, settings
+
+    if min(options.dim, options.batch, options.rounds, *options.nfe) < 1:
+        raise ValueError("--dim, --batch, --rounds and --nfe must be at least 1")
+    known = names.samplers()
+    chosen = options.samplers or ([] if options.solver else list(known))
+    samplers = {name: settings.nearest(name, known, "sampler").sampler for name in chosen}
+    if options.solver and not options.samplers:  # something to stand beside
+        samplers = {name: known[name].sampler for name in ("ddim", "heun", "dpmpp_2m", "unipc")}
+    for where in options.solver:
+        mine = benchmark.load_sampler(where)
+        samplers[mine.name] = mine.sampler
+
+    if options.run:
+        setting = _run_setting(options.run, options.batch)
+    elif options.problem == "mixture":
+        setting = benchmark.mixture_setting(options.dim, options.batch)
+    else:
+        setting = benchmark.gaussian_setting(options.dim, options.batch)
+    device = jax.devices()[0].device_kind
+    say(f"{setting.problem}, {setting.x_T.shape[1]:,} columns, batch {options.batch}, {device}")
+
+    rows = []
+    measured = benchmark.measure(
+        setting, samplers, options.nfe, rounds=options.rounds, tick=lambda name: say(f"  {name}")
+    )
+    for row in measured:
+        rows.append(row)
+    best = benchmark.pareto(rows)
+    names_of = ("sampler", "nfe", "error", "prevalence", "order", "ms per 1,000", "compile s",
+                "ratio to network", "MiB")  # fmt: skip
+    table = Table(*names_of, box=None, pad_edge=False)
+    for row in rows:
+        order = row.order if row.order is not None else row.weak_order
+        table.add_row(
+            row.sampler + (" *" if (row.sampler, row.nfe) in best else ""),
+            str(row.nfe),
+            "" if row.error is None else f"{row.error:.2e}",
+            f"{row.prevalence_error:.1e}",
+            "" if order is None else f"{order:.2f}" + ("" if row.order is not None else " weak"),
+            f"{row.ms_per_1000:,.1f}",
+            f"{row.compile_s:.1f}",
+            f"{row.ratio_to_network:.2f}",
+            "" if row.peak_bytes is None else f"{row.peak_bytes / 2**20:.1f}",
+        )
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    print("* no other has a smaller error at as few evaluations")
+    if options.out:
+        benchmark.save(rows, options.out)
+        say(f"{options.out}, and pictures beside it")
+    return 0
+
+
+def _run_setting(run: Path, batch: int):
+    import jax
+
+    from jaxehr import benchmark
+    from jaxehr.recipes import load
+
+    synthesizer = load(run)
+    stage = synthesizer.recipe.stages[-1]
+    if stage.model.dynamics is None or stage.model.grid is None:
+        raise ValueError(f"{run} draws in one pass; it has no sampler to compare")
+    dynamics = stage.model.dynamics(jax.device_put(synthesizer.params[stage.name]))
+    return benchmark.run_setting(run.name, dynamics, stage.model.grid, batch)
+
+
+def _check(options) -> int:
+    from jaxehr import benchmark, names
+
+    known = names.samplers()
+    if options.solver in known:
+        found = known[options.solver]
+        name, sampler, order = options.solver, found.sampler, found.order
+    else:
+        name, sampler, order = benchmark.load_sampler(options.solver)
+    order = options.order if options.order is not None else order
+    failed = 0
+    for law in benchmark.check(sampler, order):
+        failed += not law.holds
+        print(f"{'holds' if law.holds else 'FAILS'}  {law.name}: {law.found}", flush=True)
+    print(f"{name}: " + (f"{failed} laws fail" if failed else "all laws hold"))
+    return 1 if failed else 0

@@ -1,0 +1,90 @@
+"""jaxehr fit: train a recipe on records."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from jaxehr.commands.command import Command, add_set, cache_compilations, say
+
+
+def add(command: Command) -> None:
+    fit = command("fit", _run, "Train a recipe on your records.")
+    fit.add_argument("recipe", metavar="RECIPE", help="see `jaxehr recipes`")
+    fit.add_argument(
+        "--data",
+        required=True,
+        metavar="FILE",
+        help="CSV, CSV.gz or Parquet: one row per patient, or columns subject_id and code",
+    )
+    fit.add_argument("--schema", metavar="FILE", help="schema.json, edited, of an earlier run")
+    fit.add_argument("--out", required=True, type=Path, metavar="RUN", help="folder of the run")
+    fit.add_argument("--steps", type=int, metavar="N", help="training steps")
+    fit.add_argument("--batch-size", type=int, metavar="B", help="patients in a step")
+    fit.add_argument("--min-patients", type=int, default=1, help="drop codes that fewer have")
+    fit.add_argument("--seed", type=int, default=0)
+    fit.add_argument("--resume", action="store_true", help="continue a run that was stopped")
+    add_set(fit, "a setting of the recipe, such as learning_rate=1e-3")
+
+
+def _run(options) -> int:
+    import jax
+
+    from jaxehr import data, names, settings
+    from jaxehr.recipes import fit, run
+
+    recipe = settings.nearest(options.recipe, names.recipes(), "recipe")
+    chosen = settings.parse(options.settings, recipe)
+    for name in ("steps", "batch_size"):
+        if getattr(options, name) is not None:
+            chosen[name] = getattr(options, name)
+    schema = None if options.schema is None else data.Schema.load(options.schema)
+    if (options.out / "run.json").exists() and not options.resume:
+        raise run.RunError(
+            f"{options.out} holds a run already; continue it with --resume, or choose another --out"
+        )
+    records = data.read_records(options.data, schema)
+    schema = data.Schema.infer(records) if schema is None else schema
+    if options.min_patients > 1:
+        records = _without_rare(records, schema, options.min_patients)
+    print(schema, file=sys.stderr)
+    cache_compilations()
+    if options.resume:
+        _, begun, _ = run.read(options.out)
+        chosen = {**begun, **chosen}
+    made = recipe(records, schema, **chosen)
+    say(f"sigma_data {made.settings['sigma_data']:.4g}") if "sigma_data" in made.settings else None
+    return _trained(
+        options.out,
+        lambda: fit(
+            made,
+            records,
+            jax.random.key(options.seed),
+            run_dir=options.out,
+            resume=options.resume,
+        ),
+    )
+
+
+def _trained(out: Path, train: Callable) -> int:
+    from jaxehr.training import Interrupted
+
+    try:
+        train()
+    except Interrupted as stop:
+        say(f"{stop} and saved; continue with the same command and --resume")
+        return 0
+    say(f"done: jaxehr sample {out} -n 1000 --out synthetic.csv")
+    return 0
+
+
+def _without_rare(records, schema, min_patients: int):
+    from jaxehr import data
+
+    if schema.records != "codes":
+        raise ValueError("--min-patients is for codes (columns subject_id, code); this is a table")
+    kept, codes, patients = data.drop_rare(records, min_patients)
+    say(
+        f"dropped {codes:,} codes with fewer than {min_patients} patients, and {patients:,} patients "
+        "who had no other"
+    )
+    return kept

@@ -1,0 +1,33 @@
+"""jaxehr recipes and samplers: what there is."""
+
+from jaxehr.commands.command import Command
+
+
+def add(command: Command) -> None:
+    command("recipes", _list_recipes, "The published systems, with their settings and defaults.")
+    command(
+        "samplers", _list_samplers, "What draws records: names for --sampler, with their orders."
+    )
+
+
+def _list_recipes(options) -> int:
+    from jaxehr import names, settings
+
+    for name, recipe in names.recipes().items():
+        print(settings.describe(name, recipe))
+    return 0
+
+
+def _list_samplers(options) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from jaxehr import names
+
+    table = Table("name", "order", "evaluations of 20 steps", "what", box=None, pad_edge=False)
+    for name, found in names.samplers().items():
+        order = "" if found.order is None else f"{found.order:g}"
+        cost = "as needed" if found.cost is None else str(found.cost(20))
+        table.add_row(name, order, cost, found.about)
+    Console().print(table)
+    return 0

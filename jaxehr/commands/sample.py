@@ -1,0 +1,84 @@
+"""jaxehr sample: draw synthetic patients from a run."""
+
+from pathlib import Path
+
+from jaxehr.commands.command import Command, add_set, cache_compilations, say
+
+
+def add(command: Command) -> None:
+    sample = command("sample", _run, "Draw synthetic patients from a run.")
+    sample.add_argument("run", type=Path, metavar="RUN", help="folder of a run")
+    sample.add_argument("-n", type=int, required=True, help="number of patients")
+    sample.add_argument("--out", required=True, type=Path, metavar="FILE", help="CSV or Parquet")
+    sample.add_argument("--seed", type=int, default=0)
+    sample.add_argument(
+        "--sampler",
+        metavar="NAME",
+        help="heun, dpmpp_2m, unipc, ancestral, ...: see `jaxehr samplers`",
+    )
+    sample.add_argument("--nfe", type=int, metavar="N", help="network evaluations, at most")
+    sample.add_argument("--batch-size", type=int, default=1024, metavar="B")
+    add_set(sample, "a setting of sampling, such as posterior_sigma=0.2")
+
+
+def _run(options) -> int:
+    import jax
+
+    from jaxehr import data, names, settings
+    from jaxehr.recipes import load, run
+    from jaxehr.training.progress import progress
+
+    if options.n < 1:
+        raise ValueError(f"-n must be at least 1; got {options.n}")
+    name, _, _ = run.read(options.run)
+    recipes = names.recipes()
+    changes = settings.parse(options.settings, recipes[name]) if name in recipes else {}
+    cache_compilations()
+    synthesizer = load(options.run, **changes)
+    sampler, grid = _sampler(synthesizer.recipe, options.sampler, options.nfe)
+    frames = synthesizer.stream(
+        jax.random.key(options.seed),
+        options.n,
+        sampler=sampler,
+        grid=grid,
+        batch_size=min(options.batch_size, 1 << (options.n - 1).bit_length()),
+    )
+    done = 0
+    with data.records_writer(options.out) as write:
+        with progress("sampling", options.n) as advance:
+            for frame in frames:
+                write(frame)
+                done += frame.iloc[:, 0].nunique() if _is_codes(synthesizer) else len(frame)
+                advance(done)
+    say(f"{options.n:,} synthetic patients in {options.out}")
+    return 0
+
+
+def _is_codes(synthesizer) -> bool:
+    return synthesizer.recipe.codec.schema.records == "codes"
+
+
+def _sampler(recipe, name: str | None, nfe: int | None):
+    """The Sampler and the grid that spend at most `nfe` evaluations; None where the recipe's own is wanted."""
+    from jaxehr import names, settings
+
+    if name is None and nfe is None:
+        return None, None
+    family = recipe.stages[-1].model.grid
+    if family is None:
+        raise ValueError(f"{recipe.name} draws in one pass; it has no sampler to swap")
+    name = name or names.OWN_SAMPLER[recipe.name]
+    found = settings.nearest(name, names.samplers(), "sampler")
+    if nfe is None:
+        return found.sampler, None
+    if found.cost is None:
+        raise ValueError(
+            f"--nfe cannot be promised for {name}: it stops when its error is small; leave --nfe out"
+        )
+    least = found.cost(2)
+    if nfe < least:
+        raise ValueError(f"--nfe must be at least {least} for {name}; got {nfe}")
+    # One more step each time, while the evaluations allow it; costs grow by the same from step to step.
+    steps = 2 + (nfe - least) // (found.cost(3) - least)
+    say(f"{found.cost(steps)} evaluations in {steps} steps of {name}")
+    return found.sampler, family(steps)
