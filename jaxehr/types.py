@@ -99,7 +99,8 @@ class Model(NamedTuple):
     draw    (params, key, *, sampler=None, grid=None, known=None) -> Draw of one record; vmap it for more.
             None stands for the recipe's own choice. `known` is what of the record is given (Known).
     grid    (n) -> the recipe's own kind of grid with n steps; None where there is no grid
-    dynamics    (params) -> what a sampler works on; None where there is no sampler
+    dynamics    (params) -> what a sampler of numbers works on; None where there are categories, or no sampler
+    process     how its records are noised; None where they are not
     """
 
     init: Callable[[Key], Params]
@@ -107,3 +108,4 @@ class Model(NamedTuple):
     draw: Callable[..., Draw]
     grid: Callable[[int], Grid] | None = None
     dynamics: Callable[[Params], Dynamics] | None = None
+    process: Any = None

@@ -10,6 +10,8 @@ and since any other schedule is this one at other times, there is none to choose
 any set of others: conditions and missing values need no approximation, a known cell is just never hidden.
 """
 
+from collections.abc import Mapping
+from itertools import accumulate
 from typing import NamedTuple
 
 import jax
@@ -78,6 +80,28 @@ class Masked(NamedTuple):
         logp = jax.nn.log_softmax(jnp.where(self.valid, logits, LOW), axis=-1)
         at = jnp.take_along_axis(logp, x0[..., None].astype(int), axis=-1)[..., 0]
         return jnp.where(x == MASK, -at, 0.0) / _rows(t, x0.ndim)
+
+
+def hide(key: Key, x0: Mapping[str, Array], t: Time) -> tuple[dict[str, Array], Array]:
+    """(x_0 with as many cells of every record hidden, how many): t x columns, rounded up, at random.
+
+    The bound is the same as with cells hidden by chance, sum over hidden of -log p x columns / hidden, without the
+    variance of how many they are.
+    """
+    rank, columns = ranks(key, x0)
+    count = jnp.ceil(jnp.asarray(t) * columns)
+    at = _rows(count, rank[next(iter(rank))].ndim)
+    return {name: jnp.where(rank[name] < at, MASK, part) for name, part in x0.items()}, count
+
+
+def ranks(key: Key, x: Mapping[str, Array]) -> tuple[dict[str, Array], int]:
+    """(the place of each cell in an order of all cells of its record, drawn at random, by part; the number of cells)"""
+    names = sorted(x)
+    ends = list(accumulate(x[name].shape[-1] for name in names))
+    lead = x[names[0]].shape[:-1]
+    noise = jax.random.uniform(key, (*lead, ends[-1]))
+    rank = jnp.argsort(jnp.argsort(noise, axis=-1), axis=-1)
+    return dict(zip(names, jnp.split(rank, ends[:-1], axis=-1), strict=True)), ends[-1]
 
 
 def _rows(value: Time, ndim: int) -> Array:

@@ -27,6 +27,7 @@ from jaxehr.samplers.grids import log_snr as log_snr
 from jaxehr.samplers.grids import quadratic as quadratic
 from jaxehr.samplers.grids import uniform as uniform
 from jaxehr.samplers.inpaint import inpaint as inpaint
+from jaxehr.samplers.inpaint import restricted as restricted
 from jaxehr.samplers.mixed import alongside as alongside
 from jaxehr.samplers.mixed import unmasking as unmasking
 from jaxehr.samplers.solvers import DEISAB2 as DEISAB2

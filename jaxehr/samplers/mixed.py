@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxehr.processes import MASK, Masked, Mixed
+from jaxehr.processes.masked import ranks
 from jaxehr.processes.mixed import part_keys
 from jaxehr.samplers.chains import time_type
 from jaxehr.samplers.solvers import DPMpp2M, ExponentialSolver
@@ -98,15 +99,14 @@ def unmasking() -> Sampler:
 
 
 def _order(key: Key, x: Mapping[str, Array]) -> tuple[dict[str, Array], Array]:
-    """(rank of each hidden cell among all of its record, number of hidden cells); the highest rank is shown first."""
+    """(rank of each hidden cell among those of its record, how many there are); the highest is shown first."""
+    rank, columns = ranks(key, x)
     names = sorted(x)
-    flat = jnp.concatenate([x[name] for name in names], axis=-1)
-    hidden = flat == MASK
-    place = jnp.where(hidden, jax.random.uniform(key, flat.shape), jnp.inf)
-    rank = jnp.argsort(jnp.argsort(place, axis=-1), axis=-1)
+    flat = jnp.concatenate([jnp.where(x[name] == MASK, rank[name], columns) for name in names], -1)
+    among = jnp.argsort(jnp.argsort(flat, axis=-1), axis=-1)
     ends = list(accumulate(x[name].shape[-1] for name in names))[:-1]
-    split = jnp.split(rank, ends, axis=-1)
-    return dict(zip(names, split, strict=True)), hidden.sum(axis=-1, keepdims=True)
+    split = dict(zip(names, jnp.split(among, ends, axis=-1), strict=True))
+    return split, (flat < columns).sum(axis=-1, keepdims=True)
 
 
 def _shown(key: Key, part: Masked, logits: Array, x: Array, show: Array) -> Array:
