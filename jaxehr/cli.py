@@ -1,4 +1,4 @@
-"""The command line: jaxehr demo | recipes | samplers | fit | sample | evaluate | benchmark | check.
+"""The command line: jaxehr demo | recipes | samplers | fit | sample | impute | evaluate | benchmark | check.
 
 A mistake of the user's gets one line and exit code 2. JAXEHR_DEBUG=1 shows the traceback behind it.
 """
@@ -8,12 +8,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from jaxehr.commands import benchmark, demo, evaluate, fit, listing, sample
+from jaxehr.commands import benchmark, demo, evaluate, fit, impute, listing, sample
 
 EXAMPLES = """examples:
   jaxehr demo                                                  real patients, a model, a report: about ten minutes
   jaxehr fit ehrdiff --data stays.csv --out runs/stays --steps 20000
   jaxehr sample runs/stays -n 10000 --out synthetic.csv
+  jaxehr sample runs/stays -n 1000 --out old_women.csv --given sex=F --given age=65:80
+  jaxehr impute runs/stays --data gaps.csv --out filled.csv --draws 5
   jaxehr evaluate --real stays.csv --synthetic synthetic.csv --holdout later.csv --out report
   jaxehr benchmark samplers --solver my_solver.py:MySolver     your solver's line among ours
   jaxehr check my_solver.py:MySolver                           the laws that every sampler obeys
@@ -66,6 +68,6 @@ def _parser() -> argparse.ArgumentParser:
         made.set_defaults(command=run)
         return made
 
-    for each in (demo, listing, fit, sample, evaluate, benchmark):
+    for each in (demo, listing, fit, sample, impute, evaluate, benchmark):
         each.add(command)
     return parser
