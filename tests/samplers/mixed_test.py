@@ -69,7 +69,7 @@ def test_one_cell_at_a_time_draws_the_joint_law():
 
 
 def test_the_chain_draws_the_joint_law_in_many_steps():
-    """In about 1 of 70 records two cells are shown in the same one of 200 steps; what that costs is within the bound."""
+    """In about 1 of 70 records two cells are shown in the same of 200 steps; what that costs is within the bound."""
     n = 20_000
     assert close(frequencies(drawn(ancestral(), n, grid=uniform(200))), LAW, n)
 
