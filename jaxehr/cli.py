@@ -8,12 +8,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from jaxehr.commands import benchmark, demo, evaluate, fit, listing, sample
+from jaxehr.commands import baseline, benchmark, demo, evaluate, fit, listing, sample
 
 EXAMPLES = """examples:
   jaxehr demo                                                  real patients, a model, a report: about ten minutes
   jaxehr fit ehrdiff --data stays.csv --out runs/stays --steps 20000
   jaxehr sample runs/stays -n 10000 --out synthetic.csv
+  jaxehr baseline copula --data stays.csv -n 10000 --out copula.csv
   jaxehr evaluate --real stays.csv --synthetic synthetic.csv --holdout later.csv --out report
   jaxehr benchmark samplers --solver my_solver.py:MySolver     your solver's line among ours
   jaxehr check my_solver.py:MySolver                           the laws that every sampler obeys
@@ -66,6 +67,6 @@ def _parser() -> argparse.ArgumentParser:
         made.set_defaults(command=run)
         return made
 
-    for each in (demo, listing, fit, sample, evaluate, benchmark):
+    for each in (demo, listing, fit, sample, baseline, evaluate, benchmark):
         each.add(command)
     return parser

@@ -1,4 +1,4 @@
-"""The names of the command line: the only place where a name picks a recipe or a sampler."""
+"""The names of the command line: the only place where a name picks a recipe, a baseline or a sampler."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -30,6 +30,17 @@ def recipes() -> dict[str, Callable]:
         "score_sde": recipes.score_sde,
         "score_sde_ve": recipes.score_sde_ve,
         "score_sde_sub_vp": recipes.score_sde_sub_vp,
+    }
+
+
+def baselines() -> dict[str, Callable]:
+    from jaxehr import baselines
+
+    return {
+        "marginals": baselines.marginals,
+        "copula": baselines.copula,
+        "smote": baselines.smote,
+        "bootstrap": baselines.bootstrap,
     }
 
 
