@@ -30,6 +30,8 @@ def recipes() -> dict[str, Callable]:
         "score_sde": recipes.score_sde,
         "score_sde_ve": recipes.score_sde_ve,
         "score_sde_sub_vp": recipes.score_sde_sub_vp,
+        "vae": recipes.vae,
+        "gan": recipes.gan,
     }
 
 

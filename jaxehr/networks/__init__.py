@@ -3,3 +3,5 @@
 from jaxehr.networks.mlp import fourier as fourier
 from jaxehr.networks.mlp import mlp as mlp
 from jaxehr.networks.mlp import sinusoidal as sinusoidal
+from jaxehr.networks.perceptron import perceptron as perceptron
+from jaxehr.networks.perceptron import residual_generator as residual_generator

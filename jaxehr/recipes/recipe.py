@@ -18,10 +18,13 @@ from jaxehr.types import Grid, Key, Model, Params, Sampler
 
 
 class Stage(NamedTuple):
-    """One training: its parameters live under `name`."""
+    """One training: its parameters live under `name`.
+
+    model   or a function that makes it of the parameters of the stages before, by name
+    """
 
     name: str
-    model: Model
+    model: Model | Callable[[dict[str, Params]], Model]
     optimizer: optax.GradientTransformation
     steps: int
     ema_decay: float = 0.999
@@ -43,10 +46,15 @@ class Recipe(NamedTuple):
 
 
 class Synthesizer(NamedTuple):
-    """A fitted recipe: params holds the averaged parameters of each stage by name."""
+    """A fitted recipe: params holds the averaged parameters of each stage by name, and each stage its model."""
 
     recipe: Recipe
     params: dict[str, Params]
+
+    @property
+    def model(self) -> Model:
+        """What is drawn from."""
+        return _model_of(self.recipe.stages[-1], self.params)
 
     def sample(
         self,
@@ -77,10 +85,9 @@ class Synthesizer(NamedTuple):
         batch_size: int = 1024,
     ) -> Iterator[pd.DataFrame]:
         """As `sample`, a batch at a time: n may be more than memory holds."""
-        stage = self.recipe.stages[-1]
         parts = draw_records(
-            stage.model,
-            self.params[stage.name],
+            self.model,
+            self.params[self.recipe.stages[-1].name],
             self.recipe.codec,
             key,
             n,
@@ -128,10 +135,13 @@ def fit(
     if path is not None:
         print_ = run.fingerprint(table, key)
         run.reopen(path, recipe, print_) if resume else run.create(path, recipe, print_)
-    params = {}
+    params: dict[str, Params] = {}
+    stages = []
     for i, stage in enumerate(recipe.stages):
+        model = _model_of(stage, params)
+        stages.append(stage._replace(model=model))
         params[stage.name] = train(
-            stage.model,
+            model,
             stage.optimizer,
             table,
             jax.random.fold_in(key, i),
@@ -143,7 +153,11 @@ def fit(
             resume=resume,
             **options,
         )
-    return Synthesizer(recipe, params)
+    return Synthesizer(recipe._replace(stages=tuple(stages)), params)
+
+
+def _model_of(stage: Stage, params: dict[str, Params]) -> Model:
+    return stage.model if isinstance(stage.model, Model) else stage.model(params)
 
 
 def load(
@@ -160,9 +174,12 @@ def load(
     if recipe is None:
         recipe = _published(name, path)
     made = recipe(codec, **{**settings, **changes})
-    params = {}
+    params: dict[str, Params] = {}
+    stages = []
     for stage in made.stages:
-        shapes = jax.eval_shape(stage.model.init, jax.random.key(0))
+        model = _model_of(stage, params)
+        stages.append(stage._replace(model=model))
+        shapes = jax.eval_shape(model.init, jax.random.key(0))
         folder = run.checkpoints(path, stage.name)
         found = Checkpoints(folder).restore(shapes) if folder.is_dir() else None
         if found is None:
@@ -170,7 +187,7 @@ def load(
                 f"{path} has no checkpoint of its {stage.name} yet; fit it with --resume"
             )
         params[stage.name] = jax.tree.map(np.asarray, found[1])
-    return Synthesizer(made, params)
+    return Synthesizer(made._replace(stages=tuple(stages)), params)
 
 
 def _published(name: str, path: Path) -> Callable[..., Recipe]:

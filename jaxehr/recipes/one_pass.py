@@ -1,0 +1,101 @@
+"""What draws a record in one pass of a network: the model around it, and how its raw output is read."""
+
+from collections.abc import Callable, Iterator
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from jaxehr.recipes.diffusion import Layout
+from jaxehr.types import Draw, Grid, Key, Model, Params, Sampler
+
+
+def one_pass_model(
+    name: str,
+    init: Callable[[Key], Params],
+    loss: Callable[[Params, Key, Array], Array],
+    draw: Callable[[Params, Key], Float[Array, "column"]],
+) -> Model:
+    """A Model without a grid or dynamics. Its draw raises ValueError where a sampler or a grid is wanted of it."""
+
+    def one(
+        params: Params, key: Key, *, sampler: Sampler | None = None, grid: Grid | None = None
+    ) -> Draw:
+        if sampler is not None or grid is not None:
+            raise ValueError(f"{name} draws in one pass; it has no sampler to swap")
+        return Draw(draw(params, key), jnp.ones((), jnp.int32))
+
+    return Model(init, loss, one)
+
+
+# The raw output of a decoder has the columns of the record: numbers are mapped into (0, 1), bits are logits, and each
+# one-hot group has the logits of its categories.
+
+
+def groups(layout: Layout) -> Iterator[slice]:
+    start = layout.numbers + layout.bits
+    for k in layout.classes:
+        yield slice(start, start + k)
+        start += k
+
+
+def log_likelihood(
+    layout: Layout,
+    raw: Float[Array, "*batch column"],
+    log_scale: Float[Array, "number"],
+    x: Float[Array, "*batch column"],
+) -> Float[Array, "*batch"]:
+    """log p(x | raw): Gaussian numbers with a scale for each column, Bernoulli bits, one-hot groups by softmax."""
+    number, bit = _numbers(layout), _bits(layout)
+    log_scale = _bounded(log_scale)
+    z = (x[..., number] - jax.nn.sigmoid(raw[..., number])) / jnp.exp(log_scale)
+    total = -(jnp.square(z) / 2 + log_scale + jnp.log(2 * jnp.pi) / 2).sum(-1)
+    total -= optax.sigmoid_binary_cross_entropy(raw[..., bit], x[..., bit]).sum(-1)
+    for group in groups(layout):
+        total += (x[..., group] * jax.nn.log_softmax(raw[..., group])).sum(-1)
+    return total
+
+
+def drawn(
+    layout: Layout,
+    key: Key,
+    raw: Float[Array, "*batch column"],
+    log_scale: Float[Array, "number"] | None = None,
+) -> Float[Array, "*batch column"]:
+    """A record drawn from log_likelihood's law; without a scale, numbers are the mean.
+
+    Bits and categories are 0 and 1 and let gradients through as their probabilities would (straight through: Bengio et
+    al. 2013).
+    """
+    number_key, bit_key, group_key = jax.random.split(key, 3)
+    mean = jax.nn.sigmoid(raw[..., _numbers(layout)])
+    if log_scale is not None:
+        mean = mean + jnp.exp(_bounded(log_scale)) * jax.random.normal(number_key, mean.shape)
+    p = jax.nn.sigmoid(raw[..., _bits(layout)])
+    bits = (jax.random.uniform(bit_key, p.shape) < p).astype(p.dtype)
+    parts = [mean, _through(bits, p)]
+    for i, group in enumerate(groups(layout)):
+        logits = raw[..., group]
+        chosen = jax.random.categorical(jax.random.fold_in(group_key, i), logits)
+        hot = jax.nn.one_hot(chosen, logits.shape[-1], dtype=p.dtype)
+        parts.append(_through(hot, jax.nn.softmax(logits)))
+    return jnp.concatenate(parts, axis=-1)
+
+
+def _bounded(log_scale: Array) -> Array:
+    """A scale of 0.01 to 1, as TVAE's code has it: a column that can be told exactly would outweigh all others."""
+    return jnp.clip(log_scale, jnp.log(0.01), 0.0)
+
+
+def _through(value: Array, soft: Array) -> Array:
+    """`value`, with the gradient of `soft`."""
+    return value + soft - jax.lax.stop_gradient(soft)
+
+
+def _numbers(layout: Layout) -> slice:
+    return slice(0, layout.numbers)
+
+
+def _bits(layout: Layout) -> slice:
+    return slice(layout.numbers, layout.numbers + layout.bits)
