@@ -26,6 +26,8 @@ def recipes() -> dict[str, Callable]:
         "ehrdiff": recipes.ehrdiff,
         "ddpm": recipes.ddpm,
         "ddim": recipes.ddim,
+        "masked": recipes.masked,
+        "tabddpm": recipes.tabddpm,
         "ncsn": recipes.ncsn,
         "score_sde": recipes.score_sde,
         "score_sde_ve": recipes.score_sde_ve,

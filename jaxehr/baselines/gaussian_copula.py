@@ -10,8 +10,9 @@ from scipy.special import ndtri
 from scipy.stats import norm
 
 from jaxehr.baselines.records import BLOCK, begun, cells, patients, prevalence
-from jaxehr.data import Schema, TableCodec, code_matrix
-from jaxehr.data.columns import Category
+from jaxehr.data import Schema, code_matrix
+from jaxehr.data.columns import Category, fit_column
+from jaxehr.data.numbers import Number
 
 HERMITE = (
     64  # terms of the series that tells the correlation of two columns from that of their normals
@@ -72,8 +73,11 @@ class _Ordered(NamedTuple):
 
 def _table_columns(train: pd.DataFrame, schema: Schema) -> list[_Ordered]:
     columns = []
-    for column in TableCodec.fit(train, schema).columns:
-        value, *missing = column.encode(train[column.name])
+    for each in schema.columns:
+        if each.kind == "id":
+            continue
+        column = fit_column(train[each.name], each, Number)
+        value, *missing = column.encode(train[column.name]) or (np.zeros(len(train), int),)
         absent = missing[0] == 1 if missing else np.zeros(len(value), bool)
         if isinstance(column, Category):
             frequency = np.bincount(value, minlength=len(column.values))

@@ -9,7 +9,6 @@ from scipy.sparse import csr_array
 
 from jaxehr.baselines.records import begun, patients
 from jaxehr.data import Schema, TableCodec, code_matrix, matrix
-from jaxehr.data.columns import Number
 
 
 def smote(
@@ -52,22 +51,12 @@ def _smote_table(
         mixed[part] = np.where(theirs, parts[part][second], parts[part][first])
     # A number that only one of the two has is that one's; the codec's mean stands in for a missing one.
     number = parts["number"]
-    absent = _absent(codec, parts)
+    bits, absent = parts["bit"], np.zeros(number.shape, bool)
+    for k, bit in enumerate(codec.indicators):
+        absent[:, k] = bits[:, bit] == 1 if bit >= 0 else False
     a, b = number[first], number[second]
     a, b = np.where(absent[first], b, a), np.where(absent[second], a, b)
     return codec.decode({"number": a + u[:, None] * (b - a), **mixed})
-
-
-def _absent(codec: TableCodec, parts: dict[str, np.ndarray]) -> np.ndarray:
-    """[n, number], True where a number is missing."""
-    bits = iter(range(codec.sizes["bit"]))
-    absent = []
-    for column in codec.columns:
-        place = [next(bits) for part, _ in column.parts() if part == "bit"]
-        if isinstance(column, Number):
-            none = np.zeros(len(parts["bit"]), bool)
-            absent.append(parts["bit"][:, place[0]] == 1 if place else none)
-    return np.stack(absent, 1) if absent else np.zeros((len(parts["bit"]), 0), bool)
 
 
 def _pairs(

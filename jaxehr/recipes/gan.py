@@ -10,8 +10,8 @@ Differences     One loss is both players': each sees the other's parameters as c
                 and every fifth the generator, with Adam's averages over all five. Bits and categories are drawn, in
                 training with straight-through gradients; medGAN hands on probabilities and rounds at the end, which
                 no rare code survives. Layers are normalised, not batches, and the critic sees no average of the batch:
-                the loss is each patient's own. Tables too: numbers by sigmoid, categories by softmax. An
-                exponential moving average is drawn from.
+                the loss is each patient's own. Tables too: numbers as normal scores, categories by softmax.
+                An exponential moving average is drawn from.
 """
 
 from typing import Any
@@ -20,13 +20,13 @@ import jax
 import jax.numpy as jnp
 import optax
 import pandas as pd
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
-from jaxehr.data import Codec, Schema, fit_codec
+from jaxehr.data import Codec, Quantile, Schema, fit_codec
 from jaxehr.networks import perceptron, residual_generator
-from jaxehr.recipes.diffusion import Layout, layout_of
-from jaxehr.recipes.one_pass import drawn, log_likelihood, one_pass_model
+from jaxehr.recipes.one_pass import drawn, first_scale, log_likelihood, one_pass_model, standard
 from jaxehr.recipes.recipe import Recipe, Stage
+from jaxehr.recipes.view import Layout, layout_of, matrix_view
 from jaxehr.types import Key, Model, Network, Params
 
 
@@ -58,7 +58,7 @@ def gan(
     settings: dict[str, Any] = {k: v for k, v in locals().items() if k not in ("data", "schema")}
     pretraining = max(steps // 5, 1) if autoencoder_steps is None else autoencoder_steps
     settings |= {"width": tuple(width), "autoencoder_steps": pretraining}
-    codec = fit_codec(data, schema) if isinstance(data, pd.DataFrame) else data
+    codec = fit_codec(data, schema, Quantile) if isinstance(data, pd.DataFrame) else data
     layout = layout_of(codec)
     decoder = perceptron(latent, layout.columns)
     critic = perceptron(layout.columns, 1, width=tuple(width), activation=jax.nn.leaky_relu)
@@ -81,7 +81,7 @@ def gan(
         {"critic": "critic", "generator": "generator", "decoder": "generator"},
     )
     stages = (autoencoder, Stage("gan", adversarial, optimizer, steps, ema_decay))
-    return Recipe("gan", settings, codec, stages, batch_size)
+    return Recipe("gan", settings, codec, matrix_view(codec), stages, batch_size)
 
 
 def autoencoder_model(layout: Layout, latent: int, decoder: Network) -> Model:
@@ -93,12 +93,14 @@ def autoencoder_model(layout: Layout, latent: int, decoder: Network) -> Model:
         return {
             "encoder": encoder.init(encoder_key),
             "decoder": decoder.init(decoder_key),
-            "log_scale": jnp.full((layout.numbers,), jnp.log(0.1)),
+            **first_scale(layout),
         }
 
-    def loss(params: Params, key: Key, x0: Float[Array, "batch column"]) -> Array:
-        raw = decoder.apply(params["decoder"], jnp.tanh(encoder.apply(params["encoder"], x0)))
-        return -log_likelihood(layout, raw, params["log_scale"], x0)
+    def loss(params: Params, key: Key, x0: Num[Array, "batch column"]) -> Array:
+        x0 = x0.astype(jnp.float32)
+        code = jnp.tanh(encoder.apply(params["encoder"], standard(layout, x0)))
+        raw = decoder.apply(params["decoder"], code)
+        return -log_likelihood(layout, params, raw, x0)
 
     def draw(params: Params, key: Key) -> Array:
         raise ValueError("an autoencoder alone has no law to draw codes from")
@@ -131,18 +133,18 @@ def gan_model(
         code = generator.apply(params["generator"], jax.random.normal(latent_key, (*shape, latent)))
         return drawn(layout, record_key, decoder.apply(params["decoder"], code))
 
-    def loss(params: Params, key: Key, x0: Float[Array, "batch column"]) -> Array:
+    def loss(params: Params, key: Key, x0: Num[Array, "batch column"]) -> Array:
         made_key, between_key = jax.random.split(key)
-        x = made(params, made_key, x0.shape[:1])
-        fake = jax.lax.stop_gradient(x)
+        x = standard(layout, made(params, made_key, x0.shape[:1]))
+        real, fake = standard(layout, x0.astype(jnp.float32)), jax.lax.stop_gradient(x)
 
         def score(x: Float[Array, "*batch column"]) -> Float[Array, "*batch"]:
             return jnp.squeeze(critic.apply(params["critic"], x), -1)
 
-        between = jax.random.uniform(between_key, (len(x0), 1))
-        slope = jax.vmap(jax.grad(score))(between * x0 + (1 - between) * fake)
+        between = jax.random.uniform(between_key, (len(real), 1))
+        slope = jax.vmap(jax.grad(score))(between * real + (1 - between) * fake)
         length = jnp.sqrt(jnp.square(slope).sum(-1) + 1e-12)  # no slope of a root at 0
-        critic_loss = score(fake) - score(x0) + penalty * jnp.square(length - 1)
+        critic_loss = score(fake) - score(real) + penalty * jnp.square(length - 1)
 
         fixed = jax.lax.stop_gradient(params["critic"])
         return critic_loss - jnp.squeeze(critic.apply(fixed, x), -1)

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from jaxehr.recipes.diffusion import Layout
-from jaxehr.types import Draw, Grid, Key, Model, Params, Sampler
+from jaxehr.recipes.view import Layout
+from jaxehr.types import Draw, Grid, Key, Known, Model, Params, Sampler
 
 
 def one_pass_model(
@@ -17,20 +17,33 @@ def one_pass_model(
     loss: Callable[[Params, Key, Array], Array],
     draw: Callable[[Params, Key], Float[Array, "column"]],
 ) -> Model:
-    """A Model without a grid or dynamics. Its draw raises ValueError where a sampler or a grid is wanted of it."""
+    """A Model without a grid or dynamics. Its draw raises ValueError where a sampler, a grid, or a record that is known
+    in part is wanted of it."""
 
     def one(
-        params: Params, key: Key, *, sampler: Sampler | None = None, grid: Grid | None = None
+        params: Params,
+        key: Key,
+        *,
+        sampler: Sampler | None = None,
+        grid: Grid | None = None,
+        known: Known | None = None,
     ) -> Draw:
         if sampler is not None or grid is not None:
             raise ValueError(f"{name} draws in one pass; it has no sampler to swap")
+        if known is not None:
+            raise ValueError(f"{name} draws in one pass; it cannot be given a part of the record")
         return Draw(draw(params, key), jnp.ones((), jnp.int32))
 
     return Model(init, loss, one)
 
 
-# The raw output of a decoder has the columns of the record: numbers are mapped into (0, 1), bits are logits, and each
-# one-hot group has the logits of its categories.
+# The raw output of a decoder has the columns of `matrix_view`: numbers are mapped into (0, 1), bits are logits, and
+# each one-hot group has the logits of its categories.
+
+
+def first_scale(layout: Layout) -> dict[str, Array]:
+    """The parameter that holds the scale of each number, where there are numbers; TVAE begins with 0.1."""
+    return {"log_scale": jnp.full((layout.numbers,), jnp.log(0.1))} if layout.numbers else {}
 
 
 def groups(layout: Layout) -> Iterator[slice]:
@@ -42,36 +55,38 @@ def groups(layout: Layout) -> Iterator[slice]:
 
 def log_likelihood(
     layout: Layout,
+    params: Params,
     raw: Float[Array, "*batch column"],
-    log_scale: Float[Array, "number"],
     x: Float[Array, "*batch column"],
 ) -> Float[Array, "*batch"]:
-    """log p(x | raw): Gaussian numbers with a scale for each column, Bernoulli bits, one-hot groups by softmax."""
-    number, bit = _numbers(layout), _bits(layout)
-    log_scale = _bounded(log_scale)
-    z = (x[..., number] - jax.nn.sigmoid(raw[..., number])) / jnp.exp(log_scale)
-    total = -(jnp.square(z) / 2 + log_scale + jnp.log(2 * jnp.pi) / 2).sum(-1)
-    total -= optax.sigmoid_binary_cross_entropy(raw[..., bit], x[..., bit]).sum(-1)
+    """log p(x | raw): Gaussian numbers with a scale for each column, Bernoulli bits, one-hot groups by softmax.
+
+    A number that is missing has no part in it; its indicator has.
+    """
+    bit = _bits(layout)
+    total = -optax.sigmoid_binary_cross_entropy(raw[..., bit], x[..., bit]).sum(-1)
     for group in groups(layout):
         total += (x[..., group] * jax.nn.log_softmax(raw[..., group])).sum(-1)
+    if layout.numbers:
+        number, scale = _numbers(layout), _scale(params)
+        z = (x[..., number] - jax.nn.sigmoid(raw[..., number])) / scale
+        each = -jnp.square(z) / 2 - jnp.log(scale) - jnp.log(2 * jnp.pi) / 2
+        total += (each * _present(layout, x)).sum(-1)
     return total
 
 
 def drawn(
-    layout: Layout,
-    key: Key,
-    raw: Float[Array, "*batch column"],
-    log_scale: Float[Array, "number"] | None = None,
+    layout: Layout, key: Key, raw: Float[Array, "*batch column"], params: Params | None = None
 ) -> Float[Array, "*batch column"]:
-    """A record drawn from log_likelihood's law; without a scale, numbers are the mean.
+    """A record drawn from log_likelihood's law; without `params`, which hold the scale, numbers are the mean.
 
     Bits and categories are 0 and 1 and let gradients through as their probabilities would (straight through: Bengio et
     al. 2013).
     """
     number_key, bit_key, group_key = jax.random.split(key, 3)
     mean = jax.nn.sigmoid(raw[..., _numbers(layout)])
-    if log_scale is not None:
-        mean = mean + jnp.exp(_bounded(log_scale)) * jax.random.normal(number_key, mean.shape)
+    if params is not None and layout.numbers:
+        mean = mean + _scale(params) * jax.random.normal(number_key, mean.shape)
     p = jax.nn.sigmoid(raw[..., _bits(layout)])
     bits = (jax.random.uniform(bit_key, p.shape) < p).astype(p.dtype)
     parts = [mean, _through(bits, p)]
@@ -83,9 +98,28 @@ def drawn(
     return jnp.concatenate(parts, axis=-1)
 
 
-def _bounded(log_scale: Array) -> Array:
-    """A scale of 0.01 to 1, as TVAE's code has it: a column that can be told exactly would outweigh all others."""
-    return jnp.clip(log_scale, jnp.log(0.01), 0.0)
+def _scale(params: Params) -> Array:
+    """0.01 to 1, as TVAE's code has it: a column that can be told exactly would outweigh all others."""
+    return jnp.exp(jnp.clip(params["log_scale"], jnp.log(0.01), 0.0))
+
+
+def standard(layout: Layout, x: Float[Array, "*batch column"]) -> Float[Array, "*batch column"]:
+    """What a network reads: numbers with mean 0 and variance 1, and 0 where one is missing; the rest as it is."""
+    if not layout.numbers:
+        return x
+    number = _numbers(layout)
+    mean, std = (jnp.asarray(row, x.dtype) for row in layout.scales)
+    z = (x[..., number] - mean) / jnp.maximum(std, 1e-6) * _present(layout, x)
+    return jnp.concatenate([z, x[..., layout.numbers :]], axis=-1)
+
+
+def _present(layout: Layout, x: Array) -> Array:
+    """1 where a number is there, 0 where its indicator says that it is missing."""
+    shown = [
+        jnp.ones_like(x[..., 0]) if bit < 0 else 1 - x[..., layout.numbers + bit]
+        for bit in layout.indicators
+    ]
+    return jnp.stack(shown, axis=-1)
 
 
 def _through(value: Array, soft: Array) -> Array:

@@ -3,9 +3,9 @@ Veeramachaneni, "Modeling Tabular Data using Conditional GAN", NeurIPS 2019, giv
 
 Composition     Encoder and decoder of two ReLU layers of 128, a normal latent of 128, the ELBO with a learned scale for
                 each number, a softmax for each category, reconstruction weighted twice, Adam 1e-3, batches of 500.
-Differences     Numbers are min-max scaled (TVAE: the modes of a Gaussian mixture). Bits are Bernoulli (TVAE: categories
-                of two), so it takes codes. No weight decay (TVAE: 1e-5). An exponential moving average is drawn
-                from. Numbers are kept in their range by the codec.
+Differences     Numbers become normal scores (TVAE: the modes of a Gaussian mixture), with an indicator where they are
+                missing, and keep their range. Bits are Bernoulli (TVAE: categories of two), so it takes codes. No
+                weight decay (TVAE: 1e-5). An exponential moving average is drawn from.
 """
 
 from typing import Any
@@ -14,13 +14,13 @@ import jax
 import jax.numpy as jnp
 import optax
 import pandas as pd
-from jaxtyping import Array, Float
+from jaxtyping import Array, Num
 
-from jaxehr.data import Codec, Schema, fit_codec
+from jaxehr.data import Codec, Quantile, Schema, fit_codec
 from jaxehr.networks import perceptron
-from jaxehr.recipes.diffusion import Layout, layout_of
-from jaxehr.recipes.one_pass import drawn, log_likelihood, one_pass_model
+from jaxehr.recipes.one_pass import drawn, first_scale, log_likelihood, one_pass_model, standard
 from jaxehr.recipes.recipe import Recipe, Stage
+from jaxehr.recipes.view import Layout, layout_of, matrix_view
 from jaxehr.types import Key, Model, Params
 
 
@@ -44,12 +44,12 @@ def vae(
     """
     settings: dict[str, Any] = {k: v for k, v in locals().items() if k not in ("data", "schema")}
     settings["width"] = tuple(width)
-    codec = fit_codec(data, schema) if isinstance(data, pd.DataFrame) else data
+    codec = fit_codec(data, schema, Quantile) if isinstance(data, pd.DataFrame) else data
     model = vae_model(
         layout_of(codec), tuple(width), latent, reconstruction_weight=reconstruction_weight
     )
     stage = Stage("vae", model, optax.adam(learning_rate), steps, ema_decay)
-    return Recipe("vae", settings, codec, (stage,), batch_size)
+    return Recipe("vae", settings, codec, matrix_view(codec), (stage,), batch_size)
 
 
 def vae_model(
@@ -63,20 +63,22 @@ def vae_model(
         return {
             "encoder": encoder.init(encoder_key),
             "decoder": decoder.init(decoder_key),
-            "log_scale": jnp.full((layout.numbers,), jnp.log(0.1)),  # TVAE's start
+            **first_scale(layout),
         }
 
-    def loss(params: Params, key: Key, x0: Float[Array, "batch column"]) -> Array:
-        mean, log_variance = jnp.split(encoder.apply(params["encoder"], x0), 2, axis=-1)
+    def loss(params: Params, key: Key, x0: Num[Array, "batch column"]) -> Array:
+        x0 = x0.astype(jnp.float32)
+        found = encoder.apply(params["encoder"], standard(layout, x0))
+        mean, log_variance = jnp.split(found, 2, axis=-1)
         z = mean + jnp.exp(log_variance / 2) * jax.random.normal(key, mean.shape)
         raw = decoder.apply(params["decoder"], z)
-        reconstruction = log_likelihood(layout, raw, params["log_scale"], x0)
+        reconstruction = log_likelihood(layout, params, raw, x0)
         kl = (jnp.square(mean) + jnp.exp(log_variance) - log_variance - 1).sum(-1) / 2
         return kl - reconstruction_weight * reconstruction
 
     def draw(params: Params, key: Key) -> Array:
         latent_key, record_key = jax.random.split(key)
         raw = decoder.apply(params["decoder"], jax.random.normal(latent_key, (latent,)))
-        return drawn(layout, record_key, raw, params["log_scale"])
+        return drawn(layout, record_key, raw, params)
 
     return one_pass_model("vae", init, loss, draw)
