@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from jaxehr.commands import baseline, benchmark, demo, evaluate, fit, listing, sample
+from jaxehr.commands import baseline, benchmark, demo, evaluate, fit, listing, review, sample
 
 EXAMPLES = """examples:
   jaxehr demo                                                  real patients, a model, a report: about ten minutes
@@ -16,6 +16,7 @@ EXAMPLES = """examples:
   jaxehr sample runs/stays -n 10000 --out synthetic.csv
   jaxehr baseline copula --data stays.csv -n 10000 --out copula.csv
   jaxehr evaluate --real stays.csv --synthetic synthetic.csv --holdout later.csv --out report
+  jaxehr review --real stays.csv --synthetic synthetic.csv -n 100 --out review
   jaxehr benchmark samplers --solver my_solver.py:MySolver     your solver's line among ours
   jaxehr check my_solver.py:MySolver                           the laws that every sampler obeys
 """
@@ -67,6 +68,6 @@ def _parser() -> argparse.ArgumentParser:
         made.set_defaults(command=run)
         return made
 
-    for each in (demo, listing, fit, sample, baseline, evaluate, benchmark):
+    for each in (demo, listing, fit, sample, baseline, evaluate, review, benchmark):
         each.add(command)
     return parser
