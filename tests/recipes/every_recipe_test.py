@@ -57,7 +57,7 @@ def codes(n=200, seed=0):
 RECORDS = {"table": table, "codes": codes}
 
 
-# One kind of records for each that draws in one pass; their losses are tested on both in one_pass_test.
+# One kind of records for each that draws in one pass: they see both through one code (one_pass_test).
 FITS = [
     (r, k) for r in RECIPES for k in RECORDS if (r, k) not in (("vae", "table"), ("gan", "codes"))
 ]

@@ -72,16 +72,15 @@ def test_a_missing_number_is_not_seen():
 
 
 @pytest.mark.parametrize("kind", ["vae", "gan"])
-@pytest.mark.parametrize("layout", [LAYOUT, CODES], ids=["table", "codes"])
-def test_the_loss_of_a_row_is_its_own(kind, layout):
+def test_the_loss_of_a_row_is_its_own(kind):
     """Changing row 3 changes its loss alone; so each patient's gradient can be clipped, and its loss be an attack."""
     if kind == "vae":
-        model = vae_model(layout, (8,), 3, reconstruction_weight=1.0)
+        model = vae_model(LAYOUT, (8,), 3, reconstruction_weight=1.0)
     else:
-        model, _ = gan_of(layout)
+        model, _ = gan_of(LAYOUT)
     params, key = model.init(jax.random.key(0)), jax.random.key(1)
-    x = rows(layout, 6)
-    changed = x.at[3].set(rows(layout, 1, seed=5)[0])
+    x = rows(LAYOUT, 6)
+    changed = x.at[3].set(rows(LAYOUT, 1, seed=5)[0])
     loss = jax.jit(model.loss)
     before, after = (np.asarray(loss(params, key, each)) for each in (x, changed))
     assert before.shape == (6,)
