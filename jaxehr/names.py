@@ -1,4 +1,4 @@
-"""The names of the command line: the only place where a name picks a recipe or a sampler."""
+"""The names of the command line: the only place where a name picks a recipe, a baseline or a sampler."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -32,6 +32,19 @@ def recipes() -> dict[str, Callable]:
         "score_sde": recipes.score_sde,
         "score_sde_ve": recipes.score_sde_ve,
         "score_sde_sub_vp": recipes.score_sde_sub_vp,
+        "vae": recipes.vae,
+        "gan": recipes.gan,
+    }
+
+
+def baselines() -> dict[str, Callable]:
+    from jaxehr import baselines
+
+    return {
+        "marginals": baselines.marginals,
+        "copula": baselines.copula,
+        "smote": baselines.smote,
+        "bootstrap": baselines.bootstrap,
     }
 
 

@@ -19,10 +19,13 @@ from jaxehr.types import Grid, Key, Model, Params, Sampler
 
 
 class Stage(NamedTuple):
-    """One training: its parameters live under `name`."""
+    """One training: its parameters live under `name`.
+
+    model   or a function that makes it of the parameters of the stages before, by name
+    """
 
     name: str
-    model: Model
+    model: Model | Callable[[dict[str, Params]], Model]
     optimizer: optax.GradientTransformation
     steps: int
     ema_decay: float = 0.999
@@ -46,10 +49,15 @@ class Recipe(NamedTuple):
 
 
 class Synthesizer(NamedTuple):
-    """A fitted recipe: params holds the averaged parameters of each stage by name."""
+    """A fitted recipe: params holds the averaged parameters of each stage by name, and each stage its model."""
 
     recipe: Recipe
     params: dict[str, Params]
+
+    @property
+    def model(self) -> Model:
+        """What is drawn from."""
+        return _model_of(self.recipe.stages[-1], self.params)
 
     def sample(
         self,
@@ -84,15 +92,15 @@ class Synthesizer(NamedTuple):
         batch_size: int = 1024,
     ) -> Iterator[pd.DataFrame]:
         """As `sample`, a batch at a time: n may be more than memory holds."""
-        stage, known = self.recipe.stages[-1], None
+        known = None
         if given:
             key, pool_key = jax.random.split(key)
             known = self.recipe.view.known(
                 conditions.pinned(self._drawn(pool_key), given, self.recipe.codec)
             )
         return draw_records(
-            stage.model,
-            self.params[stage.name],
+            self.model,
+            self.params[self.recipe.stages[-1].name],
             self.recipe.codec,
             self.recipe.view,
             key,
@@ -129,12 +137,12 @@ class Synthesizer(NamedTuple):
 
     def _drawn(self, key: Key) -> conditions.Drawn:
         """(known, batch size) -> parts of records 0, 1, 2, ..., each given its row of what is known."""
-        stage = self.recipe.stages[-1]
+        name = self.recipe.stages[-1].name
 
         def drawn(known: Any, batch_size: int) -> Iterator[Any]:
             return draw_batches(
-                stage.model,
-                self.params[stage.name],
+                self.model,
+                self.params[name],
                 self.recipe.view,
                 key,
                 known=None if known is None else self.recipe.view.known(known),
@@ -178,10 +186,13 @@ def fit(
     if path is not None:
         print_ = run.fingerprint(table, key)
         run.reopen(path, recipe, print_) if resume else run.create(path, recipe, print_)
-    params = {}
+    params: dict[str, Params] = {}
+    stages = []
     for i, stage in enumerate(recipe.stages):
+        model = _model_of(stage, params)
+        stages.append(stage._replace(model=model))
         params[stage.name] = train(
-            stage.model,
+            model,
             stage.optimizer,
             table,
             jax.random.fold_in(key, i),
@@ -193,7 +204,11 @@ def fit(
             resume=resume,
             **options,
         )
-    return Synthesizer(recipe, params)
+    return Synthesizer(recipe._replace(stages=tuple(stages)), params)
+
+
+def _model_of(stage: Stage, params: dict[str, Params]) -> Model:
+    return stage.model if isinstance(stage.model, Model) else stage.model(params)
 
 
 def load(
@@ -210,9 +225,12 @@ def load(
     if recipe is None:
         recipe = _published(name, path)
     made = recipe(codec, **{**settings, **changes})
-    params = {}
+    params: dict[str, Params] = {}
+    stages = []
     for stage in made.stages:
-        shapes = jax.eval_shape(stage.model.init, jax.random.key(0))
+        model = _model_of(stage, params)
+        stages.append(stage._replace(model=model))
+        shapes = jax.eval_shape(model.init, jax.random.key(0))
         folder = run.checkpoints(path, stage.name)
         found = Checkpoints(folder).restore(shapes) if folder.is_dir() else None
         if found is None:
@@ -220,7 +238,7 @@ def load(
                 f"{path} has no checkpoint of its {stage.name} yet; fit it with --resume"
             )
         params[stage.name] = jax.tree.map(np.asarray, found[1])
-    return Synthesizer(made, params)
+    return Synthesizer(made._replace(stages=tuple(stages)), params)
 
 
 def _published(name: str, path: Path) -> Callable[..., Recipe]:

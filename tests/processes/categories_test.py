@@ -100,7 +100,9 @@ def test_the_bound():
     decoder = -np.take_along_axis(
         np.asarray(PROCESS.log_posterior(guess, x, 1.0, 0.0)), x0[..., None], -1
     )
-    np.testing.assert_allclose(PROCESS.kl(x0, guess, x, 1.0, 0.0), decoder[..., 0], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        PROCESS.kl(x0, guess, x, 1.0, 0.0), decoder[..., 0], rtol=1e-4, atol=1e-6
+    )
     np.testing.assert_allclose(PROCESS.kl(x0, PROCESS.one_hot(x0), x, 9.0, 8.0), 0, atol=1e-6)
 
     q_T = kernel(5, STEPS)[0]
