@@ -40,7 +40,7 @@ def draw_records(
     """
     if n < 1:
         raise ValueError(f"the number of records to draw must be at least 1; got {n}")
-    kept = drawn = broken = 0
+    kept = good_ones = drawn = broken = 0
     batches = draw_batches(
         model, params, view, key, sampler=sampler, grid=grid, known=known, batch_size=batch_size
     )
@@ -52,10 +52,11 @@ def draw_records(
             broken += int((~good).sum())
         if good is not None:
             parts = {name: part[good] for name, part in parts.items()}
+        good_ones += len(parts["bit"])
+        if good_ones < drawn / 100:
+            raise ValueError(_hardly_any(codec, drawn, good_ones))
         parts = {name: part[: n - kept] for name, part in parts.items()}
         first, kept = kept, kept + len(parts["bit"])
-        if kept < drawn / 100:
-            raise ValueError(_hardly_any(codec, drawn, kept))
         if kept > first:
             yield codec.decode(parts, first=first)
         if kept >= n:
