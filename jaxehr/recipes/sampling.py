@@ -36,7 +36,7 @@ def draw_records(
     that can be: such draws are left out, and more are made until there are n. Which of the draws are kept depends on
     their own keys alone. The share left out for a constraint is logged.
 
-    Raises ValueError if n < 1, or if hardly any draw can be kept.
+    Raises ValueError if n or batch_size < 1, or if hardly any draw can be kept.
     """
     if n < 1:
         raise ValueError(f"the number of records to draw must be at least 1; got {n}")
@@ -79,7 +79,9 @@ def draw_batches(
     known: Known | None = None,
     batch_size: int = 1024,
 ) -> Iterator[Parts]:
-    """Parts of records 0, 1, 2, ... without end."""
+    """Parts of records 0, 1, 2, ... without end. Raises ValueError if batch_size < 1."""
+    if batch_size < 1:
+        raise ValueError(f"the records of a batch must be at least 1; got {batch_size}")
     mesh = data_mesh()
     batch_size = -(-batch_size // mesh.size) * mesh.size
     params = jax.device_put(params, replicated(mesh))
