@@ -18,13 +18,16 @@ def denoising_loss(
     eps: Float[Array, "batch column"],
     *,
     weight: Callable[[Array], Array],
+    observed: Float[Array, "batch column"] | None = None,
 ) -> Float[Array, "batch"]:
     """weight(t) times the mean over columns of (D(x_t, t) - x_0)^2, per row.
 
     The noise-prediction loss of DDPM is this one with weight alpha^2 / sigma^2.
+
+    observed    0 takes an entry out of the sum (a value that is missing), not out of the number of columns
     """
-    error = denoise(process.mix(x0, eps, t), t) - x0
-    return weight(t) * jnp.mean(jnp.square(error), axis=-1)
+    square = jnp.square(denoise(process.mix(x0, eps, t), t) - x0)
+    return weight(t) * jnp.mean(square if observed is None else square * observed, axis=-1)
 
 
 def log_normal(

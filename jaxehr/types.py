@@ -27,9 +27,26 @@ class Process(Protocol):
 
     def prior(self, key: Key, shape: tuple[int, ...], t: Time) -> X: ...
 
-    def corrupt(self, key: Key, x0: X, t: Time) -> X: ...
+    def corrupt(self, key: Key, x: X, t: Time, s: Time | None = None) -> X: ...
 
     def posterior(self, key: Noise, x0: X, x: X, t: Time, s: Time, eta: float = 1.0) -> X: ...
+
+    def pinned(self, key: Key, x0: X, t: Time) -> X:
+        """Cells at time t whose clean value is known."""
+        ...
+
+
+class Known(NamedTuple):
+    """What is known of a record before it is drawn; a tree for each part of x, shaped like x.
+
+    x0          the clean values; what they are where `mask` is False does not matter
+    mask        True where a cell is known
+    allowed     for parts with logits, which classes a cell may take [column, class]; parts not named may take all
+    """
+
+    x0: X
+    mask: X
+    allowed: X
 
 
 class Draw(NamedTuple):
@@ -79,10 +96,11 @@ class Model(NamedTuple):
 
     init    (key) -> params
     loss    (params, key, x0) -> one number per row, so that each patient's gradient can be clipped
-    draw    (params, key, *, sampler=None, grid=None) -> Draw of one record; vmap it for more.
-            None stands for the recipe's own choice.
+    draw    (params, key, *, sampler=None, grid=None, known=None) -> Draw of one record; vmap it for more.
+            None stands for the recipe's own choice. `known` is what of the record is given (Known).
     grid    (n) -> the recipe's own kind of grid with n steps; None where there is no grid
-    dynamics    (params) -> what a sampler works on; None where there is no sampler
+    dynamics    (params) -> what a sampler of numbers works on; None where there are categories, or no sampler
+    process     how its records are noised; None where they are not
     """
 
     init: Callable[[Key], Params]
@@ -90,3 +108,4 @@ class Model(NamedTuple):
     draw: Callable[..., Draw]
     grid: Callable[[int], Grid] | None = None
     dynamics: Callable[[Params], Dynamics] | None = None
+    process: Any = None

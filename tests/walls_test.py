@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "jaxehr"
 FLOORS = {
     5: ("__init__", "__main__", "cli", "commands", "names", "settings"),
     4: ("recipes", "benchmark"),
-    3: ("training", "evaluation", "samplers", "denoisers", "losses"),
+    3: ("training", "evaluation", "baselines", "samplers", "denoisers", "losses"),
     2: ("data", "processes"),
     1: ("networks",),
     0: ("types",),
@@ -25,7 +25,7 @@ WALLS = {
     "pandas": (*SCIENCE, "training", "networks", "types"),
     "flax": tuple(part for part in EVERYWHERE if part != "networks"),
     "diffrax": tuple(part for part in EVERYWHERE if part not in ("samplers", "names", "benchmark")),
-    "jax": ("data",),
+    "jax": ("data", "baselines"),
     "pickle": EVERYWHERE,
     "cloudpickle": EVERYWHERE,
     "joblib": EVERYWHERE,

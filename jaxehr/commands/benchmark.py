@@ -91,11 +91,11 @@ def _run_setting(run: Path, batch: int):
     from jaxehr.recipes import load
 
     synthesizer = load(run)
-    stage = synthesizer.recipe.stages[-1]
-    if stage.model.dynamics is None or stage.model.grid is None:
+    model, stage = synthesizer.model, synthesizer.recipe.stages[-1]
+    if model.dynamics is None or model.grid is None:
         raise ValueError(f"{run} draws in one pass; it has no sampler to compare")
-    dynamics = stage.model.dynamics(jax.device_put(synthesizer.params[stage.name]))
-    return benchmark.run_setting(run.name, dynamics, stage.model.grid, batch)
+    dynamics = model.dynamics(jax.device_put(synthesizer.params[stage.name]))
+    return benchmark.run_setting(run.name, dynamics, model.grid, batch)
 
 
 def _check(options) -> int:

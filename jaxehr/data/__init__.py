@@ -2,6 +2,8 @@
 
 from jaxehr.data.codec import Codec as Codec
 from jaxehr.data.codec import CodesCodec as CodesCodec
+from jaxehr.data.codec import KnownParts as KnownParts
+from jaxehr.data.codec import Parts as Parts
 from jaxehr.data.codec import TableCodec as TableCodec
 from jaxehr.data.codec import codec_from_json as codec_from_json
 from jaxehr.data.codec import fit_codec as fit_codec
@@ -10,11 +12,18 @@ from jaxehr.data.codec import parts_of as parts_of
 from jaxehr.data.codes import code_matrix as code_matrix
 from jaxehr.data.codes import drop_rare as drop_rare
 from jaxehr.data.codes import long_frame as long_frame
+from jaxehr.data.numbers import END as END
+from jaxehr.data.numbers import Bins as Bins
+from jaxehr.data.numbers import Number as Number
+from jaxehr.data.numbers import Quantile as Quantile
 from jaxehr.data.open_data import diabetes130_codes as diabetes130_codes
+from jaxehr.data.open_data import diabetes130_encounters as diabetes130_encounters
 from jaxehr.data.open_data import diabetes130_table as diabetes130_table
 from jaxehr.data.open_data import nafld as nafld
 from jaxehr.data.schema import Column as Column
 from jaxehr.data.schema import DataError as DataError
+from jaxehr.data.schema import Inequality as Inequality
+from jaxehr.data.schema import Range as Range
 from jaxehr.data.schema import Schema as Schema
 from jaxehr.data.tables import read_records as read_records
 from jaxehr.data.tables import records_writer as records_writer

@@ -9,38 +9,87 @@ The parts of every codec, whatever the records:
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from jaxehr.data.codes import code_matrix, long_frame
-from jaxehr.data.columns import Category, Flag, Number, fit_column, new_ids
+from jaxehr.data.columns import Learnt, NumberKind, column_from_json, fit_column, new_ids
+from jaxehr.data.numbers import Number, Quantile
+from jaxehr.data.offsets import Offset
 from jaxehr.data.schema import DataError, Schema
 
 Parts = dict[str, np.ndarray]
 
 
+class KnownParts(NamedTuple):
+    """What is given of some records.
+
+    parts   values; what they are where nothing is known does not matter
+    masks   True where an entry is known
+    filled  [n, category]: True for a category that is not known, but known not to be missing
+    """
+
+    parts: Parts
+    masks: Parts
+    filled: np.ndarray
+
+
 @dataclass(frozen=True)
 class TableCodec:
-    """Of a table with one row per patient. Ids are not learnt: decode makes new ones."""
+    """Of a table with one row per patient. Ids are not learnt: decode makes new ones.
+
+    offsets     columns that are encoded as what lies between them and another, which they never fall below
+    """
 
     schema: Schema
-    columns: tuple[Number | Flag | Category, ...]  # all but ids, in the schema's order
+    columns: tuple[Learnt, ...]  # all but ids, in the schema's order
     rows: int
+    offsets: tuple[Offset, ...] = ()
 
     @classmethod
-    def fit(cls, frame: pd.DataFrame, schema: Schema) -> "TableCodec":
+    def fit(cls, frame: pd.DataFrame, schema: Schema, numbers: NumberKind = Number) -> "TableCodec":
         """Learns ranges, decimals and categories. Raises DataError where the frame does not fit the schema."""
         schema.check(frame)
         learnt = [c for c in schema.columns if c.kind != "id"]
         if not learnt:
             raise DataError("all columns are ids; there is nothing to learn")
-        return cls(schema, tuple(fit_column(frame[c.name], c) for c in learnt), len(frame))
+        offsets = tuple(Offset.found(frame, schema))
+        frame = _with_gaps(frame, offsets)
+        gaps = {offset.name: offset.column for offset in offsets}
+        columns = (fit_column(frame[c.name], gaps.get(c.name, c), numbers) for c in learnt)
+        return cls(schema, tuple(columns), len(frame), offsets)
 
     @property
     def classes(self) -> tuple[int, ...]:
-        return tuple(len(c.values) for c in self.columns if isinstance(c, Category))
+        return tuple(k for column in self.columns for k in column.classes())
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """For each category the class of a missing value, -1 where there is none."""
+        return tuple(
+            column.missing if i == 0 else -1
+            for column in self.columns
+            for i in range(len(column.classes()))
+        )
+
+    @property
+    def scales(self) -> np.ndarray:
+        """[2, number]: mean and standard deviation of each entry of the number part over the rows that have one."""
+        scaled = [c for c in self.columns if isinstance(c, Number | Quantile)]
+        return np.array([(c.mean, c.std) for c in scaled]).reshape(-1, 2).T
+
+    @property
+    def indicators(self) -> tuple[int, ...]:
+        """For each entry of the number part the bit that says it is missing, -1 where there is none."""
+        found, bits = [], 0
+        for column in self.columns:
+            parts = [part for part, _ in column.parts()]
+            if "number" in parts:
+                found.append(bits if "bit" in parts else -1)
+            bits += parts.count("bit")
+        return tuple(found)
 
     @property
     def names(self) -> dict[str, tuple[str, ...]]:
@@ -58,14 +107,44 @@ class TableCodec:
     def encode(self, frame: pd.DataFrame) -> Parts:
         """The parts of n rows. Raises DataError for a missing column or a category that was never seen."""
         self.schema.check(frame)
+        frame = _with_gaps(frame, self.offsets)
+        return self._stacked({c.name: c.encode(frame[c.name]) for c in self.columns}, len(frame))
+
+    def known(self, frame: pd.DataFrame) -> KnownParts:
+        """What a frame gives, of which columns may be left out and cells be missing: those are to be filled in.
+
+        Raises DataError for a column that is not learnt, or a category that was never seen.
+        """
+        n, names = len(frame), {column.name for column in self.columns}
+        for name in frame.columns:
+            if name not in names:
+                raise DataError(
+                    f"there is no column '{name}' that can be given; the columns are {', '.join(sorted(names))}"
+                )
+        frame = _with_gaps(frame, self.offsets)
+        blank = {c.name: pd.Series([None] * n, dtype=object) for c in self.columns}
+        found = {c.name: c.known(frame.get(c.name, blank[c.name])) for c in self.columns}
+        given = set(frame.columns)
+        masks = {
+            c.name: tuple(mask & (c.name in given) for mask in found[c.name][1])
+            for c in self.columns
+        }
+        parts = self._stacked({name: arrays for name, (arrays, _) in found.items()}, n)
+        known = self._stacked(masks, n, bool)
+        asked = [c.name in given for c in self.columns for _ in c.classes()]
+        return KnownParts(parts, known, ~known["category"] & np.array(asked, bool))
+
+    def _stacked(self, arrays: dict[str, tuple[np.ndarray, ...]], n: int, dtype=None) -> Parts:
+        """The arrays of every column, side by side in their parts."""
         found: dict[str, list[np.ndarray]] = {"number": [], "bit": [], "category": []}
         for column in self.columns:
-            arrays = column.encode(frame[column.name])
-            for (part, _), array in zip(column.parts(), arrays, strict=True):
+            for (part, _), array in zip(column.parts(), arrays[column.name], strict=True):
                 found[part].append(array)
         return {
-            part: np.stack(arrays, 1).astype(dtype) if arrays else np.zeros((len(frame), 0), dtype)
-            for (part, arrays), dtype in zip(found.items(), DTYPES.values(), strict=True)
+            part: np.stack(found[part], 1).astype(dtype or own)
+            if found[part]
+            else np.zeros((n, 0), dtype or own)
+            for part, own in DTYPES.items()
         }
 
     def decode(self, parts: Parts, *, first: int = 0) -> pd.DataFrame:
@@ -78,20 +157,26 @@ class TableCodec:
             for part, _ in column.parts():
                 arrays.append(parts[part][:, taken[part]])
                 taken[part] += 1
-            values[column.name] = column.decode(*arrays)
+            values[column.name] = column.decode(n, *arrays)
+        for offset in self.offsets:
+            values[offset.name] = offset.above(values[offset.low.name], values[offset.name])
         for identity in self.schema.of_kind("id"):
             values[identity.name] = new_ids(n, first, identity.dtype)
         return pd.DataFrame({name: values[name] for name in self.schema.names})
 
     def to_json(self) -> dict[str, Any]:
-        columns = [column.to_json() for column in self.columns]
-        return {"schema": self.schema.to_json(), "columns": columns, "rows": self.rows}
+        return {
+            "schema": self.schema.to_json(),
+            "columns": [column.to_json() for column in self.columns],
+            "rows": self.rows,
+            "offsets": [offset.to_json() for offset in self.offsets],
+        }
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "TableCodec":
-        kinds = {kind.__name__: kind for kind in (Number, Flag, Category)}
-        columns = tuple(kinds[c["type"]].from_json(c) for c in value["columns"])
-        return cls(Schema.from_json(value["schema"]), columns, value["rows"])
+        columns = tuple(column_from_json(column) for column in value["columns"])
+        offsets = tuple(Offset.from_json(offset) for offset in value["offsets"])
+        return cls(Schema.from_json(value["schema"]), columns, value["rows"], offsets)
 
 
 @dataclass(frozen=True)
@@ -109,9 +194,8 @@ class CodesCodec:
         bits, _, codes = code_matrix(frame)
         return cls(schema, tuple(np.asarray(codes).tolist()), bits.shape[0])
 
-    @property
-    def classes(self) -> tuple[int, ...]:
-        return ()
+    classes = missing = indicators = ()
+    scales = np.zeros((2, 0))
 
     @property
     def names(self) -> dict[str, tuple[str, ...]]:
@@ -133,6 +217,23 @@ class CodesCodec:
         empty = (len(bits), 0)
         return {"number": np.zeros(empty), "bit": bits, "category": np.zeros(empty, np.int32)}
 
+    def known(self, frame: pd.DataFrame) -> KnownParts:
+        """A column for each code given, True or False; other codes are free. Raises DataError for one never seen."""
+        bits = np.zeros((len(frame), len(self.codes)), np.int8)
+        masks = np.zeros(bits.shape, bool)
+        for name in frame.columns:
+            if name not in self.codes:
+                raise DataError(f"code {name!r} is not among the {len(self.codes):,} codes learnt")
+            j = self.codes.index(name)
+            bits[:, j], masks[:, j] = frame[name].fillna(False).astype(bool), frame[name].notna()
+        empty = (len(frame), 0)
+        none = {"number": np.zeros(empty, bool), "category": np.zeros(empty, bool)}
+        return KnownParts(
+            {"number": np.zeros(empty), "bit": bits, "category": np.zeros(empty, np.int32)},
+            {**none, "bit": masks},
+            np.zeros(empty, bool),
+        )
+
     def decode(self, parts: Parts, *, first: int = 0) -> pd.DataFrame:
         """A long frame; subjects are numbered from first + 1."""
         subject, code = self.schema.columns
@@ -152,10 +253,22 @@ Codec = TableCodec | CodesCodec
 DTYPES = {"number": np.float64, "bit": np.int8, "category": np.int32}
 
 
-def fit_codec(frame: pd.DataFrame, schema: Schema | None = None) -> Codec:
-    """The codec of these records; the schema is inferred if not given."""
+def fit_codec(
+    frame: pd.DataFrame, schema: Schema | None = None, numbers: NumberKind = Number
+) -> Codec:
+    """The codec of these records; the schema is inferred if not given.
+
+    numbers     what numerical, integer and datetime columns become: Number, Quantile or Bins
+    """
     schema = Schema.infer(frame) if schema is None else schema
-    return (CodesCodec if schema.records == "codes" else TableCodec).fit(frame, schema)
+    if schema.records == "codes":
+        return CodesCodec.fit(frame, schema)
+    return TableCodec.fit(frame, schema, numbers)
+
+
+def _with_gaps(frame: pd.DataFrame, offsets: tuple[Offset, ...]) -> pd.DataFrame:
+    gaps = {o.name: o.gap(frame) for o in offsets if {o.name, o.low.name} <= set(frame.columns)}
+    return frame.assign(**gaps) if gaps else frame
 
 
 def codec_from_json(value: dict[str, Any]) -> Codec:

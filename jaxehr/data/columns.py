@@ -1,4 +1,4 @@
-"""Columns of a table as arrays, and back: numbers, flags and categories."""
+"""Columns of a table as arrays, and back: flags, categories, constants; numbers are in `numbers`."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -6,83 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from jaxehr.data.numbers import Arrays, Bins, Named, Number, Quantile
 from jaxehr.data.schema import Column, DataError
-
-Named = tuple[tuple[str, str], ...]  # (part, name) of each array that a column becomes
-
-
-@dataclass(frozen=True)
-class Number:
-    """Min-max in [0, 1]; where values are missing an indicator says so, and the mean stands in.
-
-    decimals    of the most precise value seen; decode rounds to it. None keeps all digits
-    unit        of a datetime: the coarsest of days, hours, ... ns in which all values are whole
-    """
-
-    name: str
-    kind: str
-    dtype: str
-    low: float
-    high: float
-    mean: float
-    decimals: int | None
-    optional: bool
-    unit: str | None = None
-    format: str | None = None
-
-    @classmethod
-    def fit(cls, values: pd.Series, column: Column) -> "Number":
-        unit = _unit(values, column) if column.kind == "datetime" else None
-        numbers = _numbers(values, column.kind, column.format, unit)
-        present = numbers[~np.isnan(numbers)]
-        return cls(
-            column.name,
-            column.kind,
-            column.dtype,
-            float(present.min()),
-            float(present.max()),
-            float(present.mean()),
-            _decimals(present) if column.kind == "numerical" else 0,
-            len(present) < len(numbers),
-            unit,
-            column.format,
-        )
-
-    def parts(self) -> Named:
-        scaled = ("number", self.name)
-        return (scaled, ("bit", f"{self.name} is missing")) if self.optional else (scaled,)
-
-    def encode(self, values: pd.Series) -> tuple[np.ndarray, ...]:
-        numbers = _numbers(values, self.kind, self.format, self.unit)
-        missing = np.isnan(numbers)
-        if missing.any() and not self.optional:
-            raise DataError(
-                f"column '{self.name}' has {missing.sum():,} missing values, but had none when the codec was fitted"
-            )
-        scaled = (np.where(missing, self.mean, numbers) - self.low) / (
-            (self.high - self.low) or 1.0
-        )
-        return (scaled, missing.astype(np.int8)) if self.optional else (scaled,)
-
-    def decode(self, scaled: np.ndarray, missing: np.ndarray | None = None) -> pd.Series:
-        numbers = np.clip(scaled, 0, 1) * (self.high - self.low) + self.low
-        if self.decimals is not None:
-            numbers = np.round(numbers, self.decimals)
-        numbers = np.clip(numbers, self.low, self.high)
-        if missing is not None:
-            numbers = np.where(missing == 1, np.nan, numbers)
-        if self.kind == "datetime":
-            return _dates(numbers, self.unit or "ns", self.format, self.dtype)
-        if self.dtype == "object":
-            return pd.Series(numbers, dtype=object).where(~np.isnan(numbers), None)
-        return pd.Series(numbers).astype(self.dtype)
-
-    def to_json(self) -> dict[str, Any]:
-        return {"type": "Number", **asdict(self)}
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> "Number":
-        return cls(**{name: v for name, v in value.items() if name != "type"})
 
 
 @dataclass(frozen=True)
@@ -93,14 +18,27 @@ class Flag:
     dtype: str
     values: tuple[Any, Any]
 
+    missing = -1
+
+    def classes(self) -> tuple[int, ...]:
+        return ()
+
     def parts(self) -> Named:
         return (("bit", f"{self.name} is {self.values[1]}"),)
 
     def encode(self, values: pd.Series) -> tuple[np.ndarray, ...]:
         return (_positions(values, self.name, self.values).astype(np.int8),)
 
-    def decode(self, bits: np.ndarray) -> pd.Series:
-        return _taken(bits, self.values, self.dtype)
+    def known(self, values: pd.Series) -> tuple[Arrays, Arrays]:
+        seen = values.notna().to_numpy()
+        found = np.zeros(len(values), np.int8)
+        if seen.any():
+            found[seen] = self.encode(values[seen])[0]
+        # Of a value and none, what is to be filled in can only be the value.
+        return (found,), (seen | (None in self.values),)
+
+    def decode(self, n: int, *arrays: np.ndarray) -> pd.Series:
+        return _taken(arrays[0], self.values, self.dtype)
 
     def to_json(self) -> dict[str, Any]:
         return {"type": "Flag", **asdict(self)}
@@ -118,14 +56,28 @@ class Category:
     dtype: str
     values: tuple[Any, ...]
 
+    @property
+    def missing(self) -> int:
+        return self.values.index(None) if None in self.values else -1
+
+    def classes(self) -> tuple[int, ...]:
+        return (len(self.values),)
+
     def parts(self) -> Named:
         return (("category", self.name),)
 
     def encode(self, values: pd.Series) -> tuple[np.ndarray, ...]:
         return (_positions(values, self.name, self.values).astype(np.int32),)
 
-    def decode(self, chosen: np.ndarray) -> pd.Series:
-        return _taken(chosen, self.values, self.dtype)
+    def known(self, values: pd.Series) -> tuple[Arrays, Arrays]:
+        seen = values.notna().to_numpy()
+        found = np.zeros(len(values), np.int32)
+        if seen.any():
+            found[seen] = self.encode(values[seen])[0]
+        return (found,), (seen,)
+
+    def decode(self, n: int, *arrays: np.ndarray) -> pd.Series:
+        return _taken(arrays[0], self.values, self.dtype)
 
     def to_json(self) -> dict[str, Any]:
         return {"type": "Category", **asdict(self)}
@@ -135,17 +87,74 @@ class Category:
         return cls(value["name"], value["dtype"], tuple(value["values"]))
 
 
-def fit_column(values: pd.Series, column: Column) -> Number | Flag | Category:
-    if column.kind in ("numerical", "integer", "datetime"):
-        return Number.fit(values, column)
+@dataclass(frozen=True)
+class Constant:
+    """A column of one value: kept, reproduced, and not learnt."""
+
+    column: Number | Category
+
+    missing = -1
+
+    @property
+    def name(self) -> str:
+        return self.column.name
+
+    def parts(self) -> Named:
+        return ()
+
+    def classes(self) -> tuple[int, ...]:
+        return ()
+
+    def encode(self, values: pd.Series) -> Arrays:
+        (position,) = self.column.encode(values)
+        if (position != 0).any():
+            odd = _plain(values[position != 0].iloc[0])
+            raise DataError(
+                f"column '{self.name}' has {odd!r}, but had one value only when the codec was fitted"
+            )
+        return ()
+
+    def known(self, values: pd.Series) -> tuple[Arrays, Arrays]:
+        if values.notna().any():
+            self.encode(values.dropna())
+        return (), ()
+
+    def decode(self, n: int, *arrays: np.ndarray) -> pd.Series:
+        return self.column.decode(n, np.zeros(n, np.int64))
+
+    def to_json(self) -> dict[str, Any]:
+        return {"type": "Constant", "column": self.column.to_json()}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Constant":
+        return cls(column_from_json(value["column"]))
+
+
+Learnt = Number | Quantile | Bins | Flag | Category | Constant
+NumberKind = type[Number] | type[Quantile] | type[Bins]
+
+
+def fit_column(values: pd.Series, column: Column, numbers: NumberKind) -> Learnt:
+    """The column as it was seen; `numbers` says what numerical, integer and datetime ones become."""
+    is_number = column.kind in ("numerical", "integer", "datetime")
+    if values.nunique() > 1 and is_number:
+        return numbers.fit(values, column)
+    if is_number and (column.kind == "datetime" or values.notna().all()):
+        fitted = Number.fit(values, column)
+        return fitted if fitted.optional else Constant(fitted)
     found = [_plain(value) for value in values.dropna().unique()]
     found = sorted(found, key=lambda value: (str(type(value)), value))
     if values.isna().any():
         found.append(None)
-    if column.kind == "boolean" and len(found) == 1:
-        found = [type(found[0])(0), type(found[0])(1)]  # only one was seen: both are known
+    if len(found) == 1:
+        return Constant(Category(column.name, column.dtype, tuple(found)))
     kind = Flag if len(found) == 2 else Category
     return kind(column.name, column.dtype, tuple(found))
+
+
+def column_from_json(value: dict[str, Any]) -> Any:
+    kinds = {kind.__name__: kind for kind in (Number, Quantile, Bins, Flag, Category, Constant)}
+    return kinds[value["type"]].from_json(value)
 
 
 def new_ids(n: int, first: int, dtype: str) -> pd.Series:
@@ -155,58 +164,6 @@ def new_ids(n: int, first: int, dtype: str) -> pd.Series:
         return numbers.astype(dtype)
     text = "synthetic-" + numbers.astype(str).str.zfill(7)
     return text if dtype.startswith("category") else text.astype(dtype)
-
-
-def _numbers(values: pd.Series, kind: str, form: str | None, unit: str | None) -> np.ndarray:
-    """float64, NaN where missing; datetimes count units since 1970."""
-    if kind != "datetime":
-        return pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan)
-    read = _read_dates(values, form)
-    ticks = read.dt.as_unit("ns").astype("int64").to_numpy() // UNITS[unit or "ns"]
-    return np.where(read.isna(), np.nan, ticks.astype(np.float64))
-
-
-def _read_dates(values: pd.Series, form: str | None) -> pd.Series:
-    if pd.api.types.is_datetime64_any_dtype(values):
-        return values.dt.tz_convert("UTC").dt.tz_localize(None) if values.dt.tz else values
-    return pd.to_datetime(values, format=form or "ISO8601")
-
-
-UNITS = {
-    "D": 86_400 * 10**9,
-    "h": 3_600 * 10**9,
-    "min": 60 * 10**9,
-    "s": 10**9,
-    "ms": 10**6,
-    "us": 10**3,
-    "ns": 1,
-}
-
-
-def _unit(values: pd.Series, column: Column) -> str:
-    ticks = _read_dates(values.dropna(), column.format).dt.as_unit("ns").astype("int64")
-    return next(unit for unit, size in UNITS.items() if (ticks % size == 0).all())
-
-
-def _dates(numbers: np.ndarray, unit: str, form: str | None, dtype: str) -> pd.Series:
-    missing = np.isnan(numbers)
-    ticks = np.where(missing, 0, np.round(numbers)).astype(np.int64) * UNITS[unit]
-    dates = pd.Series(ticks.astype("datetime64[ns]")).mask(missing)
-    if dtype.startswith("datetime64"):
-        target = dtype.split(",")
-        if len(target) == 1:
-            return dates.astype(dtype)
-        return dates.dt.tz_localize("UTC").astype(dtype)
-    text = dates.dt.strftime(form or "%Y-%m-%dT%H:%M:%S")
-    return text.where(~missing, None).astype(dtype)
-
-
-def _decimals(present: np.ndarray) -> int | None:
-    """The least number of decimals that writes every value exactly; None if it takes more than 12."""
-    for decimals in range(13):
-        if (np.round(present, decimals) == present).all():
-            return decimals
-    return None
 
 
 def _plain(value: Any) -> Any:

@@ -3,9 +3,9 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -33,11 +33,54 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Inequality:
+    """The value of column `low` is never above that of column `high`, where both are there."""
+
+    low: str
+    high: str
+    kind: ClassVar[str] = "inequality"
+
+    def broken(self, frame: pd.DataFrame) -> np.ndarray:
+        return (frame[self.low] > frame[self.high]).fillna(False).to_numpy(bool)
+
+    def __str__(self) -> str:
+        return f"{self.low} <= {self.high}"
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values of a column lie between two numbers, ends included; None is no end."""
+
+    column: str
+    low: float | None = None
+    high: float | None = None
+    kind: ClassVar[str] = "range"
+
+    def broken(self, frame: pd.DataFrame) -> np.ndarray:
+        values = frame[self.column]
+        below = values < self.low if self.low is not None else values.isna() & False
+        above = values > self.high if self.high is not None else values.isna() & False
+        return (below | above).fillna(False).to_numpy(bool)
+
+    def __str__(self) -> str:
+        low = "" if self.low is None else f"{self.low:g} <= "
+        high = "" if self.high is None else f" <= {self.high:g}"
+        return f"{low}{self.column}{high}"
+
+
+Constraint = Inequality | Range
+
+
+@dataclass(frozen=True)
 class Schema:
-    """The columns of a table (one row per patient), or of codes (one row per patient and code)."""
+    """The columns of a table (one row per patient), or of codes (one row per patient and code).
+
+    constraints     what holds in every row, real or synthetic
+    """
 
     records: Literal["table", "codes"]
     columns: tuple[Column, ...]
+    constraints: tuple[Constraint, ...] = ()
 
     @staticmethod
     def infer(frame: pd.DataFrame) -> "Schema":
@@ -73,7 +116,12 @@ class Schema:
     def with_kind(self, name: str, kind: Kind) -> "Schema":
         """The same schema with one column's kind changed."""
         columns = (replace(c, kind=kind) if c.name == name else c for c in self.columns)
-        return Schema(self.records, tuple(columns))
+        return replace(self, columns=tuple(columns))
+
+    def broken(self, frame: pd.DataFrame) -> np.ndarray:
+        """Which rows break a constraint."""
+        found = [constraint.broken(frame) for constraint in self.constraints]
+        return np.any(found, axis=0) if found else np.zeros(len(frame), bool)
 
     def to_json(self) -> dict[str, Any]:
         keys = ("name", "kind", "dtype", "format")
@@ -81,7 +129,10 @@ class Schema:
             {key: getattr(c, key) for key in keys if getattr(c, key) is not None}
             for c in self.columns
         ]
-        return {"version": VERSION, "records": self.records, "columns": columns}
+        schema = {"version": VERSION, "records": self.records, "columns": columns}
+        if self.constraints:
+            schema["constraints"] = [{"kind": c.kind, **asdict(c)} for c in self.constraints]
+        return schema
 
     @staticmethod
     def from_json(value: dict[str, Any]) -> "Schema":
@@ -103,7 +154,7 @@ class Schema:
                     f"column '{column.name}' has kind '{column.kind}'; "
                     f"the kinds of {records} are {', '.join(KINDS[records])}"
                 )
-        return Schema(records, columns)
+        return Schema(records, columns, _constraints(value.get("constraints", []), columns))
 
     def save(self, path: str | Path) -> None:
         path = Path(path)
@@ -126,7 +177,40 @@ class Schema:
         wide = max(len(c.name) for c in self.columns)
         lines = [f"  {c.name:<{wide}}  {c.kind:<11}  {c.dtype}" for c in self.columns]
         what = "one row per patient" if self.records == "table" else "one row per patient and code"
+        lines += [f"  always {constraint}" for constraint in self.constraints]
         return "\n".join([f"{self.records}: {what}, {len(self.columns)} columns", *lines])
+
+
+def _constraints(
+    values: list[dict[str, Any]], columns: tuple[Column, ...]
+) -> tuple[Constraint, ...]:
+    """Raises DataError for a kind that is not known, a column that is not there, or one that has no order."""
+    kinds: dict[str, type[Constraint]] = {"inequality": Inequality, "range": Range}
+    ordered = {c.name for c in columns if c.kind in ("numerical", "integer", "datetime")}
+    found = []
+    for value in values:
+        rest = {name: v for name, v in value.items() if name != "kind"}
+        try:
+            constraint = kinds[value["kind"]](**rest)
+        except (KeyError, TypeError):
+            raise DataError(
+                f"not a constraint: {json.dumps(value)}; there are "
+                '{"kind": "inequality", "low": COLUMN, "high": COLUMN} and '
+                '{"kind": "range", "column": COLUMN, "low": NUMBER, "high": NUMBER}'
+            ) from None
+        for name in _columns_of(constraint):
+            if name not in ordered:
+                raise DataError(
+                    f"the constraint {constraint} needs columns of numbers or dates; '{name}' is none of the schema's"
+                )
+        found.append(constraint)
+    return tuple(found)
+
+
+def _columns_of(constraint: Constraint) -> tuple[str, ...]:
+    if isinstance(constraint, Range):
+        return (constraint.column,)
+    return constraint.low, constraint.high
 
 
 def _quoted(names: list) -> str:

@@ -3,3 +3,8 @@
 from jaxehr.networks.mlp import fourier as fourier
 from jaxehr.networks.mlp import mlp as mlp
 from jaxehr.networks.mlp import sinusoidal as sinusoidal
+from jaxehr.networks.mlp import timestep as timestep
+from jaxehr.networks.perceptron import perceptron as perceptron
+from jaxehr.networks.perceptron import residual_generator as residual_generator
+from jaxehr.networks.tabddpm import tabddpm_mlp as tabddpm_mlp
+from jaxehr.networks.tokens import token_network as token_network

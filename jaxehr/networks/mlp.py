@@ -31,6 +31,23 @@ def sinusoidal(features: int) -> Embedding:
     return embed
 
 
+def timestep(features: int) -> Embedding:
+    """cos and then sin of t at features // 2 frequencies from 1 to just above 1e-4, as OpenAI's and TabDDPM's code.
+
+    Raises ValueError if features < 2.
+    """
+    half = features // 2
+    if half < 1:
+        raise ValueError(f"a time embedding needs at least 2 features; got {features}")
+    frequency = np.exp(-np.log(10_000) * np.arange(half) / half).astype(np.float32)
+
+    def embed(t: Array) -> Array:
+        angle = t[..., None] * frequency
+        return jnp.concatenate([jnp.cos(angle), jnp.sin(angle)], axis=-1)
+
+    return embed
+
+
 def fourier(frequencies: int = 16, *, seed: int = 0) -> Embedding:
     """t, then sin and cos of 2 pi w t with fixed w ~ N(0, 1): 2 frequencies + 1 features.
 
@@ -75,15 +92,15 @@ class _MLP(nn.Module):
     @nn.compact
     def __call__(self, x, t):
         features = self.embedding(t)
-        hidden = _linear(self.time_width, features, "time_in")(features)
-        time = _linear(self.time_width, hidden, "time_out")(nn.silu(hidden))
+        hidden = linear(self.time_width, features, "time_in")(features)
+        time = linear(self.time_width, hidden, "time_out")(nn.silu(hidden))
         for i, width in enumerate(self.width):
-            h = nn.relu(x + _linear(x.shape[-1], time, f"time_{i}")(time))
-            x = _linear(width, h, f"block_{i}")(h)
+            h = nn.relu(x + linear(x.shape[-1], time, f"time_{i}")(time))
+            x = linear(width, h, f"block_{i}")(h)
         return x
 
 
-def _linear(width: int, x: Array, name: str) -> nn.Dense:
+def linear(width: int, x: Array, name: str) -> nn.Dense:
     bound = x.shape[-1] ** -0.5
 
     def uniform(key, shape, dtype=jnp.float32):

@@ -34,9 +34,20 @@ class Gaussian(NamedTuple):
         noise = jax.random.normal(key, shape)
         return _rows(self.sigma(t), noise) * noise
 
-    def corrupt(self, key: Key, x0: Float[Array, "..."], t: Time) -> Float[Array, "..."]:
-        """One draw of q(x_t | x_0)."""
-        return self.mix(x0, jax.random.normal(key, x0.shape, x0.dtype), t)
+    def corrupt(
+        self, key: Key, x: Float[Array, "..."], t: Time, s: Time | None = None
+    ) -> Float[Array, "..."]:
+        """One draw of q(x_t | x_s), s < t; None is the data, s = 0."""
+        eps = jax.random.normal(key, x.shape, x.dtype)
+        if s is None:
+            return self.mix(x, eps, t)
+        kept = self.alpha(t) / self.alpha(s)
+        spread = _root(self.sigma(t) ** 2 - (kept * self.sigma(s)) ** 2)
+        return _rows(kept, x) * x + _rows(spread, x) * eps
+
+    def pinned(self, key: Key, x0: Float[Array, "..."], t: Time) -> Float[Array, "..."]:
+        """Cells at time t whose clean value is known: noised like any other."""
+        return self.corrupt(key, x0, t)
 
     def mix(self, x0: Float[Array, "..."], eps: Float[Array, "..."], t: Time) -> Array:
         """x_t for a given noise eps."""

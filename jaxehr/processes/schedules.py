@@ -106,8 +106,23 @@ def ddpm(n: int = 1000, *, beta_first: float = 1e-4, beta_last: float = 0.02) ->
         raise ValueError(
             f"need n >= 1 and 0 < beta_first <= beta_last < 1; got {n}, {beta_first}, {beta_last}"
         )
-    log_alpha2 = np.append(0.0, np.cumsum(np.log1p(-np.linspace(beta_first, beta_last, n))))
-    times = np.arange(n + 1.0)
+    return table(np.linspace(beta_first, beta_last, n))
+
+
+def cosine_betas(n: int, *, offset: float = 0.008, largest: float = 0.999) -> np.ndarray:
+    """The betas of n steps whose alpha^2 follows Nichol and Dhariwal's (2021) cosine, none above `largest`."""
+    u = np.arange(n + 1) / n
+    level = np.cos((u + offset) / (1 + offset) * np.pi / 2) ** 2
+    return np.minimum(1 - level[1:] / level[:-1], largest)
+
+
+def table(betas: np.ndarray) -> Schedule:
+    """Any table of betas: alpha^2 = prod (1 - beta_i) at the whole times 0, 1, ..., n, variance preserving.
+
+    Between them log alpha^2 is interpolated on a straight line.
+    """
+    log_alpha2 = np.append(0.0, np.cumsum(np.log1p(-np.asarray(betas, np.float64))))
+    times = np.arange(len(log_alpha2), dtype=float)
 
     def curve(t: Time) -> Array:
         return jnp.interp(jnp.asarray(t, float), times, log_alpha2)

@@ -22,8 +22,9 @@ from jaxehr.denoisers import EPS, predicting
 from jaxehr.networks import mlp, sinusoidal
 from jaxehr.processes import Gaussian
 from jaxehr.processes import ddpm as betas
-from jaxehr.recipes.diffusion import diffusion_model, layout_of
+from jaxehr.recipes.diffusion import diffusion_model
 from jaxehr.recipes.recipe import Recipe, Stage
+from jaxehr.recipes.view import layout_of, matrix_view
 from jaxehr.samplers import ancestral, uniform
 from jaxehr.samplers import ddim as ddim_sampler
 from jaxehr.types import Key, Sampler
@@ -108,7 +109,7 @@ def _recipe(
             embedding=sinusoidal(settings["time_width"]),
         ),
         partial(predicting, EPS, process),
-        columns=columns,
+        layout=layout_of(codec),
         times=times,
         weight=lambda t: jnp.square(process.alpha(t) / process.sigma(t)),
         sampler=sampler,
@@ -119,4 +120,4 @@ def _recipe(
     )
     optimizer = optax.adam(settings["learning_rate"])
     stage = Stage("denoiser", model, optimizer, steps, settings["ema_decay"])
-    return Recipe(name, settings, codec, (stage,), settings["batch_size"])
+    return Recipe(name, settings, codec, matrix_view(codec), (stage,), settings["batch_size"])

@@ -1,32 +1,27 @@
 """A diffusion model: a process, a network, a denoiser, a loss, a sampler and a grid, made into a Model."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxehr.data import Codec
 from jaxehr.losses import denoising_loss
 from jaxehr.processes import Gaussian
-from jaxehr.types import Denoiser, Draw, Dynamics, Grid, Key, Model, Network, Params, Sampler
-
-
-class Layout(NamedTuple):
-    """Which columns of the matrix are what: numbers first, then bits, then one-hot groups."""
-
-    numbers: int
-    bits: int
-    classes: tuple[int, ...]
-
-    @property
-    def columns(self) -> int:
-        return self.numbers + self.bits + sum(self.classes)
-
-
-def layout_of(codec: Codec) -> Layout:
-    return Layout(codec.sizes["number"], codec.sizes["bit"], codec.classes)
+from jaxehr.recipes.view import Layout
+from jaxehr.samplers import inpaint
+from jaxehr.types import (
+    Denoiser,
+    Draw,
+    Dynamics,
+    Grid,
+    Key,
+    Known,
+    Model,
+    Network,
+    Params,
+    Sampler,
+)
 
 
 def diffusion_model(
@@ -34,7 +29,7 @@ def diffusion_model(
     network: Network,
     denoiser: Callable[[Callable], Denoiser],
     *,
-    columns: int,
+    layout: Layout,
     times: Callable[[Key, tuple[int, ...]], Array],
     weight: Callable[[Array], Array],
     sampler: Sampler,
@@ -44,7 +39,7 @@ def diffusion_model(
     centred: bool = False,
     clipped: bool = False,
 ) -> Model:
-    """A Model on rows of `columns` numbers.
+    """A Model on the rows of `matrix_view`.
 
     denoiser    makes a denoiser of x -> raw network output
     times       (key, shape) -> the noise levels of a training batch
@@ -55,6 +50,8 @@ def diffusion_model(
     """
 
     default_grid = grid(steps)
+    short_grid = grid(min(steps, INPAINT_STEPS))
+    columns, own_sampler = layout.columns, sampler
 
     def denoise_with(params: Params) -> Denoiser:
         return denoiser(lambda x, t: network.apply(params, x, t))
@@ -68,25 +65,66 @@ def diffusion_model(
         return Dynamics(within(denoise) if clipped else denoise, process, columns, middle)
 
     def loss(params: Params, key: Key, x0: Float[Array, "batch column"]) -> Array:
-        x0 = 2 * x0 - 1 if centred else x0
         time_key, noise_key = jax.random.split(key)
+        x0, observed = without_missing(jax.random.fold_in(key, 2), x0, layout)
+        x0 = 2 * x0 - 1 if centred else x0
         t = times(time_key, x0.shape[:1])
         eps = jax.random.normal(noise_key, x0.shape)
-        return denoising_loss(denoise_with(params), process, x0, t, eps, weight=weight)
+        return denoising_loss(
+            denoise_with(params), process, x0, t, eps, weight=weight, observed=observed
+        )
 
     def draw(
-        params: Params, key: Key, *, sampler: Sampler = sampler, grid: Grid = default_grid
+        params: Params,
+        key: Key,
+        *,
+        sampler: Sampler | None = None,
+        grid: Grid | None = None,
+        known: Known | None = None,
     ) -> Draw:
         prior_key, path_key, finish_key = jax.random.split(key, 3)
         denoise = dynamics(params).denoise
-        x_T = process.prior(prior_key, (columns,), float(grid[0]))
-        x, nfe = sampler(path_key, denoise, process, x_T, grid)
+        if known is not None:
+            x0 = 2 * known.x0 - 1 if centred else known.x0
+            sampler = inpaint(known._replace(x0=x0))
+            grid = short_grid if grid is None else grid
+        path = default_grid if grid is None else grid
+        x_T = process.prior(prior_key, (columns,), float(path[0]))
+        x, nfe = (own_sampler if sampler is None else sampler)(
+            path_key, denoise, process, x_T, path
+        )
         x = (jnp.asarray(x) + 1) / 2 if centred else jnp.asarray(x)
-        if finish is None:
-            return Draw(x, nfe)
-        return Draw(finish(finish_key, denoise, x, float(grid[-1])), nfe + int(grid[-1] > 0))
+        if finish is not None:
+            x = finish(finish_key, denoise, x, float(path[-1]))
+            nfe += int(path[-1] > 0)
+        if known is not None:
+            x = jnp.where(known.mask, known.x0, x)
+        return Draw(x, nfe)
 
-    return Model(network.init, loss, draw, grid, dynamics)
+    return Model(network.init, loss, draw, grid, dynamics, process)
+
+
+INPAINT_STEPS = 50  # of a draw that is given something; each is taken 10 times
+
+
+def without_missing(
+    key: Key, x0: Float[Array, "batch column"], layout: Layout
+) -> tuple[Array, Array | None]:
+    """(x_0 with a draw of N(mean, std) in the place of each missing number, 1 where a number is not missing).
+
+    A loss without the missing entries teaches nothing about them, and with fresh noise there the network meets in
+    training what it meets in sampling: any value beside an indicator that says to ignore it.
+    """
+    x0 = x0.astype(jnp.float32)
+    optional = [j for j, bit in enumerate(layout.indicators) if bit >= 0]
+    if not optional:
+        return x0, None
+    bits = [layout.numbers + layout.indicators[j] for j in optional]
+    missing = jnp.zeros(x0.shape, x0.dtype).at[:, optional].set(x0[:, bits])
+    mean, std = (jnp.asarray(row, jnp.float32) for row in layout.scales)
+    noise = mean + std * jax.random.normal(key, (len(x0), layout.numbers))
+    filled = jnp.where(missing[:, : layout.numbers] > 0, noise, x0[:, : layout.numbers])
+    return x0.at[:, : layout.numbers].set(filled), 1 - missing
 
 
 def posterior_draw(

@@ -21,8 +21,9 @@ from jaxehr.data import Codec, Schema, fit_codec, matrix
 from jaxehr.losses import edm_weight, log_normal
 from jaxehr.networks import fourier, mlp, sinusoidal
 from jaxehr.processes import Gaussian, edm
-from jaxehr.recipes.diffusion import diffusion_model, layout_of, posterior_draw
+from jaxehr.recipes.diffusion import diffusion_model, posterior_draw
 from jaxehr.recipes.recipe import Recipe, Stage
+from jaxehr.recipes.view import layout_of, matrix_view
 from jaxehr.samplers import karras, probability_flow
 
 
@@ -116,7 +117,7 @@ def ehrdiff(
         Gaussian(edm()),
         mlp(layout.columns, width=width, time_width=time_width, embedding=embedding),
         partial(denoisers.edm, sigma_data=sigma_data),
-        columns=layout.columns,
+        layout=layout,
         times=log_normal,
         weight=edm_weight(sigma_data),
         sampler=probability_flow(),
@@ -126,4 +127,4 @@ def ehrdiff(
     )
     rate = optax.warmup_cosine_decay_schedule(0.0, learning_rate, warmup, steps)
     stage = Stage("denoiser", model, optax.adamw(rate, weight_decay=0.0), steps, ema_decay)
-    return Recipe("ehrdiff", settings, codec, (stage,), batch_size)
+    return Recipe("ehrdiff", settings, codec, matrix_view(codec), (stage,), batch_size)

@@ -19,9 +19,10 @@ from jaxtyping import Array
 from jaxehr.data import Codec, Schema, fit_codec
 from jaxehr.networks import fourier, mlp
 from jaxehr.processes import Gaussian, ve
-from jaxehr.recipes.diffusion import diffusion_model, layout_of
+from jaxehr.recipes.diffusion import diffusion_model
 from jaxehr.recipes.recipe import Recipe, Stage
 from jaxehr.recipes.score_sde import exploding_score, measured_sigma_max
+from jaxehr.recipes.view import layout_of, matrix_view
 from jaxehr.samplers import geometric, langevin
 from jaxehr.types import Key
 
@@ -76,7 +77,7 @@ def ncsn(
         Gaussian(ve()),
         mlp(columns, width=tuple(width), time_width=time_width, embedding=fourier()),
         exploding_score,
-        columns=columns,
+        layout=layout_of(codec),
         times=times,
         weight=lambda sigma: 1 / jnp.square(sigma),
         sampler=langevin(steps=langevin_steps, epsilon=epsilon),
@@ -84,4 +85,4 @@ def ncsn(
         steps=levels,
     )
     stage = Stage("score", model, optax.adam(learning_rate), steps, ema_decay)
-    return Recipe("ncsn", settings, codec, (stage,), batch_size)
+    return Recipe("ncsn", settings, codec, matrix_view(codec), (stage,), batch_size)

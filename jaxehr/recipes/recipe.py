@@ -1,6 +1,6 @@
 """A recipe is a published choice of codec, model, optimizer and steps; fitting it gives a synthesizer."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,19 +9,23 @@ import numpy as np
 import optax
 import pandas as pd
 
-from jaxehr.data import Codec, matrix
-from jaxehr.recipes import run
-from jaxehr.recipes.sampling import draw_records
+from jaxehr.data import Codec
+from jaxehr.recipes import conditions, run
+from jaxehr.recipes.sampling import draw_batches, draw_records
+from jaxehr.recipes.view import View
 from jaxehr.training import train
 from jaxehr.training.checkpoint import Checkpoints
 from jaxehr.types import Grid, Key, Model, Params, Sampler
 
 
 class Stage(NamedTuple):
-    """One training: its parameters live under `name`."""
+    """One training: its parameters live under `name`.
+
+    model   or a function that makes it of the parameters of the stages before, by name
+    """
 
     name: str
-    model: Model
+    model: Model | Callable[[dict[str, Params]], Model]
     optimizer: optax.GradientTransformation
     steps: int
     ema_decay: float = 0.999
@@ -32,27 +36,35 @@ class Recipe(NamedTuple):
 
     name        of the function that makes it: name(codec, **settings) makes the same recipe again
     settings    plain values, nothing left to a default
+    view        how the model sees what the codec encodes
     stages      trained in order; the last one is drawn from
     """
 
     name: str
     settings: dict[str, Any]
     codec: Codec
+    view: View
     stages: tuple[Stage, ...]
     batch_size: int
 
 
 class Synthesizer(NamedTuple):
-    """A fitted recipe: params holds the averaged parameters of each stage by name."""
+    """A fitted recipe: params holds the averaged parameters of each stage by name, and each stage its model."""
 
     recipe: Recipe
     params: dict[str, Params]
+
+    @property
+    def model(self) -> Model:
+        """What is drawn from."""
+        return _model_of(self.recipe.stages[-1], self.params)
 
     def sample(
         self,
         key: Key,
         n: int,
         *,
+        given: Mapping[str, Any] | None = None,
         sampler: Sampler | None = None,
         grid: Grid | None = None,
         batch_size: int = 1024,
@@ -61,10 +73,12 @@ class Synthesizer(NamedTuple):
 
         Patient i depends on (key, i) alone: not on n, the batch size, or the number of devices.
 
+        given           what they have in common: {"sex": "F", "age": (65, 80)}. A value, a list of values, or a pair
+                        (low, high) with None for no end; for codes {"DIAG//250": True}
         sampler, grid   None stands for the recipe's own
-        Raises ValueError if n < 1.
+        Raises ValueError if n < 1; DataError for a condition that cannot be.
         """
-        frames = self.stream(key, n, sampler=sampler, grid=grid, batch_size=batch_size)
+        frames = self.stream(key, n, given=given, sampler=sampler, grid=grid, batch_size=batch_size)
         return pd.concat(list(frames), ignore_index=True)
 
     def stream(
@@ -72,26 +86,70 @@ class Synthesizer(NamedTuple):
         key: Key,
         n: int,
         *,
+        given: Mapping[str, Any] | None = None,
         sampler: Sampler | None = None,
         grid: Grid | None = None,
         batch_size: int = 1024,
     ) -> Iterator[pd.DataFrame]:
         """As `sample`, a batch at a time: n may be more than memory holds."""
-        stage = self.recipe.stages[-1]
-        parts = draw_records(
-            stage.model,
-            self.params[stage.name],
+        known = None
+        if given:
+            key, pool_key = jax.random.split(key)
+            known = self.recipe.view.known(
+                conditions.pinned(self._drawn(pool_key), given, self.recipe.codec)
+            )
+        return draw_records(
+            self.model,
+            self.params[self.recipe.stages[-1].name],
             self.recipe.codec,
+            self.recipe.view,
             key,
             n,
             sampler=sampler,
             grid=grid,
+            known=known,
             batch_size=batch_size,
         )
-        first = 0
-        for part in parts:
-            yield self.recipe.codec.decode(part, first=first)
-            first += len(part["bit"])
+
+    def impute(
+        self,
+        key: Key,
+        data: pd.DataFrame,
+        *,
+        unseen_as_missing: bool = False,
+        batch_size: int = 1024,
+    ) -> pd.DataFrame:
+        """The records with their missing cells drawn, given those that are there, which stay as they are.
+
+        One call is one imputation; other keys give others (Rubin 1987: multiple imputation). Columns that were complete
+        in training are filled in like the rest; ids are left alone.
+
+        unseen_as_missing   a category that was not there in training is drawn like a missing one, instead of refused
+        Raises DataError for columns that differ from those learnt, and for a category never seen.
+        """
+        return conditions.imputed(
+            self._drawn(key),
+            data,
+            self.recipe,
+            unseen_as_missing=unseen_as_missing,
+            batch_size=batch_size,
+        )
+
+    def _drawn(self, key: Key) -> conditions.Drawn:
+        """(known, batch size) -> parts of records 0, 1, 2, ..., each given its row of what is known."""
+        name = self.recipe.stages[-1].name
+
+        def drawn(known: Any, batch_size: int) -> Iterator[Any]:
+            return draw_batches(
+                self.model,
+                self.params[name],
+                self.recipe.view,
+                key,
+                known=None if known is None else self.recipe.view.known(known),
+                batch_size=batch_size,
+            )
+
+        return drawn
 
     def save(self, path: str | Path) -> None:
         """Writes what `load` needs: settings, codec, schema and parameters. No training state, no records.
@@ -123,15 +181,18 @@ def fit(
 
     Raises run.RunError where run_dir holds another run; training.Diverged, training.Interrupted.
     """
-    table = matrix(recipe.codec.encode(data), recipe.codec)
+    table = recipe.view.to_x(recipe.codec.encode(data))
     path = None if run_dir is None else Path(run_dir)
     if path is not None:
         print_ = run.fingerprint(table, key)
         run.reopen(path, recipe, print_) if resume else run.create(path, recipe, print_)
-    params = {}
+    params: dict[str, Params] = {}
+    stages = []
     for i, stage in enumerate(recipe.stages):
+        model = _model_of(stage, params)
+        stages.append(stage._replace(model=model))
         params[stage.name] = train(
-            stage.model,
+            model,
             stage.optimizer,
             table,
             jax.random.fold_in(key, i),
@@ -143,7 +204,11 @@ def fit(
             resume=resume,
             **options,
         )
-    return Synthesizer(recipe, params)
+    return Synthesizer(recipe._replace(stages=tuple(stages)), params)
+
+
+def _model_of(stage: Stage, params: dict[str, Params]) -> Model:
+    return stage.model if isinstance(stage.model, Model) else stage.model(params)
 
 
 def load(
@@ -160,9 +225,12 @@ def load(
     if recipe is None:
         recipe = _published(name, path)
     made = recipe(codec, **{**settings, **changes})
-    params = {}
+    params: dict[str, Params] = {}
+    stages = []
     for stage in made.stages:
-        shapes = jax.eval_shape(stage.model.init, jax.random.key(0))
+        model = _model_of(stage, params)
+        stages.append(stage._replace(model=model))
+        shapes = jax.eval_shape(model.init, jax.random.key(0))
         folder = run.checkpoints(path, stage.name)
         found = Checkpoints(folder).restore(shapes) if folder.is_dir() else None
         if found is None:
@@ -170,7 +238,7 @@ def load(
                 f"{path} has no checkpoint of its {stage.name} yet; fit it with --resume"
             )
         params[stage.name] = jax.tree.map(np.asarray, found[1])
-    return Synthesizer(made, params)
+    return Synthesizer(made._replace(stages=tuple(stages)), params)
 
 
 def _published(name: str, path: Path) -> Callable[..., Recipe]:

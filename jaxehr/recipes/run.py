@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from jaxehr.data import Codec, codec_from_json
+from jaxehr.types import X
 
 VERSION = 1
 
@@ -22,13 +23,16 @@ def checkpoints(path: Path, stage: str) -> Path:
     return path / "checkpoints" / stage
 
 
-def fingerprint(table: np.ndarray, key) -> str:
+def fingerprint(table: X, key) -> str:
     """Of the encoded training records and the key: what a resumed run must agree on."""
     key_data = np.asarray(
         jax.random.key_data(key) if jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key) else key
     )
-    digest = hashlib.sha256(np.ascontiguousarray(table).data)
-    digest.update(f"{table.shape} {table.dtype}".encode() + key_data.tobytes())
+    digest = hashlib.sha256()
+    for part in jax.tree.leaves(table):
+        digest.update(np.ascontiguousarray(part).data)
+        digest.update(f"{part.shape} {part.dtype}".encode())
+    digest.update(key_data.tobytes())
     return digest.hexdigest()
 
 

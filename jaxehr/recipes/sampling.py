@@ -1,71 +1,128 @@
 """Drawing many records in batches of one shape, each from a key of its own."""
 
+import logging
 from collections.abc import Iterator
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 
-from jaxehr.data import Codec, parts_of
+from jaxehr.data import Codec, Parts
+from jaxehr.recipes.view import View
 from jaxehr.training.sharding import by_row, data_mesh, replicated
-from jaxehr.types import Grid, Key, Model, Params, Sampler
+from jaxehr.types import Grid, Key, Known, Model, Params, Sampler, X
+
+log = logging.getLogger(__name__)
 
 
 def draw_records(
     model: Model,
     params: Params,
     codec: Codec,
+    view: View,
     key: Key,
     n: int,
     *,
     sampler: Sampler | None = None,
     grid: Grid | None = None,
+    known: Known | None = None,
     batch_size: int = 1024,
-) -> Iterator[dict[str, np.ndarray]]:
-    """The parts of n records, a batch at a time. Record i is drawn with fold_in(key, i).
+) -> Iterator[pd.DataFrame]:
+    """n records, a batch at a time. Record i is drawn with fold_in(key, i), and given row i mod m of the m known ones.
 
-    A patient without any code has no line in a file of codes, so for codes the draws go on until n patients have one;
-    which of the draws are kept depends on their own keys alone.
+    A patient without any code has no line in a file of codes, and a row that breaks a constraint of the schema is none
+    that can be: such draws are left out, and more are made until there are n. Which of the draws are kept depends on
+    their own keys alone. The share left out for a constraint is logged.
 
-    Raises ValueError if n < 1, or if hardly any draw has a code.
+    Raises ValueError if n < 1, or if hardly any draw can be kept.
     """
     if n < 1:
         raise ValueError(f"the number of records to draw must be at least 1; got {n}")
+    kept = drawn = broken = 0
+    batches = draw_batches(
+        model, params, view, key, sampler=sampler, grid=grid, known=known, batch_size=batch_size
+    )
+    for parts in batches:
+        drawn += len(parts["bit"])
+        good = parts["bit"].any(axis=1) if codec.schema.records == "codes" else None
+        if codec.schema.constraints:
+            good = ~codec.schema.broken(codec.decode(parts))
+            broken += int((~good).sum())
+        if good is not None:
+            parts = {name: part[good] for name, part in parts.items()}
+        parts = {name: part[: n - kept] for name, part in parts.items()}
+        first, kept = kept, kept + len(parts["bit"])
+        if kept < drawn / 100:
+            raise ValueError(_hardly_any(codec, drawn, kept))
+        if kept > first:
+            yield codec.decode(parts, first=first)
+        if kept >= n:
+            break
+    if broken:
+        log.warning(
+            "%.2f%% of the draws broke a constraint of the schema and were drawn anew",
+            100 * broken / drawn,
+        )
+
+
+def draw_batches(
+    model: Model,
+    params: Params,
+    view: View,
+    key: Key,
+    *,
+    sampler: Sampler | None = None,
+    grid: Grid | None = None,
+    known: Known | None = None,
+    batch_size: int = 1024,
+) -> Iterator[Parts]:
+    """Parts of records 0, 1, 2, ... without end."""
     mesh = data_mesh()
     batch_size = -(-batch_size // mesh.size) * mesh.size
     params = jax.device_put(params, replicated(mesh))
     fixed = None if grid is None else tuple(float(t) for t in np.asarray(grid))
-    kept = drawn = 0
-    while kept < n:
-        indices = jax.device_put(jnp.arange(drawn, drawn + batch_size), by_row(mesh))
-        x = np.asarray(
-            _draw_batch(params, key, indices, draw=model.draw, sampler=sampler, grid=fixed)
+    drawn = 0
+    while True:
+        indices = np.arange(drawn, drawn + batch_size)
+        given = None if known is None else _rows_of(known, indices)
+        x = _draw_batch(
+            params,
+            key,
+            *jax.device_put((jnp.asarray(indices), given), by_row(mesh)),
+            draw=model.draw,
+            sampler=sampler,
+            grid=fixed,
         )
         drawn += batch_size
-        parts = parts_of(x, codec)
-        if codec.schema.records == "codes":
-            some = parts["bit"].any(axis=1)
-            parts = {name: part[some] for name, part in parts.items()}
-        parts = {name: part[: n - kept] for name, part in parts.items()}
-        kept += len(parts["bit"])
-        if kept < drawn / 100:
-            raise ValueError(
-                f"of {drawn:,} patients drawn only {kept:,} have any code; train for more steps, "
-                "or draw the bits with posterior_sigma"
-            )
-        if len(parts["bit"]):
-            yield parts
+        yield view.of_x(jax.tree.map(np.asarray, x))
+
+
+def _rows_of(known: Known, indices: np.ndarray) -> Known:
+    rows = len(jax.tree.leaves(known)[0])
+    return jax.tree.map(lambda leaf: leaf[indices % rows], known)
+
+
+def _hardly_any(codec: Codec, drawn: int, kept: int) -> str:
+    if codec.schema.records == "codes":
+        return (
+            f"of {drawn:,} patients drawn only {kept:,} have any code; train for more steps, "
+            "or draw the bits with posterior_sigma"
+        )
+    laws = ", ".join(str(constraint) for constraint in codec.schema.constraints)
+    return (
+        f"of {drawn:,} rows drawn only {kept:,} keep the constraints ({laws}); train for more steps"
+    )
 
 
 @partial(jax.jit, static_argnames=("draw", "sampler", "grid"))
-def _draw_batch(params, key, indices, *, draw, sampler, grid):
-    """x [batch, column]; compiled once for each draw, sampler, grid and batch size."""
-    options = {} if sampler is None else {"sampler": sampler}
-    if grid is not None:
-        options["grid"] = np.asarray(grid)
+def _draw_batch(params, key, indices, known, *, draw, sampler, grid) -> X:
+    """x of a batch; compiled once for each draw, sampler, grid and batch size."""
 
-    def one(index):
-        return draw(params, jax.random.fold_in(key, index), **options).x
+    def one(index, known):
+        path = None if grid is None else np.asarray(grid)
+        k = jax.random.fold_in(key, index)
+        return draw(params, k, sampler=sampler, grid=path, known=known).x
 
-    return jax.vmap(one)(indices)
+    return jax.vmap(one)(indices, known)

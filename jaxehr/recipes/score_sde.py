@@ -22,8 +22,9 @@ from jaxehr.data import Codec, Schema, fit_codec, matrix
 from jaxehr.denoisers import EPS, predicting
 from jaxehr.networks import fourier, mlp, sinusoidal
 from jaxehr.processes import Gaussian, Schedule, sub_vp, ve, vp
-from jaxehr.recipes.diffusion import diffusion_model, layout_of
+from jaxehr.recipes.diffusion import diffusion_model
 from jaxehr.recipes.recipe import Recipe, Stage
+from jaxehr.recipes.view import layout_of, matrix_view
 from jaxehr.samplers import geometric, predictor_corrector, uniform
 from jaxehr.types import Denoiser, Grid, Key, Time
 
@@ -186,7 +187,7 @@ def _recipe(name, codec, parts, times, grid, settings: dict[str, Any], *, centre
         process,
         network,
         denoiser,
-        columns=layout_of(codec).columns,
+        layout=layout_of(codec),
         times=times,
         weight=lambda t: jnp.square(process.alpha(t) / process.sigma(t)),
         sampler=predictor_corrector(snr=settings["snr"]),
@@ -196,4 +197,4 @@ def _recipe(name, codec, parts, times, grid, settings: dict[str, Any], *, centre
     )
     optimizer = optax.adam(settings["learning_rate"])
     stage = Stage("score", model, optimizer, settings["steps"], settings["ema_decay"])
-    return Recipe(name, settings, codec, (stage,), settings["batch_size"])
+    return Recipe(name, settings, codec, matrix_view(codec), (stage,), settings["batch_size"])

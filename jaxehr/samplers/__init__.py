@@ -4,6 +4,8 @@ from jaxehr.samplers.chains import Step as Step
 from jaxehr.samplers.chains import ancestral as ancestral
 from jaxehr.samplers.chains import ddim as ddim
 from jaxehr.samplers.chains import ddim_step as ddim_step
+from jaxehr.samplers.chains import fixed_large as fixed_large
+from jaxehr.samplers.chains import in_parts as in_parts
 from jaxehr.samplers.chains import langevin as langevin
 from jaxehr.samplers.chains import predictor_corrector as predictor_corrector
 from jaxehr.samplers.chains import reverse_diffusion as reverse_diffusion
@@ -24,6 +26,10 @@ from jaxehr.samplers.grids import karras as karras
 from jaxehr.samplers.grids import log_snr as log_snr
 from jaxehr.samplers.grids import quadratic as quadratic
 from jaxehr.samplers.grids import uniform as uniform
+from jaxehr.samplers.inpaint import inpaint as inpaint
+from jaxehr.samplers.inpaint import restricted as restricted
+from jaxehr.samplers.mixed import alongside as alongside
+from jaxehr.samplers.mixed import unmasking as unmasking
 from jaxehr.samplers.solvers import DEISAB2 as DEISAB2
 from jaxehr.samplers.solvers import Churn as Churn
 from jaxehr.samplers.solvers import DPMpp2M as DPMpp2M

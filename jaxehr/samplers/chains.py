@@ -1,6 +1,6 @@
 """Discrete chains: a step from one grid point to the next, and the samplers that repeat one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxehr.processes.gaussian import Gaussian, standard_normal
+from jaxehr.processes.mixed import part_keys
 from jaxehr.types import Denoiser, Draw, Grid, Noise, Sampler, Time, X
 
 # (key, denoise, process, x at t, t, s) -> x at s < t
@@ -24,7 +25,7 @@ def sequential(step: Step, *, evaluations: int = 1) -> Sampler:
 
     def sample(key: Noise, denoise: Denoiser, process: Any, x_T: X, grid: Grid) -> Draw:
         steps = len(grid) - 1
-        times = jnp.asarray(grid, jax.tree.leaves(x_T)[0].dtype)
+        times = jnp.asarray(grid, time_type(x_T))
 
         def one(x, at):
             noise, t, s = at
@@ -34,6 +35,12 @@ def sequential(step: Step, *, evaluations: int = 1) -> Sampler:
         return Draw(x, jnp.asarray(steps * evaluations))
 
     return sample
+
+
+def time_type(x: X):
+    """The float type of x; of records that are all categories, JAX's own."""
+    floats = (leaf for leaf in jax.tree.leaves(x) if jnp.issubdtype(leaf.dtype, jnp.inexact))
+    return jnp.result_type(*floats, float)
 
 
 def ancestral() -> Sampler:
@@ -54,6 +61,38 @@ def ddim_step(eta: float = 0.0) -> Step:
 
     def step(key, denoise, process, x, t, s):
         return process.posterior(key, denoise(x, t), x, t, s, eta)
+
+    return step
+
+
+def fixed_large(
+    key: Noise, denoise: Denoiser, process: Gaussian, x: Array, t: Time, s: Time
+) -> Array:
+    """DDPM's step with the larger of its two variances, beta_ts = 1 - alpha_ts^2 (Ho et al. 2020, section 3.2).
+
+    The mean is the posterior's; at s = 0 no noise is added.
+    """
+    mean = posterior_mean(process, denoise(x, t), x, t, s)
+    beta = 1 - (process.alpha(t) / process.alpha(s)) ** 2
+    spread = jnp.where(jnp.asarray(s) > 0, jnp.sqrt(beta), 0.0)
+    return mean + spread * standard_normal(key, x)
+
+
+def posterior_mean(process: Gaussian, x0: Array, x: Array, t: Time, s: Time) -> Array:
+    """The mean of q(x_s | x_t, x_0)."""
+    return process.posterior(jnp.zeros_like(x), x0, x, t, s)
+
+
+def in_parts(steps: Mapping[str, Step]) -> Step:
+    """A step of a mixed record from a step for each part; the network is evaluated once for all."""
+
+    def step(key, denoise, process, x, t, s):
+        x0, keys = denoise(x, t), part_keys(key, process.parts)
+
+        def one(name: str) -> Array:
+            return steps[name](keys[name], lambda *_: x0[name], process.parts[name], x[name], t, s)
+
+        return {name: one(name) for name in process.parts}
 
     return step
 

@@ -13,13 +13,12 @@ from pathlib import Path
 import jax
 import numpy as np
 import optax
-from jaxtyping import Array, Shaped
 
 from jaxehr.training.checkpoint import Checkpoints
 from jaxehr.training.progress import duration, progress
 from jaxehr.training.sharding import check_batch, data_mesh, replicated
-from jaxehr.training.step import State, init_state, make_chunk
-from jaxehr.types import Key, Model, Params
+from jaxehr.training.step import State, init_state, make_chunk, rows_of
+from jaxehr.types import Key, Model, Params, X
 
 
 class Diverged(RuntimeError):
@@ -37,7 +36,7 @@ class Interrupted(Exception):
 def train(
     model: Model,
     optimizer: optax.GradientTransformation,
-    table: Shaped[np.ndarray | Array, "n column"],
+    table: X,
     key: Key,
     *,
     steps: int,
@@ -52,7 +51,7 @@ def train(
 ) -> Params:
     """Trains `model` on the rows of `table` and returns the averaged parameters.
 
-    table               kept whole on each device in its own dtype (int8 for codes)
+    table               [n, column], or a dict of such; kept whole on each device in its own dtype (int8 for codes)
     run                 folder for checkpoints/<name> and metrics.jsonl; None keeps nothing
     resume              continue from the newest whole checkpoint in `run`
     checkpoint_every    steps; by default a tenth of all
@@ -229,11 +228,12 @@ def _estimate(program, compile_s, state: State, key, table, steps: int, length: 
     jax.block_until_ready(program(copy, key, table))
     seconds = (time.monotonic() - began) / length * steps
     parameters = sum(x.size for x in jax.tree.leaves(state.params))
+    columns = sum(part.size // part.shape[0] for part in jax.tree.leaves(table))
     memory = program.memory_analysis()
     need = memory.argument_size_in_bytes + memory.temp_size_in_bytes if memory else float("nan")
     devices = f"{key.sharding.num_devices} {jax.default_backend()} device(s)"
     Console(stderr=True).print(
-        f"{name}: {table.shape[0]:,} rows x {table.shape[1]:,} columns, {parameters:,} parameters, "
+        f"{name}: {rows_of(table):,} rows x {columns:,} columns, {parameters:,} parameters, "
         f"{steps:,} steps on {devices}; about {duration(seconds)} and {need / 2**20:,.0f} MiB each; "
         f"compiled in {compile_s:.1f} s",
         highlight=False,

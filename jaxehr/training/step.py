@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, Int, PyTree, Shaped
+from jaxtyping import Array, Float, Int, PyTree
 
 from jaxehr.training.sharding import by_row, replicated
 from jaxehr.types import Key, Model, Params, X
@@ -65,10 +65,15 @@ def train_step(
     return State(params, ema, opt_state, n), Metrics(loss, optax.tree.norm(gradient))
 
 
-def batch_at(key: Key, table: Shaped[Array, "n column"], batch_size: int) -> X:
-    """Rows drawn with replacement, as float32."""
-    rows = jax.random.randint(key, (batch_size,), 0, table.shape[0])
-    return table[rows].astype(jnp.float32)
+def batch_at(key: Key, table: X, batch_size: int) -> X:
+    """Rows drawn with replacement, of each part of the table, in the dtype they lie there."""
+    rows = jax.random.randint(key, (batch_size,), 0, rows_of(table))
+    return jax.tree.map(lambda part: part[rows], table)
+
+
+def rows_of(table: X) -> int:
+    """The number of rows of a table or a tree of tables."""
+    return jax.tree.leaves(table)[0].shape[0]
 
 
 def make_chunk(

@@ -1,0 +1,130 @@
+"""What compare_codes.py and compare_tables.py share: a budget of training, a row for each generator, their table."""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import pandas as pd
+
+import jaxehr
+from jaxehr import names
+
+
+def options_of(about: str, out: Path) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", required=True, help="diabetic_data.csv or the zip that holds it")
+    parser.add_argument(
+        "--out", type=Path, default=out, help="runs, drawn records, reports, rows.json"
+    )
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument("--minutes", type=float, default=5.0, help="of training, for each recipe")
+    budget.add_argument("--steps", type=int, help="of training instead, for each recipe")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="some recipes and baselines")
+    return parser.parse_args()
+
+
+def compare(
+    train: pd.DataFrame,
+    holdout: pd.DataFrame,
+    options: argparse.Namespace,
+    *,
+    label: str,
+    settings: dict[str, dict],
+) -> None:
+    """A row for each of names.baselines() and names.recipes(), the holdout's floor last; kept in rows.json, so that
+    generators may be run one by one.
+
+    settings    of recipes that are not left at their defaults
+    """
+    makers: dict[str, Callable[[], tuple[pd.DataFrame, dict]]] = {
+        name: lambda make=make: _baseline(make, train, len(_patients(holdout)))
+        for name, make in names.baselines().items()
+    }
+    for name in names.recipes():
+        makers[name] = lambda name=name: _trained(
+            name, train, len(_patients(holdout)), options, settings.get(name, {})
+        )
+    path = options.out / "rows.json"
+    options.out.mkdir(parents=True, exist_ok=True)
+    rows = json.loads(path.read_text()) if path.exists() else {}
+    for name in options.only or list(makers):
+        synthetic, costs = makers[name]()
+        jaxehr.write_records(synthetic, options.out / f"{name}.parquet")
+        report = jaxehr.evaluate(train, synthetic, holdout, label=label, config={"generator": name})
+        report.save(options.out / name)
+        rows[name] = {m.name: m.value for m in report.metrics} | costs
+        rows["real held out"] = {m.name: m.floor for m in report.metrics}
+        rows = {
+            **{k: v for k, v in rows.items() if k != "real held out"},
+            "real held out": rows["real held out"],
+        }
+        path.write_text(json.dumps(rows, indent=1))
+        print(f"\n{table(rows)}", flush=True)
+
+
+def _patients(frame: pd.DataFrame):
+    return frame["subject_id"].unique() if "subject_id" in frame else frame.index
+
+
+def _baseline(make: Callable, train: pd.DataFrame, n: int) -> tuple[pd.DataFrame, dict]:
+    began = time.process_time()
+    synthetic = make(train, n, 0)
+    return synthetic, {"steps": None, "train_s": None, "ms_a_record": _ms(began, n)}
+
+
+def _trained(
+    name: str, train: pd.DataFrame, n: int, options: argparse.Namespace, settings: dict
+) -> tuple[pd.DataFrame, dict]:
+    make = names.recipes()[name]
+    steps = options.steps or _steps_in(options.minutes, make, train, settings)
+    began = time.process_time()
+    synthesizer = jaxehr.fit(
+        make(train, steps=steps, **settings),
+        train,
+        jax.random.key(0),
+        run_dir=options.out / f"{name}_run",
+        resume=(options.out / f"{name}_run" / "run.json").exists(),
+    )
+    trained = time.process_time()
+    synthetic = synthesizer.sample(jax.random.key(1), n, batch_size=2048)
+    costs = {"steps": steps, "train_s": trained - began, "ms_a_record": _ms(trained, n)}
+    return synthetic, costs
+
+
+def _ms(began: float, n: int) -> float:
+    return 1000 * (time.process_time() - began) / n
+
+
+def _steps_in(minutes: float, make: Callable, train: pd.DataFrame, settings: dict) -> int:
+    """How many steps take so long here, by the rate of the last of 300, compilation left out."""
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = make(train, steps=300, **settings)
+        jaxehr.fit(recipe, train, jax.random.key(0), run_dir=folder)
+        last = json.loads((Path(folder) / "metrics.jsonl").read_text().splitlines()[-1])
+    steps = int(minutes * 60 * last["records_per_s"] / recipe.batch_size)
+    return max(steps // 100 * 100, 100)
+
+
+def table(rows: dict[str, dict]) -> str:
+    """Markdown, a line for each generator; times are CPU seconds of the process, compilation included."""
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    head = ["generator", *columns]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for name, row in rows.items():
+        cells = [_cell(column, row.get(column)) for column in columns]
+        lines.append("| " + " | ".join([name, *cells]) + " |")
+    return "\n".join(lines)
+
+
+def _cell(column: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    if column in ("steps", "train_s"):
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if column in ("ms_a_record", "codes_per_patient") else f"{value:.4f}"

@@ -1,0 +1,15 @@
+"""Generators without a network: what a trained one has to beat, and two that no privacy figure may let pass.
+
+    marginals   every column alone: the right frequencies, and no relation between columns
+    copula      a Gaussian copula: the right frequencies, and relations in pairs
+    smote       between a patient and one of its nearest: faithful, and not private
+    bootstrap   copies
+
+Each is `(train, n, seed) -> DataFrame`: n patients in the columns, order and dtypes of the training records, with ids
+of their own. NumPy on the host; codes stay sparse, and what is dense is made for 4,096 patients at a time.
+"""
+
+from jaxehr.baselines.gaussian_copula import copula as copula
+from jaxehr.baselines.interpolation import smote as smote
+from jaxehr.baselines.resampling import bootstrap as bootstrap
+from jaxehr.baselines.resampling import marginals as marginals

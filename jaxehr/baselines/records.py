@@ -1,0 +1,61 @@
+"""What the baselines share: cells of the training records, and patients made of bits, as frames."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from scipy.sparse import csr_array, vstack
+
+from jaxehr.data import Schema, long_frame
+from jaxehr.data.columns import new_ids
+
+BLOCK = 4096  # patients that are dense at a time
+
+
+def begun(
+    train: pd.DataFrame, n: int, seed: int, schema: Schema | None
+) -> tuple[Schema, np.random.Generator]:
+    if n < 1:
+        raise ValueError(f"the number of records to draw must be at least 1; got {n}")
+    schema = Schema.infer(train) if schema is None else schema
+    schema.check(train)
+    return schema, np.random.default_rng(seed)
+
+
+def cells(
+    train: pd.DataFrame, schema: Schema, n: int, rows: Callable[[str], np.ndarray]
+) -> pd.DataFrame:
+    """Cells of the training records, column by column: what a cell holds is kept to the letter."""
+    values = {}
+    for column in schema.columns:
+        if column.kind == "id":
+            values[column.name] = new_ids(n, 0, column.dtype)
+        else:
+            values[column.name] = train[column.name].iloc[rows(column.name)].reset_index(drop=True)
+    return pd.DataFrame(values)
+
+
+def coded(bits, schema: Schema, codes: tuple[str, ...]) -> pd.DataFrame:
+    subject, code = schema.columns
+    ids = np.asarray(new_ids(bits.shape[0], 0, subject.dtype))
+    frame = long_frame(bits, ids, codes)
+    return frame.astype({"subject_id": subject.dtype, "code": code.dtype})
+
+
+def patients(
+    some: Callable[[int], np.ndarray], schema: Schema, codes: tuple[str, ...], n: int
+) -> pd.DataFrame:
+    """n patients with a code out of as many draws as it takes."""
+    kept: list[csr_array] = []
+    found = 0
+    while found < n:
+        bits = some(min(BLOCK, max(n - found, 64)))
+        bits = bits[bits.any(axis=1)][: n - found]
+        kept.append(csr_array(bits))
+        found += len(bits)
+    return coded(vstack(kept, format="csr"), schema, codes)
+
+
+def prevalence(bits: csr_array) -> Float[np.ndarray, "code"]:
+    return np.asarray(bits.sum(axis=0, dtype=np.float64)).ravel() / bits.shape[0]

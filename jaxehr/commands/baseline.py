@@ -1,0 +1,27 @@
+"""jaxehr baseline: synthetic patients without a network, to stand beside a trained recipe's."""
+
+from pathlib import Path
+
+from jaxehr.commands.command import Command, say
+
+
+def add(command: Command) -> None:
+    baseline = command("baseline", _run, "Synthetic patients without a network, to compare with.")
+    baseline.add_argument("name", metavar="NAME", help="marginals, copula, smote or bootstrap")
+    baseline.add_argument("--data", required=True, metavar="FILE", help="the training records")
+    baseline.add_argument("--schema", metavar="FILE", help="schema.json of a run")
+    baseline.add_argument("-n", type=int, required=True, help="number of patients")
+    baseline.add_argument("--out", required=True, type=Path, metavar="FILE", help="CSV or Parquet")
+    baseline.add_argument("--seed", type=int, default=0)
+
+
+def _run(options) -> int:
+    from jaxehr import data, names, settings
+
+    make = settings.nearest(options.name, names.baselines(), "baseline")
+    schema = None if options.schema is None else data.Schema.load(options.schema)
+    train = data.read_records(options.data, schema)
+    frame = make(train, options.n, options.seed, schema=schema)
+    data.write_records(frame, options.out)
+    say(f"{options.n:,} patients of the baseline {options.name} in {options.out}")
+    return 0

@@ -1,0 +1,75 @@
+"""jaxehr review: a blinded review by clinicians, and its score."""
+
+from pathlib import Path
+
+from jaxehr.commands.command import Command, say
+
+
+def add(command: Command) -> None:
+    review = command("review", _run, "Sheets of patients for clinicians to judge, and the score.")
+    review.add_argument("--real", metavar="FILE", help="real patients: handle the sheets as such")
+    review.add_argument("--synthetic", metavar="FILE")
+    review.add_argument("-n", type=int, default=100, help="sheets of each; 100 if not given")
+    review.add_argument("--out", type=Path, metavar="DIR", help="packet/, answers/ and key.csv")
+    review.add_argument("--schema", metavar="FILE", help="schema.json of the run")
+    review.add_argument(
+        "--names", metavar="FILE", help="CSV with columns code (or column) and name"
+    )
+    review.add_argument("--seed", type=int, help="of the shuffle; by default nobody knows it")
+    review.add_argument(
+        "--score", type=Path, metavar="DIR", help="score the answers in DIR/answers"
+    )
+
+
+def _run(options) -> int:
+    if options.score is not None:
+        return _score(options.score)
+    wanted = {name: getattr(options, name) for name in ("real", "synthetic", "out")}
+    lacking = [f"--{name}" for name, value in wanted.items() if value is None]
+    if lacking:
+        raise ValueError(f"a review needs {', '.join(lacking)}; or --score DIR to score one")
+    from jaxehr import data
+    from jaxehr.evaluation.review import review_packet
+
+    schema = None if options.schema is None else data.Schema.load(options.schema)
+    real = data.read_records(options.real, schema)
+    schema = data.Schema.infer(real) if schema is None else schema
+    packet = review_packet(
+        real,
+        data.read_records(options.synthetic, schema),
+        options.n,
+        schema=schema,
+        names=_names(options.names),
+        seed=options.seed,
+    )
+    packet.save(options.out)
+    say(f"{2 * options.n} sheets in {options.out / 'packet'}: give that folder to each reviewer")
+    say(f"keep {options.out / 'key.csv'} away from them; real patients are on the sheets")
+    say(
+        f"then put each one's answers.csv, under the reviewer's name, into {options.out / 'answers'},"
+    )
+    say(f"and run: jaxehr review --score {options.out}")
+    return 0
+
+
+def _names(path: str | None) -> dict[str, str]:
+    import pandas as pd
+
+    from jaxehr.data import DataError
+
+    if path is None:
+        return {}
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    first = next((name for name in ("code", "column") if name in frame.columns), None)
+    if first is None or "name" not in frame.columns:
+        raise DataError(f"{path} is to have the columns code (or column) and name")
+    return dict(zip(frame[first], frame["name"], strict=True))
+
+
+def _score(folder: Path) -> int:
+    from jaxehr.evaluation.review_score import score_review
+
+    score = score_review(folder)
+    (folder / "score.json").write_text(score.to_json())
+    print(score)
+    return 0

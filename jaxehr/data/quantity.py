@@ -1,0 +1,116 @@
+"""Numbers and dates of a column as float64, and back in their own dtype, decimals and range."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from jaxehr.data.schema import Column
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What a column of numbers or dates needs to come back as it was.
+
+    low, high   of the values seen: nothing outside is ever written
+    decimals    of the most precise value seen; None keeps all digits
+    unit        of a datetime: the coarsest of days, hours, ... ns in which all values are whole
+    """
+
+    name: str
+    kind: str
+    dtype: str
+    low: float
+    high: float
+    decimals: int | None
+    unit: str | None = None
+    format: str | None = None
+
+    @classmethod
+    def fit(cls, values: pd.Series, column: Column, *, unit: str | None = None) -> "Quantity":
+        if column.kind == "datetime" and unit is None:
+            unit = unit_of(values, column)
+        numbers = _numbers(values, column.kind, column.format, unit)
+        seen = numbers[~np.isnan(numbers)]
+        decimals = _decimals(seen) if column.kind == "numerical" else 0
+        low, high = float(seen.min()), float(seen.max())
+        return cls(column.name, column.kind, column.dtype, low, high, decimals, unit, column.format)
+
+    def numbers(self, values: pd.Series) -> np.ndarray:
+        """float64, NaN where missing; datetimes count units since 1970."""
+        return _numbers(values, self.kind, self.format, self.unit)
+
+    def series(self, numbers: np.ndarray) -> pd.Series:
+        """Rounded to the decimals seen, held in the range seen; NaN is missing."""
+        if self.decimals is not None:
+            numbers = np.round(numbers, self.decimals)
+        numbers = np.clip(numbers, self.low, self.high)
+        if self.kind == "datetime":
+            return _dates(numbers, self.unit or "ns", self.format, self.dtype)
+        if self.dtype == "object":
+            return pd.Series(numbers, dtype=object).where(~np.isnan(numbers), None)
+        return pd.Series(numbers).astype(self.dtype)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Quantity":
+        return cls(**value)
+
+
+def finest(units: Sequence[str]) -> str:
+    """Of units of time the smallest, in which all that is whole in any of them is whole."""
+    return min(units, key=lambda unit: UNITS[unit])
+
+
+def unit_of(values: pd.Series, column: Column) -> str:
+    """The coarsest unit in which all dates of a column are whole."""
+    ticks = _read_dates(values.dropna(), column.format).dt.as_unit("ns").astype("int64")
+    return next(unit for unit, size in UNITS.items() if (ticks % size == 0).all())
+
+
+def _numbers(values: pd.Series, kind: str, form: str | None, unit: str | None) -> np.ndarray:
+    """float64, NaN where missing; datetimes count units since 1970."""
+    if kind != "datetime":
+        return pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan)
+    read = _read_dates(values, form)
+    ticks = read.dt.as_unit("ns").astype("int64").to_numpy() // UNITS[unit or "ns"]
+    return np.where(read.isna(), np.nan, ticks.astype(np.float64))
+
+
+def _read_dates(values: pd.Series, form: str | None) -> pd.Series:
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return values.dt.tz_convert("UTC").dt.tz_localize(None) if values.dt.tz else values
+    return pd.to_datetime(values, format=form or "ISO8601")
+
+
+UNITS = {
+    "D": 86_400 * 10**9,
+    "h": 3_600 * 10**9,
+    "min": 60 * 10**9,
+    "s": 10**9,
+    "ms": 10**6,
+    "us": 10**3,
+    "ns": 1,
+}
+
+
+def _dates(numbers: np.ndarray, unit: str, form: str | None, dtype: str) -> pd.Series:
+    missing = np.isnan(numbers)
+    ticks = np.where(missing, 0, np.round(numbers)).astype(np.int64) * UNITS[unit]
+    dates = pd.Series(ticks.astype("datetime64[ns]")).mask(missing)
+    if dtype.startswith("datetime64"):
+        target = dtype.split(",")
+        if len(target) == 1:
+            return dates.astype(dtype)
+        return dates.dt.tz_localize("UTC").astype(dtype)
+    text = dates.dt.strftime(form or "%Y-%m-%dT%H:%M:%S")
+    return text.where(~missing, None).astype(dtype)
+
+
+def _decimals(present: np.ndarray) -> int | None:
+    """The least number of decimals that writes every value exactly; None if it takes more than 12."""
+    for decimals in range(13):
+        if (np.round(present, decimals) == present).all():
+            return decimals
+    return None

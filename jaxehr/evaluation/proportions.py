@@ -1,0 +1,21 @@
+"""Intervals of 95% for shares and for the difference of two shares."""
+
+import math
+
+Z = 1.959963984540054  # of the normal, two-sided 95%
+
+
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """Wilson's score interval (1927) of the share hits / n; holds its level for shares near 0 too."""
+    p = hits / n
+    middle = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    half = Z * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n)
+    return max(middle - half, 0.0), min(middle + half, 1.0)
+
+
+def newcombe(hits: int, n: int, others: int, m: int) -> tuple[float, float]:
+    """The interval of hits / n - others / m from their Wilson intervals (Newcombe 1998, method 10)."""
+    p, q = hits / n, others / m
+    (p_low, p_high), (q_low, q_high) = wilson(hits, n), wilson(others, m)
+    low = p - q - math.hypot(p - p_low, q_high - q)
+    return low, p - q + math.hypot(p_high - p, q - q_low)

@@ -1,0 +1,84 @@
+"""A variational autoencoder: Kingma and Welling, ICLR 2014, in the form that Xu, Skoularidou, Cuesta-Infante and
+Veeramachaneni, "Modeling Tabular Data using Conditional GAN", NeurIPS 2019, give it for tables: TVAE.
+
+Composition     Encoder and decoder of two ReLU layers of 128, a normal latent of 128, the ELBO with a learned scale for
+                each number, a softmax for each category, reconstruction weighted twice, Adam 1e-3, batches of 500.
+Differences     Numbers become normal scores (TVAE: the modes of a Gaussian mixture), with an indicator where they are
+                missing, and keep their range. Bits are Bernoulli (TVAE: categories of two), so it takes codes. No
+                weight decay (TVAE: 1e-5). An exponential moving average is drawn from.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+import pandas as pd
+from jaxtyping import Array, Num
+
+from jaxehr.data import Codec, Quantile, Schema, fit_codec
+from jaxehr.networks import perceptron
+from jaxehr.recipes.one_pass import drawn, first_scale, log_likelihood, one_pass_model, standard
+from jaxehr.recipes.recipe import Recipe, Stage
+from jaxehr.recipes.view import Layout, layout_of, matrix_view
+from jaxehr.types import Key, Model, Params
+
+
+def vae(
+    data: pd.DataFrame | Codec,
+    schema: Schema | None = None,
+    *,
+    width: tuple[int, ...] = (128, 128),
+    latent: int = 128,
+    reconstruction_weight: float = 2.0,
+    steps: int = 20_000,
+    batch_size: int = 500,
+    learning_rate: float = 1e-3,
+    ema_decay: float = 0.999,
+) -> Recipe:
+    """TVAE (Xu et al. 2019): a variational autoencoder of codes or tables.
+
+    data                    training records, or the codec of an earlier fit
+    width                   of the hidden layers of the encoder, and in reverse of the decoder
+    reconstruction_weight   of the likelihood against the KL; 1 is the ELBO
+    """
+    settings: dict[str, Any] = {k: v for k, v in locals().items() if k not in ("data", "schema")}
+    settings["width"] = tuple(width)
+    codec = fit_codec(data, schema, Quantile) if isinstance(data, pd.DataFrame) else data
+    model = vae_model(
+        layout_of(codec), tuple(width), latent, reconstruction_weight=reconstruction_weight
+    )
+    stage = Stage("vae", model, optax.adam(learning_rate), steps, ema_decay)
+    return Recipe("vae", settings, codec, matrix_view(codec), (stage,), batch_size)
+
+
+def vae_model(
+    layout: Layout, width: tuple[int, ...], latent: int, *, reconstruction_weight: float
+) -> Model:
+    encoder = perceptron(layout.columns, 2 * latent, width=width)
+    decoder = perceptron(latent, layout.columns, width=width[::-1])
+
+    def init(key: Key) -> Params:
+        encoder_key, decoder_key = jax.random.split(key)
+        return {
+            "encoder": encoder.init(encoder_key),
+            "decoder": decoder.init(decoder_key),
+            **first_scale(layout),
+        }
+
+    def loss(params: Params, key: Key, x0: Num[Array, "batch column"]) -> Array:
+        x0 = x0.astype(jnp.float32)
+        found = encoder.apply(params["encoder"], standard(layout, x0))
+        mean, log_variance = jnp.split(found, 2, axis=-1)
+        z = mean + jnp.exp(log_variance / 2) * jax.random.normal(key, mean.shape)
+        raw = decoder.apply(params["decoder"], z)
+        reconstruction = log_likelihood(layout, params, raw, x0)
+        kl = (jnp.square(mean) + jnp.exp(log_variance) - log_variance - 1).sum(-1) / 2
+        return kl - reconstruction_weight * reconstruction
+
+    def draw(params: Params, key: Key) -> Array:
+        latent_key, record_key = jax.random.split(key)
+        raw = decoder.apply(params["decoder"], jax.random.normal(latent_key, (latent,)))
+        return drawn(layout, record_key, raw, params)
+
+    return one_pass_model("vae", init, loss, draw)

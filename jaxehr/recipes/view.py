@@ -1,0 +1,191 @@
+"""How a recipe sees records: the parts of the codec as the x of its process, and back."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from jaxehr.data import Codec, KnownParts, Parts, matrix, parts_of
+from jaxehr.types import Known, X
+
+
+class View(NamedTuple):
+    """to_x     (parts) -> x of all rows, NumPy arrays as they lie on the device
+    of_x        (x) -> parts
+    known       (parts that are given) -> Known of all rows
+    """
+
+    to_x: Callable[[Parts], X]
+    of_x: Callable[[X], Parts]
+    known: Callable[[KnownParts], Known]
+
+
+class Layout(NamedTuple):
+    """Which columns of the matrix are what: numbers first, then bits, then one-hot groups.
+
+    indicators  for each number the bit that says it is missing, -1 where there is none
+    scales      [2, number]: mean and standard deviation of the numbers that are there
+    """
+
+    numbers: int
+    bits: int
+    classes: tuple[int, ...]
+    indicators: tuple[int, ...]
+    scales: np.ndarray
+
+    @property
+    def columns(self) -> int:
+        return self.numbers + self.bits + sum(self.classes)
+
+
+def layout_of(codec: Codec) -> Layout:
+    sizes = codec.sizes
+    return Layout(sizes["number"], sizes["bit"], codec.classes, codec.indicators, codec.scales)
+
+
+def matrix_view(codec: Codec) -> View:
+    """All columns in one matrix of numbers, categories one-hot."""
+    layout = layout_of(codec)
+    discrete = layout.numbers + layout.bits
+    ends = np.cumsum([discrete, *layout.classes])
+
+    def known(given: KnownParts) -> Known:
+        mask = np.zeros((len(given.filled), layout.columns), bool)
+        mask[:, : layout.numbers] = given.masks["number"]
+        mask[:, layout.numbers : discrete] = given.masks["bit"]
+        for j, (a, b) in enumerate(pairwise(ends)):
+            mask[:, a:b] = given.masks["category"][:, [j]]
+            if codec.missing[j] >= 0:  # what is to be filled in is not the class of missing values
+                mask[:, a + codec.missing[j]] |= given.filled[:, j]
+        x0 = matrix(given.parts, codec).astype(np.float32)
+        free = np.concatenate([mask[:, :discrete], _known_groups(given, layout.classes)], axis=1)
+        return Known(np.where(free, x0, 0.0).astype(np.float32), mask, {})
+
+    return View(lambda parts: matrix(parts, codec), lambda x: parts_of(np.asarray(x), codec), known)
+
+
+def _known_groups(given: KnownParts, classes: Sequence[int]) -> np.ndarray:
+    """[n, sum of classes]: True in the groups whose category is known."""
+    groups = [np.repeat(given.masks["category"][:, [j]], k, 1) for j, k in enumerate(classes)]
+    return np.concatenate([np.zeros((len(given.filled), 0), bool), *groups], axis=1)
+
+
+class Tokens(NamedTuple):
+    """The bits and categories of a codec as categories in groups of like size, so that little is padding.
+
+    classes     of all of them, bits first
+    groups      name -> which of them lie in the group; one of k classes lies in the group of the next power of two
+    """
+
+    classes: tuple[int, ...]
+    groups: dict[str, tuple[int, ...]]
+
+    def classes_of(self, name: str) -> tuple[int, ...]:
+        return tuple(self.classes[j] for j in self.groups[name])
+
+    @property
+    def starts(self) -> np.ndarray:
+        """Where the classes of each lie, when those of all stand in one row."""
+        return np.cumsum([0, *self.classes])
+
+    def spread(self, flat: Array) -> dict[str, Array]:
+        """[..., all classes] -> for each group [..., column, class], padded with what stands first."""
+        found = {}
+        for name, members in self.groups.items():
+            most = max(self.classes_of(name))
+            at = self.starts[list(members)][:, None] + np.arange(most)
+            inside = np.arange(most) < np.array(self.classes_of(name))[:, None]
+            found[name] = flat[..., np.where(inside, at, 0)]
+        return found
+
+    def one_hot(self, x: dict[str, Array]) -> Array:
+        """[..., all classes]: 1 where the category is that class, in the order of `starts`."""
+        padded, at, place = [], np.zeros(self.starts[-1], int), 0
+        for name, members in self.groups.items():
+            most = max(self.classes_of(name))
+            hot = x[name][..., None] == jnp.arange(most, dtype=x[name].dtype)
+            padded.append(hot.reshape(*hot.shape[:-2], -1))
+            for j in members:
+                at[self.starts[j] : self.starts[j + 1]] = place + np.arange(self.classes[j])
+                place += most
+        return jnp.concatenate(padded, axis=-1)[..., at]
+
+
+def tokens_of(codec: Codec, without: int = -1) -> Tokens:
+    """without      a token that is left out (a label); those after it move up"""
+    classes = [*(2 for _ in range(codec.sizes["bit"])), *codec.classes]
+    if without >= 0:
+        del classes[without]
+    groups: dict[str, list[int]] = {}
+    for j, k in enumerate(classes):
+        groups.setdefault(f"of_{1 << max(k - 1, 1).bit_length()}", []).append(j)
+    return Tokens(tuple(classes), {name: tuple(members) for name, members in groups.items()})
+
+
+def token_view(codec: Codec, label: int = -1, *, numbers: bool = True) -> View:
+    """Numbers as one part, and a part for each group of tokens.
+
+    label       a token that is a part of its own, "label", one number a row
+    numbers     False leaves them out of `to_x`: they are not learnt, though drawn and known all the same
+    """
+    tokens, bits = tokens_of(codec, label), codec.sizes["bit"]
+    p = codec.sizes["number"]
+    missing = np.array([*(-1 for _ in range(bits)), *codec.missing])
+
+    def all_of(parts: Parts) -> np.ndarray:
+        return np.concatenate([parts["bit"].astype(np.int32), parts["category"]], axis=1)
+
+    def split(cells: np.ndarray) -> dict[str, np.ndarray]:
+        rest = np.delete(cells, label, axis=1) if label >= 0 else cells
+        return {name: rest[:, list(members)] for name, members in tokens.groups.items()}
+
+    def to_x(parts: Parts) -> dict[str, np.ndarray]:
+        cells = all_of(parts)
+        x = {
+            name: part.astype(_smallest(tokens.classes_of(name)))
+            for name, part in split(cells).items()
+        }
+        if label >= 0:
+            x["label"] = cells[:, label]
+        if numbers and p:
+            x["number"] = parts["number"].astype(np.float32)
+        return x
+
+    def of_x(x: dict[str, np.ndarray]) -> Parts:
+        n = len(next(iter(x.values())))
+        cells = np.zeros((n, len(tokens.classes)), np.int32)
+        for name, members in tokens.groups.items():
+            cells[:, list(members)] = x[name]
+        if label >= 0:
+            cells = np.insert(cells, label, x["label"], axis=1)
+        number = np.asarray(x["number"], np.float64) if "number" in x else np.zeros((n, p))
+        return {
+            "number": number,
+            "bit": cells[:, :bits].astype(np.int8),
+            "category": cells[:, bits:],
+        }
+
+    def known(given: KnownParts) -> Known:
+        masks = np.concatenate([given.masks["bit"], given.masks["category"]], axis=1)
+        filled = np.concatenate([np.zeros_like(given.masks["bit"]), given.filled], axis=1)
+        x0, mask = to_x(given.parts), split(masks)
+        allowed = {}
+        for name, members in split(np.arange(masks.shape[1])[None]).items():
+            most = max(tokens.classes_of(name))
+            barred = np.arange(most) == missing[members[0]][:, None]
+            allowed[name] = ~(split(filled)[name][..., None] & barred)
+        if label >= 0:
+            mask["label"] = masks[:, label]
+        if p:
+            x0["number"] = given.parts["number"].astype(np.float32)
+            mask["number"] = given.masks["number"]
+        return Known(x0, mask, allowed)
+
+    return View(to_x, of_x, known)
+
+
+def _smallest(classes: Sequence[int]) -> type[np.signedinteger]:
+    return np.int8 if max(classes) <= np.iinfo(np.int8).max else np.int16
