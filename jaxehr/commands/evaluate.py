@@ -1,5 +1,7 @@
-"""jaxehr evaluate: judge any synthetic file."""
+"""jaxehr evaluate: judge any synthetic file, or several beside each other."""
 
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from jaxehr.commands.command import Command, cache_compilations, say
@@ -8,36 +10,94 @@ from jaxehr.commands.command import Command, cache_compilations, say
 def add(command: Command) -> None:
     evaluate = command("evaluate", _run, "Judge any synthetic file; write report.html.")
     evaluate.add_argument("--real", required=True, metavar="TRAIN", help="what was trained on")
-    evaluate.add_argument("--synthetic", required=True, metavar="FILE")
+    files = evaluate.add_mutually_exclusive_group(required=True)
+    files.add_argument("--synthetic", metavar="FILE")
+    files.add_argument(
+        "--compare",
+        nargs="+",
+        metavar="NAME=FILE",
+        help="several synthetic files, side by side in one table: comparison.html, .md, .tex, .json",
+    )
     evaluate.add_argument(
         "--holdout", metavar="FILE", help="real patients not trained on: gives the noise floor"
     )
     evaluate.add_argument("--schema", metavar="FILE", help="schema.json of the run")
     evaluate.add_argument("--label", metavar="COLUMN", help="what a doctor would predict")
+    evaluate.add_argument(
+        "--by", metavar="COLUMNS", help="subgroups, such as sex,age:10: worst group and gap"
+    )
+    evaluate.add_argument(
+        "--only", metavar="PILLARS", help="of fidelity,utility,privacy,clinical,fairness"
+    )
     evaluate.add_argument("--seed", type=int, default=0)
     evaluate.add_argument("--out", required=True, type=Path, metavar="DIR")
 
 
 def _run(options) -> int:
     from jaxehr import data
-    from jaxehr.evaluation import evaluate
 
     schema = None if options.schema is None else data.Schema.load(options.schema)
     real = data.read_records(options.real, schema)
     schema = data.Schema.infer(real) if schema is None else schema
     read = lambda path: data.read_records(path, schema)
-    files = {"real": options.real, "synthetic": options.synthetic, "holdout": options.holdout}
+    holdout = None if options.holdout is None else read(options.holdout)
     cache_compilations()
-    report = evaluate(
-        real,
-        read(options.synthetic),
-        None if options.holdout is None else read(options.holdout),
-        schema=schema,
-        label=options.label,
-        seed=options.seed,
-        config={name: Path(path).name for name, path in files.items() if path},
-    )
+
+    def judge(path: str):
+        return _judged(options, real, read(path), holdout, schema, path)
+
+    if options.compare:
+        return _compare(options, judge)
+    report = judge(options.synthetic)
     report.save(options.out)
     print(report)
     say(f"open {options.out / 'report.html'}")
     return 0
+
+
+def _judged(options, real, synthetic, holdout, schema, path: str):
+    from jaxehr.evaluation import evaluate
+    from jaxehr.evaluation.report import PILLARS
+    from jaxehr.training.progress import progress
+
+    files = {"real": options.real, "synthetic": path, "holdout": options.holdout}
+    with ExitStack() as stack:
+        bars: list = []
+
+        def tell(done: int, total: int, what: str) -> None:
+            if not bars:
+                bars.append(stack.enter_context(progress(Path(path).name, total)))
+            bars[0](done, at=what)
+
+        return evaluate(
+            real,
+            synthetic,
+            holdout,
+            schema=schema,
+            label=options.label,
+            by=options.by,
+            pillars=PILLARS if options.only is None else options.only.split(","),
+            seed=options.seed,
+            config={name: Path(file).name for name, file in files.items() if file},
+            advance=tell,
+        )
+
+
+def _compare(options, judge: Callable) -> int:
+    from jaxehr.evaluation import Comparison
+
+    files = dict(_named(each) for each in options.compare)
+    if len(files) < len(options.compare):
+        raise ValueError("--compare names a file twice; give each a name of its own")
+    comparison = Comparison({name: judge(path) for name, path in files.items()})
+    comparison.save(options.out)
+    print(comparison)
+    say(f"open {options.out / 'comparison.html'}")
+    return 0
+
+
+def _named(each: str) -> tuple[str, str]:
+    name, equals, path = each.partition("=")
+    if not equals or not name or "/" in name:
+        raise ValueError(f"--compare takes NAME=FILE, such as gan=gan.csv; got '{each}'")
+    return name, path

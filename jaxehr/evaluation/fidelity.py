@@ -1,29 +1,153 @@
-"""Fidelity: do the synthetic records look like the real ones?"""
+"""Fidelity, column by column and pair by pair: do synthetic records have the frequencies and relations of real ones?
+
+Every function here returns figures of (real, other) by name, cheap enough to be taken again without each group.
+"""
+
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float
 
-from jaxehr.evaluation.frames import Bits, Records, Table
+from jaxehr.evaluation.frames import Bits, Table
+from jaxehr.evaluation.intervals import GROUPS
+from jaxehr.evaluation.nearest import groups_of
+from jaxehr.evaluation.pairs import (
+    EXPECTED,
+    PairCounts,
+    correlation,
+    frequent,
+    one_hot,
+    phi,
+    variation,
+)
 
 MIN_PATIENTS = 5  # below it, whether a code appears again is chance
+BANDS = {"rare": (0.0, 0.01), "medium": (0.01, 0.1), "common": (0.1, 1.01)}
+Figures = Callable[[int | None], dict[str, float]]
 
 
-def prevalence_agreement(real: Bits, other: Bits) -> dict[str, float]:
-    """Pearson, Spearman and slope of code prevalences (Choi et al. 2017, dimension-wise probability), the share of
-    codes with 5 real patients that appear at all, and codes per patient."""
+def prevalence(real: Bits, other: Bits) -> Figures:
+    """Frequencies of codes, and codes per patient.
+
+    prevalence_pearson, _spearman, _slope   of code prevalences (Choi et al. 2017, dimension-wise probability)
+    prevalence_gap              mean absolute difference (Yan et al. 2022, dimension-wise distribution)
+    log_odds_gap[_rare, ...]    mean absolute difference of log odds, half a patient added to each side; by the band of
+                                the real prevalence: below 1%, to 10%, above
+    codes_present               share of the codes with 5 real patients that appear at all
+    rare_codes_kept             of those below 1%, the share between half and twice as frequent
+    codes_per_patient           mean
+    codes_per_patient_distance  Wasserstein-1 of its distribution
+    """
+    of_real, of_other = _CodeSums(real), _CodeSums(other)
+
+    def figures(leave: int | None) -> dict[str, float]:
+        n, counts, lengths = of_real.without(leave)
+        m, found, other_lengths = of_other.without(leave)
+        p, q = counts / n, found / m
+        gap = np.abs(_log_odds(counts, n) - _log_odds(found, m))
+        asked = counts >= min(MIN_PATIENTS, counts.max())
+        rare = asked & (p < BANDS["rare"][1])
+        kept = (q >= p / 2) & (q <= 2 * p)
+        bands = {
+            f"log_odds_gap_{name}": _mean(gap[asked & (p >= low) & (p < high)])
+            for name, (low, high) in BANDS.items()
+        }
+        return {
+            **_agreement(p, q),
+            "prevalence_gap": _mean(np.abs(p - q)),
+            "log_odds_gap": _mean(gap[asked]),
+            **bands,
+            "codes_present": _mean(q[asked] > 0),
+            "rare_codes_kept": _mean(kept[rare]),
+            "codes_per_patient": float(other_lengths @ np.arange(len(other_lengths)) / m),
+            "codes_per_patient_distance": _wasserstein(lengths / n, other_lengths / m),
+        }
+
+    return figures
+
+
+class _CodeSums:
+    """Patients, patients of each code, and patients by their number of codes, in each group."""
+
+    def __init__(self, records: Bits):
+        own, width = groups_of(len(records), GROUPS), len(records.codes) + 1
+        lengths = records.bits.sum(1, dtype=int)
+        parts = [own == g for g in range(GROUPS)]
+        self.n = np.array([part.sum() for part in parts])
+        self.counts = np.stack([records.bits[part].sum(0, dtype=int) for part in parts])
+        self.lengths = np.stack([np.bincount(lengths[part], minlength=width) for part in parts])
+
+    def without(self, leave: int | None) -> tuple[float, np.ndarray, np.ndarray]:
+        parts = (self.n, self.counts, self.lengths)
+        left = [part if leave is None else np.delete(part, leave, axis=0) for part in parts]
+        n, counts, lengths = (part.sum(0).astype(float) for part in left)
+        return max(float(n), 1.0), counts, lengths
+
+
+def _agreement(p: np.ndarray, q: np.ndarray) -> dict[str, float]:
     from scipy.stats import spearmanr
 
-    p, q = real.bits.mean(0, dtype=float), other.bits.mean(0, dtype=float)
-    counts = real.bits.sum(0)
-    asked = counts >= min(MIN_PATIENTS, counts.max())
     varies = len(p) > 1 and p.std() > 0 and q.std() > 0
     return {
         "prevalence_pearson": float(np.corrcoef(p, q)[0, 1]) if varies else float("nan"),
         "prevalence_spearman": float(spearmanr(p, q).statistic) if varies else float("nan"),
         "prevalence_slope": float(np.polyfit(p, q, 1)[0]) if varies else float("nan"),
-        "codes_present": float((q[asked] > 0).mean()),
-        "codes_per_patient": float(other.bits.sum(1).mean()),
     }
+
+
+def _log_odds(counts: np.ndarray, n: float) -> np.ndarray:
+    return np.log((counts + 0.5) / (n - counts + 0.5))
+
+
+def _wasserstein(p: np.ndarray, q: np.ndarray) -> float:
+    return float(np.abs(np.cumsum(p - q)).sum())
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.mean(values)) if np.size(values) else float("nan")
+
+
+def code_pairs(real: Bits, other: Bits) -> Figures:
+    """Relations of the 500 most frequent codes, by phi, the correlation of 0/1 columns.
+
+    pair_gap                mean |phi - phi'| over pairs that 5 real patients would have by chance
+    pair_pearson            correlation of phi and phi' over the same pairs
+    correlation_difference  Frobenius norm of the difference of the correlation matrices (PCD, Goncalves et al. 2020)
+    """
+    codes = frequent(real)
+    r, s = (PairCounts.of(records.bits[:, codes]) for records in (real, other))
+    above = np.triu_indices(len(codes), 1)
+    p = np.diag(r.share())
+    asked = (np.outer(p, p) * len(real))[above] >= EXPECTED
+
+    def figures(leave: int | None) -> dict[str, float]:
+        a, b = (np.nan_to_num(phi(counts.share(leave))) for counts in (r, s))
+        x, y = a[above][asked], b[above][asked]
+        related = len(x) > 2 and x.std() > 0 and y.std() > 0
+        return {
+            "pair_gap": _mean(np.abs(x - y)),
+            "pair_pearson": float(np.corrcoef(x, y)[0, 1]) if related else float("nan"),
+            "correlation_difference": float(np.linalg.norm(a - b)),
+        }
+
+    return figures
+
+
+def shapes(real: Table, other: Table) -> Figures:
+    """shape_error: the mean over columns of the distance of their distributions, in [0, 1]."""
+
+    def figures(leave: int | None) -> dict[str, float]:
+        return {
+            "shape_error": _mean(np.array(list(shape_errors(*_left(leave, real, other)).values())))
+        }
+
+    return figures
+
+
+def _left(leave: int | None, *sets):
+    if leave is None:
+        return sets
+    return tuple(x.rows(np.nonzero(groups_of(len(x), GROUPS) != leave)[0]) for x in sets)
 
 
 def shape_errors(real: Table, other: Table) -> dict[str, float]:
@@ -55,75 +179,69 @@ def total_variation(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.abs(p - q).sum() / 2)
 
 
-def trend_errors(real: Table, other: Table) -> dict[tuple[str, str], float]:
-    """For each pair of columns how far apart their relations are, in [0, 1].
+def trends(real: Table, other: Table) -> Figures:
+    """Relations of columns.
 
-    Two numbers: |r - r'| / 2 of the correlations over rows that have both. Otherwise the total variation of the two
-    contingency tables, numbers in the deciles of the real records.
+    trend_error             mean over pairs, in [0, 1]: |r - r'| / 2 for two numbers, over rows that have both; else
+                            the total variation of their contingency tables, numbers in the real records' deciles
+    correlation_difference  Frobenius norm of the difference of the correlation matrices of numbers
     """
-    errors = {}
-    r, s = correlation(real.numbers), correlation(other.numbers)
-    names = real.number_names
-    for i in range(len(names)):
-        for j in range(i):
-            gap = abs(r[i, j] - s[i, j]) / 2
-            if np.isfinite(gap):
-                errors[names[j], names[i]] = float(gap)
-    binned, binned_other = in_deciles(real, real), in_deciles(other, real)
-    names = (*real.number_names, *real.label_names)
-    for i in range(len(real.number_names), len(names)):
-        for j in range(i):
-            k = int(max(binned[:, j].max(), binned_other[:, j].max())) + 1
-            pair = [x[:, i] * k + x[:, j] for x in (binned, binned_other)]
-            errors[names[j], names[i]] = total_variation(*pair)
-    return errors
+    (hot, blocks), (other_hot, _) = one_hot(real, real), one_hot(other, real)
+    counts, other_counts = PairCounts.of(hot), PairCounts.of(other_hot)
+    below = np.tril_indices(len(blocks.names), -1)
+    p = blocks.numbers
+
+    def figures(leave: int | None) -> dict[str, float]:
+        gaps = variation(counts.share(leave), other_counts.share(leave), blocks)
+        a, b = (correlation(table.numbers) for table in _left(leave, real, other))
+        gaps[:p, :p] = np.abs(a - b) / 2
+        found = gaps[below]
+        apart = np.nan_to_num(a - b)
+        return {
+            "trend_error": _mean(found[np.isfinite(found)]),
+            "correlation_difference": float(np.linalg.norm(apart)) if p > 1 else float("nan"),
+        }
+
+    return figures
 
 
-def correlation(numbers: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "p p"]:
-    """Pearson over the rows that have both; NaN where fewer than 10 do, or one does not vary."""
-    seen = (~np.isnan(numbers)).astype(float)
-    centre = np.nanmean(numbers, axis=0, keepdims=True) if len(numbers) else 0.0
-    x = np.where(seen > 0, numbers - centre, 0.0)
-    n = seen.T @ seen
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = (x.T @ seen) / n  # of column i, where j is seen too
-        covariance = (x.T @ x) / n - mean * mean.T
-        spread = (x**2).T @ seen / n - mean**2
-        r = covariance / np.sqrt(spread * spread.T)
-    return np.where((n >= 10) & (spread > 1e-12) & (spread.T > 1e-12), r, np.nan)
+def missing(real: Table, other: Table) -> Figures:
+    """Values that are not there.
+
+    missing_share_error     largest difference over columns of the share that is missing
+    missing_together_error  mean |phi - phi'| over pairs of columns of being missing, where both may be
+    missing_given_error     mean, over columns that may be missing and every other column, of the total variation
+                            between being missing and the other's value, beyond the column's own share
+    """
+    (hot, blocks), (other_hot, _) = one_hot(real, real), one_hot(other, real)
+    counts, other_counts = PairCounts.of(hot), PairCounts.of(other_hot)
+    share, other_share = (np.diag(c.share())[blocks.missing] for c in (counts, other_counts))
+    (may,) = np.nonzero((share > 0) | (other_share > 0))
+    if not len(may):
+        return lambda leave: {}
+    places = blocks.missing[may]
+    above = np.triu_indices(len(may), 1)
+
+    def figures(leave: int | None) -> dict[str, float]:
+        a, b = counts.share(leave), other_counts.share(leave)
+        p, q = np.diag(a)[places], np.diag(b)[places]
+        pair, other_pair = (np.nan_to_num(phi(x[np.ix_(places, places)])) for x in (a, b))
+        return {
+            "missing_share_error": float(np.abs(p - q).max()),
+            "missing_together_error": _mean(np.abs(pair - other_pair)[above]),
+            "missing_given_error": _given(a, b, places, may, blocks),
+        }
+
+    return figures
 
 
-def in_deciles(table: Table, real: Table) -> np.ndarray:
-    """All columns as small whole numbers: the deciles of `real` for numbers, 0 for missing, and labels."""
-    columns = []
-    for j in range(table.numbers.shape[1]):
-        seen = real.numbers[:, j][~np.isnan(real.numbers[:, j])]
-        edges = np.unique(np.quantile(seen, np.linspace(0.1, 0.9, 9))) if len(seen) else seen
-        x = table.numbers[:, j]
-        columns.append(np.where(np.isnan(x), 0, np.searchsorted(edges, x, side="right") + 1))
-    columns += list(table.labels.T)
-    return np.stack(columns, 1)
-
-
-def all_correlations(records: Records, codes: np.ndarray | None = None) -> np.ndarray:
-    """For the heat maps: numbers and labels (each against its most frequent value); or the codes asked for."""
-    if isinstance(records, Bits):
-        return correlation(records.bits[:, codes].astype(float))
-    first = [column == np.bincount(column).argmax() for column in records.labels.T]
-    columns = [records.numbers, *[c[:, None].astype(float) for c in first]]
-    return correlation(np.concatenate(columns, axis=1))
-
-
-def detection_auc(real: Records, other: Records, seed: int) -> float:
-    """How well gradient boosting tells the two sets apart, by 3-fold cross-validation: 0.5 is not at all."""
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
-
-    from jaxehr.evaluation.utility import area_under_curve, booster, features, one_thread
-
-    x = np.concatenate([features(real), features(other)])
-    y = np.repeat([0, 1], [len(real), len(other)])
-    folds = StratifiedKFold(3, shuffle=True, random_state=seed)
-    with one_thread():
-        model = booster(real, seed)
-        probability = cross_val_predict(model, x, y, cv=folds, method="predict_proba")
-    return area_under_curve(y, probability)
+def _given(a, b, places, may, blocks) -> float:
+    """The total variation of P(value | missing), weighted by how much is missing in the real records."""
+    starts = blocks.ends[:-1]
+    p, q = (np.diag(x)[places] for x in (a, b))
+    rows = [x[places] / np.maximum(np.diag(x)[places], 1e-12)[:, None] for x in (a, b)]
+    apart = np.add.reduceat(np.abs(rows[0] - rows[1]), starts, axis=1) / 2
+    others = np.arange(len(starts))[None, :] != may[:, None]
+    asked = others & ((p > 0) & (q > 0))[:, None]
+    weight = np.where(asked, p[:, None], 0.0)
+    return float((apart * weight).sum() / weight.sum()) if weight.sum() > 0 else float("nan")

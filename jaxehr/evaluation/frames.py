@@ -26,6 +26,15 @@ class Table:
     def rows(self, index: np.ndarray) -> "Table":
         return replace(self, numbers=self.numbers[index], labels=self.labels[index])
 
+    def with_shuffled(self, name: str, rng: np.random.Generator) -> "Table":
+        """One column in another order."""
+        order = rng.permutation(len(self))
+        if name in self.number_names:
+            j = self.number_names.index(name)
+            return replace(self, numbers=_replaced(self.numbers, j, self.numbers[order, j]))
+        j = self.label_names.index(name)
+        return replace(self, labels=_replaced(self.labels, j, self.labels[order, j]))
+
 
 @dataclass(frozen=True)
 class Bits:
@@ -40,8 +49,33 @@ class Bits:
     def rows(self, index: np.ndarray) -> "Bits":
         return replace(self, bits=self.bits[index])
 
+    def with_shuffled(self, name: str, rng: np.random.Generator) -> "Bits":
+        """One code in another order."""
+        j = self.codes.index(name)
+        order = rng.permutation(len(self))
+        return replace(self, bits=_replaced(self.bits, j, self.bits[order, j]))
+
 
 Records = Table | Bits
+
+
+def _replaced(matrix: np.ndarray, j: int, column: np.ndarray) -> np.ndarray:
+    changed = matrix.copy()
+    changed[:, j] = column
+    return changed
+
+
+def joined(a: Records, b: Records) -> Records:
+    """The rows of both."""
+    if isinstance(a, Bits):
+        return replace(a, bits=np.concatenate([a.bits, b.bits]))  # type: ignore[union-attr]
+    numbers = np.concatenate([a.numbers, b.numbers])  # type: ignore[union-attr]
+    return replace(a, numbers=numbers, labels=np.concatenate([a.labels, b.labels]))  # type: ignore[union-attr]
+
+
+def some(records: Records, n: int, seed: int) -> Records:
+    """n rows in random order: files are often sorted, and a sorted head is not a sample."""
+    return records.rows(np.random.default_rng(seed).permutation(len(records))[:n])
 
 
 def comparable(schema: Schema, frames: dict[str, pd.DataFrame]) -> tuple[Records, ...]:
@@ -59,6 +93,26 @@ def comparable(schema: Schema, frames: dict[str, pd.DataFrame]) -> tuple[Records
         codes = code_matrix(sets[0])[2]
         return tuple(Bits(code_matrix(frame, codes)[0].toarray(), codes) for frame in sets)
     return _tables(schema, sets)
+
+
+def overlap(real: Records, held: Records) -> tuple[int, float]:
+    """How many held-out rows equal a real one, and how many would if they were as alike as real rows are among
+    themselves."""
+    a, b = _as_bytes(real), _as_bytes(held)
+    shared = int(np.isin(b, a).sum())
+    _, inverse, counts = np.unique(a, return_inverse=True, return_counts=True)
+    return shared, float((counts[inverse] > 1).mean() * len(b))
+
+
+def _as_bytes(records: Records) -> np.ndarray:
+    """A row as one value."""
+    if isinstance(records, Bits):
+        rows = np.packbits(records.bits, axis=1)
+    else:
+        parts = (records.numbers.astype(np.float64), records.labels.astype(np.int64))
+        rows = np.concatenate([np.ascontiguousarray(part).view(np.uint8) for part in parts], axis=1)
+    rows = np.ascontiguousarray(rows)
+    return rows.view(np.dtype((np.void, rows.shape[1]))).reshape(-1)
 
 
 def unknown_codes(real: pd.DataFrame, synthetic: pd.DataFrame) -> int:
@@ -85,6 +139,7 @@ def _tables(schema: Schema, sets: Sequence[pd.DataFrame]) -> tuple[Table, ...]:
     coded, values = [], []
     for column in labels:
         text = [_spelled(frame[column.name]) for frame in sets]
+        _check_labels(column.name, text)
         known = sorted(set().union(*(t.dropna().unique() for t in text)))
         coded.append([pd.Index(known).get_indexer(pd.Index(t)) + 1 for t in text])
         values.append(tuple(known))
@@ -98,6 +153,23 @@ def _tables(schema: Schema, sets: Sequence[pd.DataFrame]) -> tuple[Table, ...]:
         )
         for i, frame in enumerate(sets)
     )
+
+
+def _check_labels(name: str, text: list[pd.Series]) -> None:
+    """Raises DataError where another set shares no value with the first: it is coded in another way."""
+    known = set(text[0].dropna())
+    for other in text[1:]:
+        found = set(other.dropna())
+        if found and not known & found:
+            raise DataError(
+                f"column '{name}' shares no value with the real records: they have {_few(known)}, "
+                f"another file {_few(found)}; code both in one way"
+            )
+
+
+def _few(values: set) -> str:
+    shown = ", ".join(f"'{value}'" for value in sorted(values)[:3])
+    return shown + (" ..." if len(values) > 3 else "")
 
 
 def _stack(columns: list[np.ndarray], n: int, dtype) -> np.ndarray:
@@ -122,6 +194,10 @@ def _one(value) -> str:
 
 def _numbers(values: pd.Series, name: str, kind: str) -> np.ndarray:
     if kind == "datetime":
+        if pd.api.types.is_numeric_dtype(values):
+            raise DataError(
+                f"column '{name}' is datetime in the real records, but numbers elsewhere"
+            )
         read = pd.to_datetime(values, format="mixed", errors="coerce", utc=True)
         days = read.dt.as_unit("ns").astype("int64").to_numpy() / 86_400e9
         return np.where(read.isna(), np.nan, days)

@@ -1,94 +1,250 @@
-"""Distance from each row to the nearest row of another set, on the device, in tiles of bounded memory."""
+"""Distances between sets of records, on the device, in tiles of bounded memory: the nearest, the k-th, a kernel's sum.
 
+Bits and one-hot columns are packed 32 to a word, and their distance is XOR and count. What is held at once is one tile
+of TILE x TILE distances; a set of n rows against m in G groups returns n x G numbers.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cache, partial
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int8
+from jaxtyping import Float, Int, Int8
 
-TILE = 512
-
-
-def hamming_nearest(
-    rows: Int8[np.ndarray, "n column"], others: Int8[np.ndarray, "m column"]
-) -> Float[np.ndarray, "n"]:
-    """How many bits differ from the nearest other row. Bits are packed 32 to a word: XOR and count."""
-    words, other_words = _packed(rows), _packed(others)
-    least = _nearest(_tiled(words), jnp.asarray(other_words), _bits_between)
-    return np.asarray(least, dtype=float)[: len(rows)]
+TILE = 256  # a tile of counts then stays in the second-level cache
+Kind = Literal["hamming", "gower", "l2"]
 
 
-def gower_nearest(
+@dataclass(frozen=True)
+class Rows:
+    """Records as the engine sees them.
+
+    words     bits, packed; one-hot columns for a table, of which two mismatched labels differ in two
+    numbers   in [0, 1] for Gower's distance
+    kind      hamming counts bits; gower is the mean over columns of |a - b| (at most 1) or a mismatch; l2 is Euclid's
+    columns   that Gower's mean is over
+    """
+
+    words: np.ndarray
+    numbers: np.ndarray
+    kind: Kind
+    columns: int
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def take(self, index: np.ndarray) -> "Rows":
+        return replace(self, words=self.words[index], numbers=self.numbers[index])
+
+
+class Nearest(NamedTuple):
+    """To the nearest row of each group of the others: how far, and which row of the others."""
+
+    distance: Float[np.ndarray, "n group"]
+    where: Int[np.ndarray, "n group"]
+
+    @property
+    def least(self) -> Float[np.ndarray, "n"]:
+        return self.distance.min(1)
+
+    @property
+    def row(self) -> Int[np.ndarray, "n"]:
+        best = self.distance.argmin(1)
+        return np.take_along_axis(self.where, best[:, None], 1)[:, 0]
+
+
+def bit_rows(bits: Int8[np.ndarray, "n column"]) -> Rows:
+    """Hamming's distance."""
+    words = _packed(bits)
+    return Rows(words, np.zeros((len(bits), 0), np.float32), "hamming", bits.shape[1])
+
+
+def mixed_rows(
     numbers: Float[np.ndarray, "n p"],
-    labels: Float[np.ndarray, "n q"],
-    other_numbers: Float[np.ndarray, "m p"],
-    other_labels: Float[np.ndarray, "m q"],
-) -> Float[np.ndarray, "n"]:
-    """Gower's distance to the nearest other row: the mean over columns of |a - b| for numbers scaled to [0, 1], and of
-    a mismatch (0 or 1) for labels."""
-    scale = 1 / (numbers.shape[1] + labels.shape[1])
-    rows = np.concatenate([numbers, labels], 1).astype(np.float32)
-    others = jnp.asarray(np.concatenate([other_numbers, other_labels], 1).astype(np.float32))
-    least = _nearest(_tiled(rows), others, _gower(numbers.shape[1]))
-    return np.asarray(least, dtype=float)[: len(rows)] * scale
+    labels: Int[np.ndarray, "n q"],
+    sizes: tuple[int, ...],
+) -> Rows:
+    """Gower's distance.
+
+    numbers   scaled to [0, 1]; 2 stands for a missing one, which is 1 from any that is there
+    sizes     of each label: its values are 0 .. size - 1
+    """
+    ends = np.cumsum([0, *sizes])
+    hot = np.zeros((len(labels), int(ends[-1])), np.int8)
+    for j, start in enumerate(ends[:-1]):
+        hot[np.arange(len(labels)), start + labels[:, j]] = 1
+    columns = numbers.shape[1] + labels.shape[1]
+    return Rows(_packed(hot), numbers.astype(np.float32), "gower", columns)
+
+
+def point_rows(numbers: Float[np.ndarray, "n p"]) -> Rows:
+    """Euclid's distance."""
+    words = np.zeros((len(numbers), 0), np.uint32)
+    return Rows(words, numbers.astype(np.float32), "l2", numbers.shape[1])
+
+
+def groups_of(n: int, groups: int) -> Int[np.ndarray, "n"]:
+    """Which group each of n rows is in: contiguous, of sizes that differ by one at most."""
+    return np.arange(n) * groups // n
+
+
+def nearest(rows: Rows, others: Rows, *, groups: int = 1, itself: bool = False) -> Nearest:
+    """The nearest row in each of `groups` contiguous parts of the others.
+
+    itself   rows and others are one set, and no row is its own neighbour: a group without another row is inf away
+    """
+    distance, index = _over_tiles(rows, others, groups, itself, _closest)
+    return Nearest(_in_units(distance, rows), index)
+
+
+def kth_nearest(rows: Rows, k: int, *, itself: bool = True) -> Float[np.ndarray, "n"]:
+    """Distance to the k-th nearest other row of the same set; inf where there are fewer."""
+    (distance,) = _over_tiles(rows, rows, 1, itself, _k_closest(k))
+    return _in_units(distance[:, -1], rows)
+
+
+def log_kernel(
+    rows: Rows, others: Rows, bandwidth: float, *, groups: int = 1
+) -> Float[np.ndarray, "n group"]:
+    """Log of the sum over each group of the others of exp(-d / bandwidth)."""
+    unit = float(_in_units(np.ones(1), rows)[0])
+    (total,) = _over_tiles(rows, others, groups, False, _log_sum, unit / bandwidth)
+    return total.astype(float)
+
+
+def _in_units(distance: np.ndarray, rows: Rows) -> np.ndarray:
+    """The tiles count in halves of a mismatch, so that equal distances are equal numbers."""
+    distance = distance.astype(float)
+    return distance / (2 * rows.columns) if rows.kind == "gower" else distance
 
 
 def _packed(bits: np.ndarray) -> np.ndarray:
     words = -(-bits.shape[1] // 32)
     padded = np.zeros((len(bits), words * 32), np.uint8)
     padded[:, : bits.shape[1]] = bits
-    return np.packbits(padded, axis=1).view(np.uint32)
+    return np.packbits(padded, axis=1).view(np.uint32).reshape(len(bits), words)
 
 
-def _tiled(rows: np.ndarray) -> jax.Array:
-    """[tile, TILE, width], the last tile filled with zeros."""
-    tiles = -(-len(rows) // TILE)
-    padded = np.zeros((tiles * TILE, rows.shape[1]), rows.dtype)
-    padded[: len(rows)] = rows
-    return jnp.asarray(padded.reshape(tiles, TILE, -1))
+def _over_tiles(
+    rows: Rows,
+    others: Rows,
+    groups: int,
+    itself: bool,
+    reduce: Callable,
+    scale: float = 1.0,
+) -> tuple[np.ndarray, ...]:
+    """reduce over each group, for every tile of rows in turn."""
+    n, m = len(rows), len(others)
+    columns = _chunks(groups_of(m, groups), groups)
+    index = np.arange(-(-n // TILE) * TILE)
+    lines = np.where(index < n, index, -1).reshape(-1, TILE)
+    found = _scanned(
+        (jnp.asarray(rows.words), jnp.asarray(rows.numbers)),
+        (jnp.asarray(others.words), jnp.asarray(others.numbers)),
+        jnp.asarray(lines, jnp.int32),
+        jnp.asarray(columns, jnp.int32),
+        jnp.float32(scale),
+        rows.kind,
+        itself,
+        reduce,
+    )
+    # [tile, group, row] or, for the k nearest, [tile, group, row, k], which are asked of one group
+    lines_first = [np.moveaxis(np.asarray(part), 2, 1) for part in found]
+    return tuple(part.reshape(-1, part[0, 0].size)[:n] for part in lines_first)
 
 
-@partial(jax.jit, static_argnums=2)
-def _nearest(tiles, others, between):
-    """For each tile in turn, the least distance over chunks of the others."""
-    chunks = -(-len(others) // TILE)
-    # Filling up with copies of a row that is there leaves every minimum as it is.
-    index = jnp.minimum(jnp.arange(chunks * TILE), len(others) - 1).reshape(chunks, TILE)
-
-    def of_tile(tile):
-        def closer(least, rows):
-            return jnp.minimum(least, between(tile, others[rows]).min(axis=1)), None
-
-        start = jnp.full(TILE, jnp.inf, jnp.float32)
-        return jax.lax.scan(closer, start, index)[0]
-
-    return jax.lax.map(of_tile, tiles).reshape(-1)
+def _chunks(group: np.ndarray, groups: int) -> Int[np.ndarray, "group chunk TILE"]:
+    """Row numbers, group by group, in chunks of TILE; -1 fills them up."""
+    most = int(np.bincount(group, minlength=groups).max())
+    chunks = -(-most // TILE)
+    tile = min(TILE, -(-most // chunks))
+    index = np.full((groups, chunks * tile), -1)
+    for g in range(groups):
+        (inside,) = np.nonzero(group == g)
+        index[g, : len(inside)] = inside
+    return index.reshape(groups, chunks, tile)
 
 
-def _bits_between(a, b):
-    """A word at a time, so that nothing of size [TILE, TILE, words] is held."""
+@partial(jax.jit, static_argnums=(5, 6, 7))
+def _scanned(rows, others, lines, columns, scale, kind, itself, reduce):
+    start, update = reduce(scale)
 
-    def add(total, words):
-        differ = jax.lax.population_count(words[0][:, None] ^ words[1][None, :])
-        return total + differ.astype(jnp.int32), None
+    def of_tile(line):
+        tile = tuple(part[line] for part in rows)
 
-    start = jnp.zeros((len(a), len(b)), jnp.int32)
-    return jax.lax.scan(add, start, (a.T, b.T))[0].astype(jnp.float32)
+        def of_group(_, group):
+            def step(state, column):
+                d = _between(kind, tile, tuple(part[column] for part in others))
+                hidden = column[None, :] < 0
+                if itself:
+                    hidden |= column[None, :] == line[:, None]
+                return update(state, jnp.where(hidden, jnp.inf, d), column), None
+
+            return None, jax.lax.scan(step, start(len(line)), group)[0]
+
+        return jax.lax.scan(of_group, None, columns)[1]
+
+    return jax.lax.map(of_tile, lines)
+
+
+def _between(kind, a, b):
+    """Distances of a tile: a column at a time, so that nothing of size [TILE, TILE, columns] is held."""
+    differ = jnp.zeros((len(a[0]), len(b[0])), jnp.int32)
+    apart = jnp.zeros(differ.shape, jnp.float32)
+    if a[0].shape[1]:
+
+        def count(total, words):
+            bits = jax.lax.population_count(words[0][:, None] ^ words[1][None, :])
+            return total + bits.astype(jnp.int32), None
+
+        differ = jax.lax.scan(count, differ, (a[0].T, b[0].T))[0]
+    if a[1].shape[1]:
+
+        def add(total, columns):
+            gap = columns[0][:, None] - columns[1][None, :]
+            gap = gap**2 if kind == "l2" else 2 * jnp.minimum(jnp.abs(gap), 1.0)
+            return total + gap, None
+
+        apart = jax.lax.scan(add, apart, (a[1].T, b[1].T))[0]
+    return jnp.sqrt(apart) if kind == "l2" else differ.astype(jnp.float32) + apart
+
+
+def _closest(_scale):
+    def start(n):
+        return jnp.full(n, jnp.inf, jnp.float32), jnp.full(n, -1, jnp.int32)
+
+    def update(state, d, column):
+        best = d.argmin(1)
+        least = jnp.take_along_axis(d, best[:, None], 1)[:, 0]
+        closer = least < state[0]
+        return jnp.where(closer, least, state[0]), jnp.where(closer, column[best], state[1])
+
+    return start, update
 
 
 @cache
-def _gower(numbers: int):
-    """Between rows whose first columns are numbers and whose others are labels."""
+def _k_closest(k):
+    def reduce(_scale):
+        return start, update
 
-    def between(a, b):
-        def add(total, columns):
-            x, y, is_number = columns
-            apart = jnp.minimum(jnp.abs(x[:, None] - y[None, :]), 1.0)
-            return total + jnp.where(is_number, apart, jnp.sign(apart)), None
+    def start(n):
+        return (jnp.full((n, k), jnp.inf, jnp.float32),)
 
-        start = jnp.zeros((len(a), len(b)), jnp.float32)
-        is_number = jnp.arange(a.shape[1]) < numbers
-        return jax.lax.scan(add, start, (a.T, b.T, is_number))[0]
+    def update(state, d, column):
+        few = -jax.lax.top_k(-d, min(k, d.shape[1]))[0]
+        return (jnp.sort(jnp.concatenate([state[0], few], 1), axis=1)[:, :k],)
 
-    return between
+    return reduce
+
+
+def _log_sum(scale):
+    def start(n):
+        return (jnp.full(n, -jnp.inf, jnp.float32),)
+
+    def update(state, d, column):
+        return (jnp.logaddexp(state[0], jax.nn.logsumexp(-scale * d, axis=1)),)
+
+    return start, update

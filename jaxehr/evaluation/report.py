@@ -1,14 +1,36 @@
-"""A report: report.json for programs, report.html for people, the same numbers in both."""
+"""A report: report.json for programs, report.html for people, the same numbers in both.
 
-import html
+The schema of report.json, version 2 (version 1 had the fields up to `n` of each metric):
+
+    version     2
+    metrics     a list of
+                  name, pillar      fidelity | utility | privacy | clinical | fairness
+                  value             null where status is not "ok"
+                  floor             the same metric for real patients that were not trained on; null without them
+                  better, ideal     higher | lower | closer (to ideal)
+                  n                 rows it was computed on, of each set
+                  low, high         95% interval of value
+                  worst             the same metric for copies of the training rows (privacy), for shuffled columns or
+                                    columns of which only the ranges are known (fidelity), or for chance (utility)
+                  status, why       "ok", or "underpowered: not evaluated" and the reason
+    groups      a list of by, group, metric, value, floor: the metrics within each subgroup of 11 or more
+    config      what was compared, sizes, seed, notes
+"""
+
 import json
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-VERSION = 1
+VERSION = 2
+UNDERPOWERED = "underpowered: not evaluated"
+SMALL_CELL = 11  # a smaller count of patients is not shown
+Pillar = Literal["fidelity", "utility", "privacy", "clinical", "fairness"]
+Better = Literal["higher", "lower", "closer"]
+PILLARS: tuple[Pillar, ...] = ("fidelity", "utility", "privacy", "clinical", "fairness")
 
 
 class Metric(NamedTuple):
@@ -16,22 +38,43 @@ class Metric(NamedTuple):
 
     floor   the same metric for real patients that were not trained on: as good as it gets. None without a holdout
     better  which way is better; "closer" is closer to `ideal`
-    n       synthetic rows it was computed on
+    n       rows it was computed on, of each set
+    low     to high: 95%
+    worst   the same metric for a generator that copies, or that knows nothing of what is measured
     """
 
     name: str
-    pillar: Literal["fidelity", "utility", "privacy"]
+    pillar: Pillar
     value: float
     floor: float | None
-    better: Literal["higher", "lower", "closer"]
+    better: Better
     ideal: float
     n: int
+    low: float | None = None
+    high: float | None = None
+    worst: float | None = None
+    status: str = "ok"
+    why: str = ""
 
 
 class Picture(NamedTuple):
+    """title, what to look for, <svg>; small ones stand beside the verdict of their pillar."""
+
     title: str
     caption: str
     svg: str
+    pillar: Pillar = "fidelity"
+    small: bool = False
+
+
+class Group(NamedTuple):
+    """A metric within a subgroup."""
+
+    by: str
+    group: str
+    metric: str
+    value: float
+    floor: float | None
 
 
 @dataclass(frozen=True)
@@ -42,117 +85,84 @@ class Report:
     pictures: tuple[Picture, ...]
     notes: tuple[str, ...]
     config: dict[str, Any]
+    groups: tuple[Group, ...] = ()
 
     def __getitem__(self, name: str) -> Metric:
         """report["detection_auc"]"""
         return {metric.name: metric for metric in self.metrics}[name]
 
     def to_json(self) -> dict[str, Any]:
-        metrics = [
-            {k: None if _is_nan(v) else v for k, v in metric._asdict().items()}
-            for metric in self.metrics
-        ]
-        config = {**self.config, "notes": list(self.notes)}
-        return {"version": VERSION, "metrics": metrics, "config": config}
+        """The schema at the head of this file."""
+        return {
+            "version": VERSION,
+            "metrics": [_plain(metric) for metric in self.metrics],
+            "groups": [_plain(group) for group in self.groups],
+            "config": {**self.config, "notes": list(self.notes)},
+        }
 
     def to_html(self) -> str:
-        return _page(self)
+        from jaxehr.evaluation.page import page
+
+        return page(self)
 
     def save(self, folder: str | Path) -> None:
         """Writes report.json and report.html."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        texts = {
-            "report.json": json.dumps(self.to_json(), indent=1) + "\n",
-            "report.html": self.to_html(),
-        }
-        for name, text in texts.items():
-            beside = folder / f".{name}.part"
-            beside.write_text(text, encoding="utf-8")
-            os.replace(beside, folder / name)
+        text = json.dumps(self.to_json(), indent=1) + "\n"
+        write_texts(folder, {"report.json": text, "report.html": self.to_html()})
 
     def __str__(self) -> str:
-        lines = [f"{'metric':<24}{'value':>10}{'floor':>10}   better"]
+        wide = max((len(m.name) for m in self.metrics), default=0) + 2
+        head = f"{'metric':<{wide}}{'value':>9}  {'95%':<18}{'floor':>9}{'worst':>9}   better"
+        lines = [head]
         for m in self.metrics:
-            lines.append(f"{m.name:<24}{_number(m.value):>10}{_number(m.floor):>10}   {_way(m)}")
+            if m.status != "ok":
+                lines.append(f"{m.name:<{wide}}{m.status}: {m.why}")
+                continue
+            lines.append(
+                f"{m.name:<{wide}}{number(m.value):>9}  {interval(m):<18}{number(m.floor):>9}"
+                f"{number(m.worst):>9}   {way(m)}"
+            )
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
-ABOUT = {
-    "prevalence_pearson": "Correlation of code prevalences, synthetic against real. Common codes dominate it.",
-    "prevalence_spearman": "Rank correlation of code prevalences: rare codes count as much as common ones.",
-    "prevalence_slope": "Slope of synthetic on real prevalence: below 1, the synthetic patients have too little.",
-    "codes_present": "Share of the codes held by at least 5 real patients that appear in the synthetic records.",
-    "codes_per_patient": "Mean number of codes of a patient.",
-    "shape_error": "Mean distance of each column's distribution (Kolmogorov-Smirnov, or total variation).",
-    "trend_error": "Mean distance of the relation of each pair of columns.",
-    "detection_auc": "How well gradient boosting tells synthetic from real patients: 0.5 cannot, 1 always.",
-    "tstr_auroc": "Trained on synthetic patients, tested on real ones.",
-    "trtr_auroc": "Trained on real patients, tested on the same real ones: what to reach.",
-    "share_closer_to_train": "Share of synthetic patients nearer to a training patient than to any of as many held-out "
-    "patients. Above the floor, the model leans on those it was trained on.",
-    "exact_copies_excess": "Share that equals a training patient, beyond the share that equals a held-out one.",
-}
-
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #20262c; max-width: 62rem; margin: 2.5rem auto; padding: 0 1.5rem }
-h1 { font-size: 1.7rem; margin: 0 } h2 { font-size: 1.15rem; margin: 2.2rem 0 .3rem }
-p.lead, figcaption, td.about { color: #5b6670 } table { border-collapse: collapse; width: 100%; margin-top: .6rem }
-th { text-align: left; font-weight: 600; border-bottom: 2px solid #20262c; padding: .3rem .7rem .3rem 0 }
-td { border-bottom: 1px solid #e1e5e9; padding: .4rem .7rem .4rem 0; vertical-align: top }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
-td.about { font-size: .87rem } code { font-size: .9rem } figure { margin: .6rem 0 } svg { width: 100%; height: auto }
-.pillar { font-weight: 600; padding-top: 1.1rem; border: 0 } li { margin: .2rem 0 }
-@media print { body { margin: 0; max-width: none; font-size: 11px } figure, tr { break-inside: avoid } }
-"""
+def _plain(value: NamedTuple) -> dict[str, Any]:
+    return {k: None if _is_nan(v) else v for k, v in value._asdict().items()}
 
 
-def _page(report: Report) -> str:
-    figures = "".join(
-        f"<h2>{html.escape(p.title)}</h2><figure>{p.svg}<figcaption>{html.escape(p.caption)}</figcaption></figure>"
-        for p in report.pictures
-    )
-    notes = "".join(f"<li>{html.escape(note)}</li>" for note in report.notes)
-    config = ", ".join(f"{k}: {v}" for k, v in report.config.items())
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width"><title>Synthetic records: report</title>'
-        f"<style>{STYLE}</style></head><body><h1>Synthetic records</h1>"
-        f'<p class="lead">{html.escape(config)}</p>'
-        "<p>The floor is the same metric for real patients that the model never saw, at the same number of rows: what "
-        "a perfect generator would score. Read every value beside it.</p>"
-        f"{_table(report.metrics)}<ul>{notes}</ul>{figures}"
-        '<p class="lead">The privacy figures are smoke tests: they catch copies, and a model can pass them and still '
-        "leak who was in its data. Not for clinical use.</p></body></html>\n"
-    )
+def write_texts(folder: str | Path, texts: dict[str, str]) -> None:
+    """Each beside its name first, then renamed."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        beside = folder / f".{name}.part"
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, folder / name)
 
 
-def _table(metrics: tuple[Metric, ...]) -> str:
-    rows, pillar = [], None
-    for m in metrics:
-        if m.pillar != pillar:
-            pillar = m.pillar
-            rows.append(f'<tr><td class="pillar" colspan="6">{pillar.capitalize()}</td></tr>')
-        cells = (_number(m.value), _number(m.floor))
-        rows.append(
-            f"<tr><td><code>{m.name}</code></td>"
-            + "".join(f'<td class="n">{cell}</td>' for cell in cells)
-            + f'<td>{_way(m)}</td><td class="n">{m.n:,}</td>'
-            + f'<td class="about">{html.escape(ABOUT[m.name])}</td></tr>'
-        )
-    head = (
-        '<tr><th>metric</th><th class="n">value</th><th class="n">floor</th><th>better</th>'
-        '<th class="n">rows</th><th></th></tr>'
-    )
-    return f"<table>{head}{''.join(rows)}</table>"
-
-
-def _way(metric: Metric) -> str:
+def way(metric: Metric) -> str:
     return f"closer to {metric.ideal:g}" if metric.better == "closer" else metric.better
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None or _is_nan(value) else f"{value:.4f}"
+def number(value: float | None) -> str:
+    if value is None or _is_nan(value):
+        return "-"
+    return f"{value:.2f}" if abs(value) >= 10 else f"{value:.4f}"
+
+
+def interval(metric: Metric) -> str:
+    if metric.low is None or metric.high is None:
+        return ""
+    return f"{number(metric.low)}..{number(metric.high)}"
+
+
+def patients(n: int) -> str:
+    """A count as it may be shown."""
+    return f"{n:,}" if n == 0 or n >= SMALL_CELL else f"fewer than {SMALL_CELL}"
+
+
+def ordered(metrics: Sequence[Metric]) -> tuple[Metric, ...]:
+    """Pillar by pillar, in the order they came."""
+    return tuple(sorted(metrics, key=lambda m: PILLARS.index(m.pillar)))
 
 
 def _is_nan(value: Any) -> bool:

@@ -1,89 +1,273 @@
-"""Utility: is a model trained on the synthetic records as good on real patients as one trained on real ones?"""
+"""Utility: is a model trained on the synthetic records as good on real patients as one trained on real ones?
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+Pairs are named by what is trained on and what is tested on: TSTR is trained on synthetic, tested on real (held out).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from jaxehr.data import DataError
-from jaxehr.evaluation.frames import Bits, Records, Table
+from jaxehr.evaluation.frames import Bits, Records, joined
+from jaxehr.evaluation.intervals import GROUPS, Estimate, jackknife, wilson
+from jaxehr.evaluation.learners import (
+    LOGISTIC,
+    Features,
+    Learner,
+    Target,
+    one_thread,
+    score,
+    target,
+    trained,
+)
+from jaxehr.evaluation.nearest import groups_of
+
+PREDICTED = 20  # columns or codes of dimension-wise prediction
+SHARES = (0.0, 0.25, 0.5, 1.0)  # of synthetic rows added to as many real ones
+ASKED = 50  # features whose importance is measured
+TOP = 10  # features whose overlap is taken
 
 
-def features(records: Records, leave_out: str | None = None) -> np.ndarray:
-    """float32 [n, feature]; missing numbers stay NaN, which gradient boosting reads."""
-    if isinstance(records, Bits):
-        keep = [j for j, code in enumerate(records.codes) if code != leave_out]
-        return records.bits[:, keep].astype(np.float32)
-    numbers = [j for j, name in enumerate(records.number_names) if name != leave_out]
-    labels = [j for j, name in enumerate(records.label_names) if name != leave_out]
-    parts = [records.numbers[:, numbers], records.labels[:, labels]]
-    return np.concatenate(parts, axis=1).astype(np.float32)
+class Split(NamedTuple):
+    """Equal numbers to train on; the rest of the synthetic rows, and the holdout, to test on."""
+
+    real: Records
+    synthetic: Records
+    synthetic_test: Records
+    holdout: Records
 
 
-def booster(records: Records, seed: int, leave_out: str | None = None):
-    """scikit-learn's histogram gradient boosting; labels of up to 200 values are split as categories."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    categorical = None
-    if isinstance(records, Table):
-        labels = [
-            len(values) <= 200
-            for name, values in zip(records.label_names, records.values, strict=True)
-            if name != leave_out
-        ]
-        numbers = sum(name != leave_out for name in records.number_names)
-        categorical = np.array([False] * numbers + labels)
-    return HistGradientBoostingClassifier(
-        max_iter=100,
-        learning_rate=0.1,
-        max_leaf_nodes=15 if isinstance(records, Bits) else 31,
-        categorical_features=categorical,
-        early_stopping=False,
-        random_state=seed,
-    )
+def split(real: Records, synthetic: Records, holdout: Records, most: int) -> Split:
+    n = min(len(real), len(synthetic) * 2 // 3, most)
+    rest = np.arange(n, min(len(synthetic), n + most // 2))
+    held = holdout.rows(np.arange(min(len(holdout), most)))
+    first = np.arange(n)
+    return Split(real.rows(first), synthetic.rows(first), synthetic.rows(rest), held)
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """OpenMP on one thread: on shared cores its threads wait for each other, up to 100 times slower as measured."""
-    import sklearn.ensemble  # noqa: F401  the limit binds only libraries that are loaded
-    from threadpoolctl import threadpool_limits
+def tested(wanted: Target, predicted: np.ndarray) -> Estimate:
+    """The score with an interval over the patients tested on."""
+    own = groups_of(len(predicted), GROUPS)
 
-    with threadpool_limits(limits=1, user_api="openmp"):
-        yield
+    def of(leave: int | None) -> dict[str, float]:
+        kept = own != (-1 if leave is None else leave)
+        part = Target(wanted.task, wanted.values[kept], wanted.known[kept])
+        return {"score": score(part, predicted[kept])}
 
-
-def target(records: Records, label: str) -> np.ndarray:
-    """The label of each row. Raises DataError if there is no such boolean or categorical column, or code."""
-    if isinstance(records, Bits):
-        if label not in records.codes:
-            raise DataError(f"the label '{label}' is not a code of the real records")
-        return records.bits[:, records.codes.index(label)].astype(int)
-    if label not in records.label_names:
-        known = ", ".join(records.label_names) or "none here"
-        raise DataError(f"the label '{label}' must be a boolean or categorical column ({known})")
-    return records.labels[:, records.label_names.index(label)]
+    return jackknife(of)["score"]
 
 
-def transfer_auroc(train: Records, test: Records, label: str, seed: int) -> float:
-    """AUROC on `test` of a model trained on `train`; one class against the rest, macro mean, if there are many.
+def pairings(parts: Split, label: str, learner: Learner, seed: int) -> dict[str, Estimate]:
+    """tstr, trtr, trts, tsts, tsrtr, and tstr_gap = trtr - tstr on the same patients."""
+    features = Features(parts.real, label)
+    fit = lambda records: trained(learner, features, records, label, seed)
+    on_synthetic, on_real = fit(parts.synthetic), fit(parts.real)
+    on_both = fit(joined(parts.synthetic, parts.real))
+    of_real, of_synthetic = target(parts.holdout, label), target(parts.synthetic_test, label)
+    tstr, trtr = on_synthetic(parts.holdout), on_real(parts.holdout)
+    own = groups_of(len(parts.holdout), GROUPS)
 
-    NaN where a set has one class only.
-    """
-    y, y_test = target(train, label), target(test, label)
-    classes = np.intersect1d(np.unique(y), np.unique(y_test))
-    if len(classes) < 2:
+    def gap(leave: int | None) -> dict[str, float]:
+        kept = own != (-1 if leave is None else leave)
+        part = Target(of_real.task, of_real.values[kept], of_real.known[kept])
+        return {"gap": score(part, trtr[kept]) - score(part, tstr[kept])}
+
+    return {
+        "tstr": tested(of_real, tstr),
+        "trtr": tested(of_real, trtr),
+        "trts": tested(of_synthetic, on_real(parts.synthetic_test)),
+        "tsts": tested(of_synthetic, on_synthetic(parts.synthetic_test)),
+        "tsrtr": tested(of_real, on_both(parts.holdout)),
+        "tstr_gap": jackknife(gap)["gap"],
+        **{f"tstr_{k}": v for k, v in calibration(of_real, tstr).items()},
+        **{f"trtr_{k}": v for k, v in calibration(of_real, trtr).items()},
+    }
+
+
+def calibration(wanted: Target, predicted: np.ndarray) -> dict[str, Estimate]:
+    """ece: mean |share - probability| over ten bins of as many patients; slope: of the outcome on the log odds of the
+    probability, 1 where it is neither too bold (below) nor too timid. Of the most frequent class but the first."""
+    if wanted.task == "regression" or not wanted.known.any():
+        return {}
+    counts = np.bincount(wanted.values[wanted.known])
+    classes = np.flatnonzero(counts)
+    chosen = classes[-1] if len(classes) <= 2 else int(counts.argmax())
+    y = (wanted.values[wanted.known] == chosen).astype(float)
+    p = np.clip(predicted[wanted.known, chosen], 1e-4, 1 - 1e-4)
+    own = groups_of(len(y), GROUPS)
+
+    def of(leave: int | None) -> dict[str, float]:
+        kept = own != (-1 if leave is None else leave)
+        return {"ece": _ece(y[kept], p[kept]), "slope": _slope(y[kept], p[kept])}
+
+    return jackknife(of)
+
+
+def _ece(y: np.ndarray, p: np.ndarray, bins: int = 10) -> float:
+    order = np.argsort(p, kind="stable")
+    parts = np.array_split(order, bins)
+    return float(sum(len(b) * abs(y[b].mean() - p[b].mean()) for b in parts if len(b)) / len(y))
+
+
+def _slope(y: np.ndarray, p: np.ndarray, steps: int = 40) -> float:
+    """Logistic regression of y on logit p, by Newton's method; NaN where they are separated."""
+    if y.min() == y.max():
         return float("nan")
-    known, known_test = np.isin(y, classes), np.isin(y_test, classes)
+    x = np.stack([np.ones(len(p)), np.log(p / (1 - p))], 1)
+    w = np.array([0.0, 1.0])
+    for _ in range(steps):
+        q = 1 / (1 + np.exp(-np.clip(x @ w, -30, 30)))
+        curvature = (x * np.maximum(q * (1 - q), 1e-9)[:, None]).T @ x + 1e-6 * np.eye(2)
+        w = w + np.clip(np.linalg.solve(curvature, x.T @ (y - q)), -0.5, 0.5)
+    return float(w[1]) if abs(w[1]) < 10 else float("nan")
+
+
+def ranking_agreement(parts: Split, label: str, seed: int) -> Estimate:
+    """SRA: the share of pairs of learners that are ordered the same by TSTS as by TRTR (Jordon et al. 2018).
+
+    Its interval takes the 15 pairs for independent trials, and is rough.
+    """
+    on = lambda train, test: [_ranked(train, test, m, label, parts.real) for m in _models(seed)]
     with one_thread():
-        model = booster(train, seed, label).fit(features(train, label)[known], y[known])
-        probability = model.predict_proba(features(test, label)[known_test])
-    return area_under_curve(y_test[known_test], probability)
+        real, drawn = on(parts.real, parts.holdout), on(parts.synthetic, parts.synthetic_test)
+    a, b = np.array(real), np.array(drawn)
+    above = np.triu_indices(len(a), 1)
+    same = np.sign(a[:, None] - a)[above] == np.sign(b[:, None] - b)[above]
+    if not np.isfinite([a, b]).all():
+        return Estimate(float("nan"), float("nan"), float("nan"))
+    return Estimate(float(same.mean()), *wilson(int(same.sum()), len(same)))
 
 
-def area_under_curve(y: np.ndarray, probability: np.ndarray) -> float:
-    from sklearn.metrics import roc_auc_score
+def _models(seed: int) -> list:
+    """Six of different kinds and strengths, for a class or (the second of each) a number."""
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.naive_bayes import BernoulliNB
+    from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-    if probability.shape[1] == 2:
-        return float(roc_auc_score(y, probability[:, 1]))
-    return float(roc_auc_score(y, probability, multi_class="ovr", average="macro"))
+    stump = {"random_state": seed, "min_samples_leaf": 20}
+    return [
+        (LogisticRegression(C=1.0, **LOGISTIC), Ridge(1.0)),
+        (LogisticRegression(C=1e-3, **LOGISTIC), Ridge(1e4)),
+        (BernoulliNB(), Ridge(1e2)),
+        (KNeighborsClassifier(25), KNeighborsRegressor(25)),
+        (DecisionTreeClassifier(max_depth=2, **stump), DecisionTreeRegressor(max_depth=2, **stump)),
+        (DecisionTreeClassifier(max_depth=8, **stump), DecisionTreeRegressor(max_depth=8, **stump)),
+    ]
+
+
+def _ranked(train: Records, test: Records, models: tuple, label: str, real: Records) -> float:
+    features, wanted, asked = Features(real, label), target(train, label), target(test, label)
+    x, x_test = features.linear(train)[np.nonzero(wanted.known)[0]], features.linear(test)
+    y = wanted.values[wanted.known]
+    if wanted.task == "regression":
+        return score(asked, models[1].fit(x, y).predict(x_test))
+    if len(np.unique(y)) < 2:
+        return float("nan")
+    model = models[0].fit(x, y)
+    probability = np.zeros((len(test), max(int(asked.values.max()), int(y.max())) + 1))
+    probability[:, model.classes_] = model.predict_proba(x_test)
+    return score(asked, probability)
+
+
+def dimension_wise(parts: Split, seed: int) -> dict[str, np.ndarray]:
+    """For up to 20 codes or labels: AUROC on the holdout of predicting each from all others, trained on real rows and
+    on synthetic ones (MedGAN's dimension-wise prediction)."""
+    found: dict[str, list[float]] = {"trtr": [], "tstr": []}
+    for name in predictable(parts.real):
+        features, asked = Features(parts.real, name), target(parts.holdout, name)
+        for way, records in (("trtr", parts.real), ("tstr", parts.synthetic)):
+            predict = trained("linear", features, records, name, seed)
+            found[way].append(score(asked, predict(parts.holdout)))
+    both = {way: np.array(scores, float) for way, scores in found.items()}
+    kept = np.isfinite(both["trtr"]) & np.isfinite(both["tstr"])
+    return {way: scores[kept] for way, scores in both.items()}
+
+
+def dimension_gap(scores: dict[str, np.ndarray]) -> Estimate:
+    """Mean AUROC lost over the columns, with its standard error over them."""
+    lost = scores["trtr"] - scores["tstr"]
+    if len(lost) < 2:
+        return Estimate(float("nan"), float("nan"), float("nan"))
+    half = 1.96 * lost.std(ddof=1) / len(lost) ** 0.5
+    return Estimate(float(lost.mean()), float(lost.mean() - half), float(lost.mean() + half))
+
+
+def dimension_pearson(scores: dict[str, np.ndarray]) -> Estimate:
+    """Over the columns; Fisher's interval."""
+    a, b = scores["trtr"], scores["tstr"]
+    if len(a) < 5 or a.std() == 0 or b.std() == 0:
+        return Estimate(float("nan"), float("nan"), float("nan"))
+    r = float(np.corrcoef(a, b)[0, 1])
+    z, half = np.arctanh(np.clip(r, -1 + 1e-9, 1 - 1e-9)), 1.96 / (len(a) - 3) ** 0.5
+    return Estimate(r, float(np.tanh(z - half)), float(np.tanh(z + half)))
+
+
+def predictable(real: Records) -> Sequence[str]:
+    """Codes spread evenly over the 100 most frequent; labels of two to ten values that vary."""
+    if isinstance(real, Bits):
+        most = np.argsort(-real.bits.sum(0), kind="stable")[:100]
+        chosen = most[np.unique(np.linspace(0, len(most) - 1, PREDICTED).astype(int))]
+        return [real.codes[j] for j in chosen]
+    varies = []
+    for j, name in enumerate(real.label_names):
+        counts = np.bincount(real.labels[:, j])[1:]
+        if 2 <= (counts > 0).sum() <= 10 and np.sort(counts)[-2] >= 0.01 * len(real):
+            varies.append(name)
+    return varies[:PREDICTED]
+
+
+def augmentation(parts: Split, label: str, seed: int) -> dict[float, tuple[Target, np.ndarray]]:
+    """Predictions on the holdout of boosting trained on the real rows and a share of as many synthetic ones."""
+    features, asked = Features(parts.real, label), target(parts.holdout, label)
+    curve = {}
+    for share in SHARES:
+        added = parts.synthetic.rows(np.arange(int(share * len(parts.synthetic))))
+        fitted = trained("boosting", features, joined(parts.real, added), label, seed)
+        curve[share] = (asked, fitted(parts.holdout))
+    return curve
+
+
+def gain(curve: dict[float, tuple[Target, np.ndarray]], share: float) -> Estimate:
+    """What that share brings, over none, on the same patients."""
+    (asked, before), (_, after) = curve[0.0], curve[share]
+    own = groups_of(len(before), GROUPS)
+
+    def of(leave: int | None) -> dict[str, float]:
+        kept = own != (-1 if leave is None else leave)
+        part = Target(asked.task, asked.values[kept], asked.known[kept])
+        return {"gain": score(part, after[kept]) - score(part, before[kept])}
+
+    return jackknife(of)["gain"]
+
+
+def importance_overlap(parts: Split, label: str, seed: int) -> Estimate:
+    """Jaccard overlap of the ten features that matter most, trained on real rows and on synthetic ones.
+
+    A feature matters by how much the score on the holdout falls when its column is shuffled. The interval takes
+    the features that are in either ten for independent trials, and is rough.
+    """
+    features, asked = Features(parts.real, label), target(parts.holdout, label)
+    tops = []
+    for records in (parts.real, parts.synthetic):
+        predict = trained("boosting", features, records, label, seed)
+        drops = _drops(predict, parts.holdout, features, asked, seed)
+        tops.append(set(np.argsort(-drops, kind="stable")[: min(TOP, max(len(drops) // 2, 1))]))
+    shared, either = len(tops[0] & tops[1]), len(tops[0] | tops[1])
+    return Estimate(shared / either, *wilson(shared, either))
+
+
+def _drops(
+    predict: Callable[[Records], np.ndarray],
+    test: Records,
+    features: Features,
+    asked: Target,
+    seed: int,
+) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    base = score(asked, predict(test))
+    drops = []
+    for name in features.names[:ASKED]:
+        shuffled = test.with_shuffled(name, rng)
+        drops.append(base - score(asked, predict(shuffled)))
+    return np.nan_to_num(np.array(drops))

@@ -1,0 +1,236 @@
+"""Every metric by name: its pillar, which way is better, and what it says in a sentence."""
+
+from typing import NamedTuple
+
+from jaxehr.evaluation.report import Better, Pillar
+
+
+class Entry(NamedTuple):
+    pillar: Pillar
+    better: Better
+    ideal: float
+    about: str
+
+
+CODES = {
+    "prevalence_pearson": Entry(
+        "fidelity", "higher", 1.0, "Correlation of code prevalences. Common codes dominate it."
+    ),
+    "prevalence_spearman": Entry(
+        "fidelity", "higher", 1.0, "Rank correlation of code prevalences: rare codes count as much."
+    ),
+    "prevalence_slope": Entry(
+        "fidelity", "closer", 1.0, "Slope of synthetic on real prevalence: below 1 is too little."
+    ),
+    "prevalence_gap": Entry("fidelity", "lower", 0.0, "Mean absolute difference of prevalences."),
+    "log_odds_gap": Entry(
+        "fidelity", "lower", 0.0, "Mean absolute difference of the log odds of having a code."
+    ),
+    "log_odds_gap_rare": Entry("fidelity", "lower", 0.0, "The same for codes below 1%."),
+    "log_odds_gap_medium": Entry("fidelity", "lower", 0.0, "The same for codes of 1% to 10%."),
+    "log_odds_gap_common": Entry("fidelity", "lower", 0.0, "The same for codes above 10%."),
+    "codes_present": Entry(
+        "fidelity",
+        "higher",
+        1.0,
+        "Share of the codes of 5 or more real patients that appear at all.",
+    ),
+    "rare_codes_kept": Entry(
+        "fidelity",
+        "higher",
+        1.0,
+        "Of those below 1%: the share between half and twice as frequent.",
+    ),
+    "codes_per_patient": Entry("fidelity", "closer", 0.0, "Mean number of codes of a patient."),
+    "codes_per_patient_distance": Entry(
+        "fidelity", "lower", 0.0, "Wasserstein distance of the numbers of codes, in codes."
+    ),
+    "pair_gap": Entry(
+        "fidelity", "lower", 0.0, "Mean difference of the correlation of two codes (phi)."
+    ),
+    "pair_pearson": Entry(
+        "fidelity",
+        "higher",
+        1.0,
+        "Correlation of the synthetic phi of two codes with the real one.",
+    ),
+}
+TABLES = {
+    "shape_error": Entry(
+        "fidelity", "lower", 0.0, "Mean distance of a column's distribution, from 0 to 1."
+    ),
+    "trend_error": Entry(
+        "fidelity", "lower", 0.0, "Mean distance of the relation of two columns, from 0 to 1."
+    ),
+}
+MISSING = {
+    "missing_share_error": Entry(
+        "fidelity", "lower", 0.0, "Largest difference, over columns, of the share that is missing."
+    ),
+    "missing_together_error": Entry(
+        "fidelity", "lower", 0.0, "Mean difference of how two columns are missing together (phi)."
+    ),
+    "missing_given_error": Entry(
+        "fidelity", "lower", 0.0, "How far the values of other columns differ where one is missing."
+    ),
+}
+DIFFERENCE = {
+    "correlation_difference": Entry(
+        "fidelity", "lower", 0.0, "Frobenius norm of the difference of the correlation matrices."
+    ),
+}
+SUPPORT = {
+    "alpha_precision": Entry(
+        "fidelity", "higher", 1.0, "Are synthetic patients as typical and as odd as real ones?"
+    ),
+    "beta_recall": Entry(
+        "fidelity", "higher", 1.0, "Is there a synthetic patient near every kind of real one?"
+    ),
+    "coverage": Entry(
+        "fidelity",
+        "higher",
+        1.0,
+        "Share of real patients that have a synthetic one as near as the fifth real one.",
+    ),
+    "authenticity": Entry(
+        "fidelity",
+        "closer",
+        0.5,
+        "Share farther from the nearest real patient than that one's own kind is.",
+    ),
+    "unique_rows_ratio": Entry(
+        "fidelity", "closer", 1.0, "Distinct patients, over those of as many real ones."
+    ),
+    "spread_ratio": Entry(
+        "fidelity", "closer", 1.0, "Distance to the nearest of the same set, over the real one's."
+    ),
+}
+DETECTION = {
+    "detection_auc": Entry(
+        "fidelity",
+        "closer",
+        0.5,
+        "How well boosting tells synthetic from real: 0.5 cannot, 1 always.",
+    ),
+    "detection_auc_linear": Entry("fidelity", "closer", 0.5, "The same by logistic regression."),
+    "log_cluster": Entry(
+        "fidelity", "lower", -10.0, "Log of how unevenly 20 clusters hold both sets."
+    ),
+}
+PAIRINGS = {
+    "tstr": Entry("utility", "higher", 1.0, "Trained on synthetic patients, tested on real ones."),
+    "trtr": Entry("utility", "higher", 1.0, "Trained on as many real patients: what to reach."),
+    "trts": Entry("utility", "higher", 1.0, "Trained on real patients, tested on synthetic ones."),
+    "tsts": Entry("utility", "higher", 1.0, "Trained and tested on synthetic patients."),
+    "tsrtr": Entry("utility", "higher", 1.0, "Trained on both, tested on real patients."),
+    "tstr_gap": Entry("utility", "lower", 0.0, "What training on synthetic patients costs."),
+}
+CALIBRATION = {
+    "tstr_ece": Entry(
+        "utility", "lower", 0.0, "Calibration error of the model trained on synthetic."
+    ),
+    "tstr_slope": Entry("utility", "closer", 1.0, "Its calibration slope: below 1 is too bold."),
+}
+DOWNSTREAM = {
+    "ranking_agreement": Entry(
+        "utility",
+        "higher",
+        1.0,
+        "Share of pairs of six learners that both kinds of data order alike.",
+    ),
+    "importance_overlap": Entry(
+        "utility", "higher", 1.0, "Overlap of the ten features that matter most."
+    ),
+    "augmentation_gain_25pct": Entry(
+        "utility",
+        "higher",
+        0.0,
+        "What adding a quarter as many synthetic patients to real ones brings.",
+    ),
+    "augmentation_gain_50pct": Entry("utility", "higher", 0.0, "The same for half as many."),
+    "augmentation_gain": Entry("utility", "higher", 0.0, "The same for as many."),
+}
+DIMENSIONS = {
+    "dimension_pearson": Entry(
+        "utility", "higher", 1.0, "Columns predicted from the others: agreement of the two AUROCs."
+    ),
+    "dimension_gap": Entry("utility", "lower", 0.0, "The same: mean AUROC lost."),
+}
+NEIGHBOURS = {
+    "share_closer_to_train": Entry(
+        "privacy",
+        "closer",
+        0.5,
+        "Share nearer to a training patient than to any of as many held out; ties split.",
+    ),
+    "exact_copies_excess": Entry(
+        "privacy", "closer", 0.0, "Share that equals a training patient, beyond a held-out one."
+    ),
+    "near_copies_excess": Entry(
+        "privacy", "closer", 0.0, "Share that all but equals a training patient, beyond held-out."
+    ),
+    "lone_copies_excess": Entry(
+        "privacy",
+        "closer",
+        0.0,
+        "Copies of training patients like no other, beyond those of held-out ones.",
+    ),
+    "nnaa_loss": Entry(
+        "privacy",
+        "closer",
+        0.0,
+        "Nearest-neighbour adversarial accuracy, held out minus trained on.",
+    ),
+    "identifiability_loss": Entry(
+        "privacy", "closer", 0.0, "Share whose nearest is synthetic, trained on minus held out."
+    ),
+}
+ATTACKS = {
+    "attribute_inference_excess": Entry(
+        "privacy",
+        "lower",
+        0.0,
+        "Hidden values guessed, beyond what is guessed of held-out patients.",
+    ),
+    "singling_out_excess": Entry(
+        "privacy", "lower", 0.0, "Conditions that single out a training patient, beyond held-out."
+    ),
+    "linkability_excess": Entry(
+        "privacy",
+        "lower",
+        0.0,
+        "Halves of a patient linked through one synthetic record, likewise.",
+    ),
+}
+MEMBERSHIP = {
+    "auc": Entry("privacy", "lower", 0.5, "Who was trained on? 0.5 cannot be told."),
+    "tpr_at_1pct": Entry("privacy", "lower", 0.01, "Members found at 1% of others accused."),
+    "tpr_at_01pct": Entry("privacy", "lower", 0.001, "Members found at 0.1% of others accused."),
+    "epsilon": Entry(
+        "privacy", "lower", 0.0, "Lower bound (95%) of epsilon by this attack; 0 is no evidence."
+    ),
+}
+ATTACKERS = {
+    "membership_neighbour": "By the calibrated nearest synthetic patient.",
+    "membership_kernel": "By the density of synthetic patients over a reference's (DOMIAS).",
+}
+
+
+def entries() -> dict[str, Entry]:
+    """All of the above by the names in a report. Scores of a task end in _auroc or _r2, and in _linear."""
+    found: dict[str, Entry] = {}
+    for part in (CODES, TABLES, MISSING, DIFFERENCE, SUPPORT, DETECTION, CALIBRATION, DOWNSTREAM):
+        found |= part
+    found |= {**DIMENSIONS, **NEIGHBOURS, **ATTACKS}
+    for name, entry in PAIRINGS.items():
+        for score in ("auroc", "r2"):
+            found[f"{name}_{score}"] = entry
+            linear = entry._replace(about=f"{entry.about[:-1]}: linear model.")
+            found[f"{name}_{score}_linear"] = linear
+    for attacker, way in ATTACKERS.items():
+        for name, entry in MEMBERSHIP.items():
+            found[f"{attacker}_{name}"] = entry._replace(about=f"{entry.about} {way}")
+    return found
+
+
+ENTRIES = entries()

@@ -1,0 +1,74 @@
+"""Fairness: are the synthetic records as faithful and as useful for every subgroup?
+
+A small subgroup is further from anything by chance alone, so what is compared is how far each subgroup is beyond its
+own floor, where there is a holdout.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxehr.data import DataError
+from jaxehr.evaluation.frames import Bits, Records
+from jaxehr.evaluation.report import SMALL_CELL
+
+DETECTION_ROWS = 2_000
+
+
+class Grouping(NamedTuple):
+    """by "sex" or "age:10"; `of` gives the name of each row's subgroup, "" where it is not known."""
+
+    by: str
+    of: Callable[[Records], np.ndarray]
+
+
+def groupings(real: Records, by: str) -> list[Grouping]:
+    """Of "sex,age:10". Raises DataError for a column that is not there, or a number without a width."""
+    return [_grouping(real, each.strip()) for each in by.split(",") if each.strip()]
+
+
+def _grouping(real: Records, by: str) -> Grouping:
+    name, _, width = by.partition(":")
+    if isinstance(real, Bits):
+        if by not in real.codes:
+            raise DataError(f"subgroups by '{by}': no such code in the real records")
+        j = real.codes.index(by)
+        ways = np.array([f"without {by}", f"with {by}"], object)
+        return Grouping(by, lambda records: ways[records.bits[:, j]])  # type: ignore[union-attr]
+    if name in real.label_names:
+        j = real.label_names.index(name)
+        values = np.array(["", *real.values[j]], object)
+        return Grouping(by, lambda records: values[records.labels[:, j]])  # type: ignore[union-attr]
+    if name not in real.number_names:
+        known = ", ".join((*real.label_names, *real.number_names))
+        raise DataError(f"subgroups by '{name}': no such column in the real records ({known})")
+    try:
+        step = float(width)
+    except ValueError:
+        step = 0.0
+    if not step > 0:
+        raise DataError(
+            f"subgroups by '{name}' need a width above 0, as in '{name}:10'; got '{by}'"
+        )
+    j = real.number_names.index(name)
+    return Grouping(by, lambda records: _bins(records.numbers[:, j], step))  # type: ignore[union-attr]
+
+
+def _bins(values: np.ndarray, step: float) -> np.ndarray:
+    start = np.floor(values / step) * step
+    return np.array(["" if np.isnan(a) else f"{a:g} to {a + step:g}" for a in start], object)
+
+
+def subgroups(
+    sets: dict[str, Records], grouping: Grouping
+) -> tuple[list[tuple[str, dict[str, Records]]], int]:
+    """The subgroups that have 11 or more patients in every set, with their records; and how many are too small."""
+    named = {name: grouping.of(records) for name, records in sets.items()}
+    groups = sorted(set(named["real"]) - {""})
+    found = []
+    for group in groups:
+        rows = {name: np.nonzero(of == group)[0] for name, of in named.items()}
+        if min(len(index) for index in rows.values()) >= SMALL_CELL:
+            found.append((group, {name: sets[name].rows(index) for name, index in rows.items()}))
+    return found, len(groups) - len(found)

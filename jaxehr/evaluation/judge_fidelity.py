@@ -1,0 +1,117 @@
+"""The fidelity pillar, a step at a time."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+
+from jaxehr.evaluation import fidelity, manifold, worst
+from jaxehr.evaluation.catalogue import CODES, DETECTION, DIFFERENCE, MISSING, SUPPORT
+from jaxehr.evaluation.detection import detection, log_cluster
+from jaxehr.evaluation.frames import Records
+from jaxehr.evaluation.intervals import Estimate, jackknife
+from jaxehr.evaluation.job import Job, Step, measured
+from jaxehr.evaluation.report import Metric
+
+DETECTION_ROWS = 10_000  # of each set: enough to place the AUC within 0.004
+SHARES = ("missing_share_error",)
+CLUSTER_ROWS = 5_000
+PAIR_NAMES = ("pair_gap", "pair_pearson")
+Family = Callable[..., fidelity.Figures]
+
+
+def steps(job: Job) -> list[Step]:
+    families: list[tuple[Family, str, Callable[[Job, int], Records]]]
+    if job.is_codes:
+        families = [
+            (fidelity.prevalence, "frequencies of codes", worst_of_ranges),
+            (fidelity.code_pairs, "pairs of codes", worst_of_relations),
+        ]
+        names = [tuple(n for n in CODES if n not in PAIR_NAMES), (*PAIR_NAMES, *DIFFERENCE)]
+    else:
+        families = [
+            (fidelity.shapes, "columns", worst_of_ranges),
+            (fidelity.trends, "pairs of columns", worst_of_relations),
+            (fidelity.missing, "missing values", worst_of_relations),
+        ]
+        names = [("shape_error",), ("trend_error", *DIFFERENCE), tuple(MISSING)]
+    found = [
+        Step("fidelity", what, given, partial(of_columns, job, family, bad), least=1)
+        for (family, what, bad), given in zip(families, names, strict=True)
+    ]
+    found.append(Step("fidelity", "neighbours", tuple(SUPPORT), lambda: of_patients(job)))
+    found.append(Step("fidelity", "detection", tuple(DETECTION), lambda: of_all_columns(job)))
+    return found
+
+
+def worst_of_ranges(job: Job, n: int) -> Records:
+    return worst.uniform(job.real, n, job.seed)
+
+
+def worst_of_relations(job: Job, n: int) -> Records:
+    return worst.shuffled(job.matched["synthetic"], job.seed)
+
+
+def of_columns(job: Job, family: Family, bad: Callable[[Job, int], Records]) -> Iterator[Metric]:
+    drawn, held = job.matched["synthetic"], job.matched.get("holdout")
+    n = len(drawn)
+    found = jackknife(family(job.real, drawn))
+    floors = {} if held is None else family(job.real, held)(None)
+    worsts = family(job.real, bad(job, n))(None)
+    if "missing_share_error" in worsts:  # which keeps its shares when columns are shuffled
+        worsts |= {
+            k: v for k, v in family(job.real, worst_of_ranges(job, n))(None).items() if k in SHARES
+        }
+    for name, estimate in found.items():
+        ideal = None
+        if name == "codes_per_patient":
+            ideal = float(job.real.bits.sum(1).mean())  # type: ignore[union-attr]
+        yield measured(
+            name, estimate, n, floor=floors.get(name), worst=worsts.get(name), ideal=ideal
+        )
+
+
+def of_patients(job: Job) -> Iterator[Metric]:
+    d, rows = job.distances, job.rows
+    points = {name: manifold.points(part) for name, part in rows.items()}
+
+    def figures(name: str):
+        seen = d if name == "synthetic" else d.relabelled({"synthetic": name, "real": "real"})
+        support = manifold.support(seen, rows["real"], points["real"], points[name])
+        variety = manifold.variety(seen, rows["real"], rows[name])
+        return lambda leave: {**support(leave), **variety(leave)}
+
+    found = jackknife(figures("synthetic"))
+    floors = figures("holdout")(None) if "holdout" in rows else {}
+    for name, estimate in found.items():
+        floor = floors.get(name)
+        ideal = floor if name == "authenticity" else None
+        yield measured(name, estimate, d.n, floor=floor, worst=0.0, ideal=ideal)
+
+
+def of_all_columns(job: Job) -> Iterator[Metric]:
+    """The floor is the holdout in the place of the synthetic records."""
+    for name, of, most, bad in (
+        ("detection_auc", _detected("boosting"), DETECTION_ROWS, 1.0),
+        ("detection_auc_linear", _detected("linear"), DETECTION_ROWS, 1.0),
+        ("log_cluster", log_clusters, CLUSTER_ROWS, float(np.log(0.25))),
+    ):
+        n = min(len(job.real), len(job.matched["synthetic"]), most)
+        parts = {set_: x.rows(np.arange(n)) for set_, x in job.matched.items()}
+        floor = None
+        if "holdout" in parts:
+            floor = of(job, parts["real"], parts["holdout"]).value
+        estimate = of(job, parts["real"], parts["synthetic"])
+        ideal = floor if name == "log_cluster" else None
+        yield measured(name, estimate, n, floor=floor, worst=bad, ideal=ideal)
+
+
+def _detected(learner) -> Callable[[Job, Records, Records], Estimate]:
+    return lambda job, real, other: detection(real, other, learner, job.seed)
+
+
+def log_clusters(job: Job, real: Records, other: Records) -> Estimate:
+    from jaxehr.evaluation.distances import comparable_rows
+
+    rows = comparable_rows({"real": real, "other": other}, job.real)
+    return log_cluster(manifold.points(rows["real"]), manifold.points(rows["other"]), job.seed)

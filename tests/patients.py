@@ -1,0 +1,48 @@
+"""Patients made up by a known law: independent samples of it are what a perfect generator would give."""
+
+import numpy as np
+import pandas as pd
+
+from jaxehr.data import long_frame
+
+
+def table(n, seed):
+    """Age drives blood pressure and death; pressure is missing one time in five, more often on the ward."""
+    rng = np.random.default_rng(seed)
+    age = rng.normal(60, 12, n)
+    er = rng.random(n) < 0.7
+    unseen = rng.random(n) < np.where(er, 0.25, 0.08)
+    return pd.DataFrame(
+        {
+            "id": np.arange(n),
+            "age": np.round(age, 1),
+            "sbp": np.where(unseen, np.nan, np.round(80 + age + rng.normal(0, 8, n))),
+            "los": np.round(rng.gamma(2.0, 2.0, n) + age / 20, 1),
+            "ward": np.where(er, "er", "icu"),
+            "sex": np.where(rng.random(n) < 0.5, "f", "m"),
+            "death": rng.random(n) < 1 / (1 + np.exp(-(age - 75) / 5)),
+        }
+    )
+
+
+def bits(n, seed, columns=40):
+    """Codes from rare to common, all more frequent in the four in ten who are ill."""
+    rng = np.random.default_rng(seed)
+    ill = rng.random((n, 1)) < 0.4
+    found = rng.random((n, columns)) < np.geomspace(0.002, 0.3, columns) * np.where(ill, 1.6, 0.6)
+    found[:, -1] |= ~found.any(axis=1)
+    return found.astype(np.int8)
+
+
+def frame(matrix):
+    return long_frame(matrix, np.arange(len(matrix)), [f"C{j:02}" for j in range(matrix.shape[1])])
+
+
+def codes(n, seed, columns=40):
+    return frame(bits(n, seed, columns))
+
+
+def shuffled(records, seed=0):
+    """Each column in an order of its own."""
+    rng = np.random.default_rng(seed)
+    return records.apply(lambda column: column.to_numpy()[rng.permutation(len(records))])
