@@ -92,43 +92,26 @@ class Tokens(NamedTuple):
         return np.cumsum([0, *self.classes])
 
     def spread(self, flat: Array) -> dict[str, Array]:
-        """[..., all classes] -> for each group [..., column, class], padded with 0.
-
-        By slices: XLA's gather, and the scatter that is its gradient, take longer than the network on a CPU.
-        """
+        """[..., all classes] -> for each group [..., column, class], padded with what stands first."""
         found = {}
         for name, members in self.groups.items():
             most = max(self.classes_of(name))
-            if self._side_by_side(name):
-                block = flat[..., self.starts[members[0]] : self.starts[members[-1] + 1]]
-                found[name] = block.reshape(*block.shape[:-1], len(members), most)
-                continue
-            columns = []
-            for j in members:
-                column = flat[..., self.starts[j] : self.starts[j + 1]]
-                lead = [(0, 0)] * (column.ndim - 1)
-                columns.append(jnp.pad(column, [*lead, (0, most - self.classes[j])]))
-            found[name] = jnp.stack(columns, axis=-2)
+            at = self.starts[list(members)][:, None] + np.arange(most)
+            inside = np.arange(most) < np.array(self.classes_of(name))[:, None]
+            found[name] = flat[..., np.where(inside, at, 0)]
         return found
 
     def one_hot(self, x: dict[str, Array]) -> Array:
         """[..., all classes]: 1 where the category is that class, in the order of `starts`."""
-        pieces: dict[int, Array] = {}
+        padded, at, place = [], np.zeros(self.starts[-1], int), 0
         for name, members in self.groups.items():
             most = max(self.classes_of(name))
             hot = x[name][..., None] == jnp.arange(most, dtype=x[name].dtype)
-            if self._side_by_side(name):
-                pieces[members[0]] = hot.reshape(*hot.shape[:-2], -1)
-                continue
-            for i, j in enumerate(members):
-                pieces[j] = hot[..., i, : self.classes[j]]
-        return jnp.concatenate([pieces[j] for j in sorted(pieces)], axis=-1)
-
-    def _side_by_side(self, name: str) -> bool:
-        """Whether the columns of a group follow each other and are all of one size."""
-        members = self.groups[name]
-        follow = members == tuple(range(members[0], members[0] + len(members)))
-        return follow and len(set(self.classes_of(name))) == 1
+            padded.append(hot.reshape(*hot.shape[:-2], -1))
+            for j in members:
+                at[self.starts[j] : self.starts[j + 1]] = place + np.arange(self.classes[j])
+                place += most
+        return jnp.concatenate(padded, axis=-1)[..., at]
 
 
 def tokens_of(codec: Codec, without: int = -1) -> Tokens:
