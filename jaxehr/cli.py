@@ -1,4 +1,4 @@
-"""The command line: jaxehr demo | recipes | samplers | fit | sample | evaluate | benchmark | check.
+"""The command line: jaxehr demo | recipes | samplers | fit | sample | impute | evaluate | benchmark | check.
 
 A mistake of the user's gets one line and exit code 2. JAXEHR_DEBUG=1 shows the traceback behind it.
 """
@@ -8,12 +8,24 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from jaxehr.commands import baseline, benchmark, demo, evaluate, fit, listing, review, sample
+from jaxehr.commands import (
+    baseline,
+    benchmark,
+    demo,
+    evaluate,
+    fit,
+    impute,
+    listing,
+    review,
+    sample,
+)
 
 EXAMPLES = """examples:
   jaxehr demo                                                  real patients, a model, a report: about ten minutes
   jaxehr fit ehrdiff --data stays.csv --out runs/stays --steps 20000
   jaxehr sample runs/stays -n 10000 --out synthetic.csv
+  jaxehr sample runs/stays -n 1000 --out old_women.csv --given sex=F --given age=65:80
+  jaxehr impute runs/stays --data gaps.csv --out filled.csv --draws 5
   jaxehr baseline copula --data stays.csv -n 10000 --out copula.csv
   jaxehr evaluate --real stays.csv --synthetic synthetic.csv --holdout later.csv --out report
   jaxehr review --real stays.csv --synthetic synthetic.csv -n 100 --out review
@@ -68,6 +80,6 @@ def _parser() -> argparse.ArgumentParser:
         made.set_defaults(command=run)
         return made
 
-    for each in (demo, listing, fit, sample, baseline, evaluate, review, benchmark):
+    for each in (demo, listing, fit, sample, impute, baseline, evaluate, review, benchmark):
         each.add(command)
     return parser

@@ -52,6 +52,8 @@ OWN_SAMPLER = {  # what --nfe alone means for a recipe
     "ehrdiff": "heun",
     "ddpm": "ancestral",
     "ddim": "ddim",
+    "masked": "unmasking",
+    "tabddpm": "ancestral",
     "ncsn": "langevin",
     "score_sde": "predictor_corrector",
     "score_sde_ve": "predictor_corrector",
@@ -125,4 +127,51 @@ def samplers() -> dict[str, NamedSampler]:
         "picard": search("Picard, data form, all steps at once", ours.picard()),
         "picard_noise": search("Picard, noise form", ours.picard(ours.noise_form)),
         "triangular_anderson": search("ParaTAA, memory 3", ours.triangular_anderson()),
+    }
+
+
+def samplers_of(recipe) -> dict[str, NamedSampler]:
+    """Those that a recipe allows: of numbers, of numbers beside categories, of hidden categories."""
+    from jaxehr.processes import Gaussian, Masked, Mixed
+
+    process = recipe.stages[-1].model.process
+    if not isinstance(process, Mixed):
+        return samplers()
+    parts = process.parts.values()
+    if any(isinstance(part, Masked) for part in parts):
+        return masked_samplers()
+    return mixed_samplers(numbers=any(isinstance(part, Gaussian) for part in parts))
+
+
+def mixed_samplers(*, numbers: bool = True) -> dict[str, NamedSampler]:
+    """Of records that mix numbers and categories; solvers need a part of numbers to work on."""
+    from jaxehr import samplers as ours
+
+    def beside(about: str, solver, order: float) -> NamedSampler:
+        about = f"numbers by {about}, categories step by step beside"
+        return NamedSampler(about, ours.alongside(solver=solver), lambda n: n, order)
+
+    chains = {
+        "ancestral": NamedSampler("the chain of both", ours.ancestral(), lambda n: n, 1),
+        "ddim": NamedSampler(
+            "DDIM for numbers, the chain for categories", ours.ddim(), lambda n: n, 1
+        ),
+    }
+    solvers = {
+        "exponential_euler": beside("exponential Euler", ours.ExponentialEuler(), 1),
+        "deis": beside("DEIS-AB2", ours.DEISAB2(), 2),
+        "dpmpp_2m": beside("DPM-Solver++ 2M", ours.DPMpp2M(), 2),
+        "unipc": beside("UniPC-2", ours.UniPC2(), 3),
+    }
+    return {**chains, **solvers} if numbers else chains
+
+
+def masked_samplers() -> dict[str, NamedSampler]:
+    """Of records whose cells are hidden and shown."""
+    from jaxehr import samplers as ours
+
+    about = "cells shown in an order of each record's own, evenly"
+    return {
+        "unmasking": NamedSampler(about, ours.unmasking(), lambda n: n, None),
+        "ancestral": NamedSampler("cells shown by chance", ours.ancestral(), lambda n: n, None),
     }

@@ -17,6 +17,7 @@ def add(command: Command) -> None:
         help="CSV, CSV.gz or Parquet: one row per patient, or columns subject_id and code",
     )
     fit.add_argument("--schema", metavar="FILE", help="schema.json, edited, of an earlier run")
+    fit.add_argument("--label", metavar="COLUMN", help="for recipes that take a label: tabddpm")
     fit.add_argument("--out", required=True, type=Path, metavar="RUN", help="folder of the run")
     fit.add_argument("--steps", type=int, metavar="N", help="training steps")
     fit.add_argument("--batch-size", type=int, metavar="B", help="patients in a step")
@@ -34,8 +35,9 @@ def _run(options) -> int:
 
     recipe = settings.nearest(options.recipe, names.recipes(), "recipe")
     chosen = settings.parse(options.settings, recipe)
-    for name in ("steps", "batch_size"):
+    for name in ("steps", "batch_size", "label"):
         if getattr(options, name) is not None:
+            settings.nearest(name, settings.of(recipe), "setting")
             chosen[name] = getattr(options, name)
     schema = None if options.schema is None else data.Schema.load(options.schema)
     if (options.out / "run.json").exists() and not options.resume:

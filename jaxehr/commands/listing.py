@@ -25,7 +25,10 @@ def _list_samplers(options) -> int:
     from jaxehr import names
 
     table = Table("name", "order", "evaluations of 20 steps", "what", box=None, pad_edge=False)
-    for name, found in names.samplers().items():
+    of_categories = {
+        f"{name} (tabddpm)": found for name, found in names.mixed_samplers().items()
+    } | {f"{name} (masked)": found for name, found in names.masked_samplers().items()}
+    for name, found in {**names.samplers(), **of_categories}.items():
         order = "" if found.order is None else f"{found.order:g}"
         cost = "as needed" if found.cost is None else str(found.cost(20))
         table.add_row(name, order, cost, found.about)

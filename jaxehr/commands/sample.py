@@ -18,6 +18,13 @@ def add(command: Command) -> None:
     )
     sample.add_argument("--nfe", type=int, metavar="N", help="network evaluations, at most")
     sample.add_argument("--batch-size", type=int, default=1024, metavar="B")
+    sample.add_argument(
+        "--given",
+        action="append",
+        default=[],
+        metavar="COLUMN=VALUE",
+        help="only such patients: sex=F, age=65:80, ward=icu|er, for codes CODE=1; may be repeated",
+    )
     add_set(sample, "a setting of sampling, such as posterior_sigma=0.2")
 
 
@@ -25,7 +32,7 @@ def _run(options) -> int:
     import jax
 
     from jaxehr import data, names, settings
-    from jaxehr.recipes import load, run
+    from jaxehr.recipes import conditions, load, run
     from jaxehr.training.progress import progress
 
     if options.n < 1:
@@ -36,9 +43,13 @@ def _run(options) -> int:
     cache_compilations()
     synthesizer = load(options.run, **changes)
     sampler, grid = _sampler(synthesizer.recipe, options.sampler, options.nfe)
+    given = conditions.parse(options.given, synthesizer.recipe.codec)
+    if given and options.sampler:
+        raise ValueError("--given draws in its own way; leave --sampler out")
     frames = synthesizer.stream(
         jax.random.key(options.seed),
         options.n,
+        given=given,
         sampler=sampler,
         grid=grid,
         batch_size=min(options.batch_size, 1 << (options.n - 1).bit_length()),
@@ -60,7 +71,7 @@ def _is_codes(synthesizer) -> bool:
 
 def _sampler(recipe, name: str | None, nfe: int | None):
     """The Sampler and the grid that spend at most `nfe` evaluations; None where the recipe's own is wanted."""
-    from jaxehr import names, settings
+    from jaxehr import names
 
     if name is None and nfe is None:
         return None, None
@@ -68,7 +79,7 @@ def _sampler(recipe, name: str | None, nfe: int | None):
     if family is None:
         raise ValueError(f"{recipe.name} draws in one pass; it has no sampler to swap")
     name = name or names.OWN_SAMPLER[recipe.name]
-    found = settings.nearest(name, names.samplers(), "sampler")
+    found = _allowed(recipe, name)
     if nfe is None:
         return found.sampler, None
     if found.cost is None:
@@ -82,3 +93,23 @@ def _sampler(recipe, name: str | None, nfe: int | None):
     steps = 2 + (nfe - least) // (found.cost(3) - least)
     say(f"{found.cost(steps)} evaluations in {steps} steps of {name}")
     return found.sampler, family(steps)
+
+
+def _allowed(recipe, name: str):
+    """The sampler of that name, if the mathematics allows it for the recipe. Raises ValueError that says why not."""
+    from jaxehr import names, settings
+
+    allowed = names.samplers_of(recipe)
+    elsewhere = {**names.samplers(), **names.mixed_samplers(), **names.masked_samplers()}
+    if name in elsewhere and name not in allowed:
+        what = (
+            "hides and shows categories"
+            if "unmasking" in allowed
+            else "moves numbers and categories together"
+            if "heun" not in allowed
+            else "moves numbers alone"
+        )
+        raise ValueError(
+            f"{recipe.name} {what}, and {name} does not; take one of: {', '.join(allowed)}"
+        )
+    return settings.nearest(name, allowed, "sampler")

@@ -17,6 +17,7 @@ from jaxehr.data.numbers import Bins as Bins
 from jaxehr.data.numbers import Number as Number
 from jaxehr.data.numbers import Quantile as Quantile
 from jaxehr.data.open_data import diabetes130_codes as diabetes130_codes
+from jaxehr.data.open_data import diabetes130_encounters as diabetes130_encounters
 from jaxehr.data.open_data import diabetes130_table as diabetes130_table
 from jaxehr.data.open_data import nafld as nafld
 from jaxehr.data.schema import Column as Column

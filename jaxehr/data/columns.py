@@ -108,7 +108,7 @@ class Constant:
     def encode(self, values: pd.Series) -> Arrays:
         (position,) = self.column.encode(values)
         if (position != 0).any():
-            odd = values[position != 0].iloc[0]
+            odd = _plain(values[position != 0].iloc[0])
             raise DataError(
                 f"column '{self.name}' has {odd!r}, but had one value only when the codec was fitted"
             )

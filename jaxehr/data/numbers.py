@@ -106,7 +106,8 @@ class Quantile(_Scaled):
     """Normal scores, shrunk into [0, 1]: Phi^-1 of the quantile, as TabDDPM's QuantileTransformer, over 2 x 5.2.
 
     The way back is the data's own quantile function, so that values keep their range without piling up at its ends, and
-    a value that many share comes back as itself. `mean` and `std` are those of the scores.
+    a value that many share comes back as itself. What lies nearer to an end than 1e-7 of the distribution becomes the
+    end, as there. `mean` and `std` are those of the scores.
 
     knots   quantiles of the values seen at equal steps, at most 1,001 as there
     """
@@ -137,9 +138,9 @@ class Quantile(_Scaled):
     def _of_scale(self, scaled: np.ndarray) -> np.ndarray:
         from scipy.special import ndtr
 
-        rank = ndtr((np.asarray(scaled, np.float64) - 0.5) * (2 * END))
-        edge = ndtr(-END)  # the ends of the scale are the ends of the data
-        rank = np.clip((rank - edge) / (1 - 2 * edge), 0, 1)
+        score = (np.asarray(scaled, np.float64) - 0.5) * (2 * END)
+        # The ends of the scale are the ends of the data.
+        rank = np.where(np.abs(score) >= END * (1 - 1e-7), score > 0, ndtr(score))
         return np.interp(rank, np.linspace(0, 1, len(self.knots)), np.array(self.knots))
 
 

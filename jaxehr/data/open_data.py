@@ -31,6 +31,18 @@ def diabetes130_codes(path: str | Path) -> pd.DataFrame:
     return codes.reset_index(drop=True)
 
 
+def diabetes130_encounters(path: str | Path) -> pd.DataFrame:
+    """Diabetes-130 whole: 101,766 encounters with all their columns; patient_nbr says whose each is.
+
+    '?' is missing, in seven columns. The three columns ending in _id are lists of names and become text.
+    """
+    table = _read_diabetes130(path).drop(columns="encounter_id").replace("?", np.nan)
+    return table.astype({name: str for name in LISTS})
+
+
+LISTS = ("admission_type_id", "discharge_disposition_id", "admission_source_id")
+
+
 def diabetes130_table(path: str | Path) -> pd.DataFrame:
     """Diabetes-130 as a table: the first encounter of each of 71,518 patients.
 
@@ -40,8 +52,7 @@ def diabetes130_table(path: str | Path) -> pd.DataFrame:
     encounters = _read_diabetes130(path).sort_values("encounter_id")
     table = encounters.drop_duplicates("patient_nbr").drop(columns=["encounter_id"])
     table = table.drop(columns=["diag_1", "diag_2", "diag_3"]).replace("?", np.nan)
-    for name in ("admission_type_id", "discharge_disposition_id", "admission_source_id"):
-        table[name] = table[name].astype(str)  # numbers of a list of names
+    table = table.astype({name: str for name in LISTS})
     table = table.loc[:, table.nunique() > 1]
     return table.reset_index(drop=True)
 

@@ -19,8 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxehr.processes.multinomial import LOW
-from jaxehr.types import Key, Noise, Time
+from jaxehr.processes.multinomial import LOW, drawn
+from jaxehr.types import Key, Time
 
 MASK = -1  # a hidden cell
 
@@ -65,9 +65,10 @@ class Masked(NamedTuple):
         show = jax.random.uniform(show_key, x.shape) * t < t - s
         return jnp.where((x == MASK) & show, self.drawn(value_key, x0).astype(x.dtype), x)
 
-    def drawn(self, key: Noise, logits: Float[Array, "*batch column class"]) -> Array:
+    def drawn(self, key: Key, logits: Float[Array, "*batch column class"]) -> Array:
         """A class of each column."""
-        return jax.random.categorical(key, jnp.where(self.valid, logits, LOW))
+        logits = jnp.where(self.valid, logits, LOW)
+        return drawn(key, jnp.exp(logits - logits.max(axis=-1, keepdims=True)))
 
     def bound(
         self,

@@ -68,7 +68,9 @@ class Multinomial(NamedTuple):
         """
         del eta
         logp = self.log_posterior(self.normalised(x0), x, t, s)
-        return jnp.argmax(logp + _gumbel(key, logp), axis=-1).astype(x.dtype)
+        if jnp.issubdtype(key.dtype, jnp.inexact):
+            return jnp.argmax(logp + key, axis=-1).astype(x.dtype)
+        return drawn(key, jnp.exp(logp)).astype(x.dtype)
 
     def normalised(self, logits: Logits) -> Logits:
         """Log-probabilities of each column; padding LOW."""
@@ -95,9 +97,32 @@ class Multinomial(NamedTuple):
         return self.normalised(logits) - self.log_forward(self.one_hot(x), t)
 
     def kl(self, x0: Categories, log_x0_hat: Logits, x: Categories, t: Time, s: Time) -> Array:
-        """KL(q(x_s | x_t, x_0) || q(x_s | x_t, x_0_hat)) of each column; at s = 0 the decoder's -log p(x_0 | x_t)."""
-        true = self.log_posterior(self.one_hot(x0), x, t, s)
-        return _kl(true, self.log_posterior(log_x0_hat, x, t, s))
+        """KL(q(x_s | x_t, x_0) || q(x_s | x_t, x_0_hat)) of each column; at s = 0 the decoder's -log p(x_0 | x_t).
+
+        Both have the factor of x_t, which cancels in their ratio, and all classes but x_0 and x_t are alike in the
+        first: with r = a_s x_0_hat + b_s, one logarithm of each class is all it takes.
+        """
+        k = np.array(self.classes, np.float32)
+        a_s, lost_s = (jnp.exp(level) for level in self._log_kept(s, x.ndim))
+        a_ts, lost_ts = (jnp.exp(level) for level in self._log_between(t, s, x.ndim))
+        b_s, c = jnp.maximum(lost_s / k, jnp.finfo(jnp.float32).tiny), lost_ts / k
+
+        def at(values: Array, index: Array) -> Array:
+            return jnp.take_along_axis(values, index[..., None].astype(int), axis=-1)[..., 0]
+
+        r = jnp.expand_dims(a_s, -1) * jnp.exp(log_x0_hat) + b_s[..., None]
+        apart = jnp.where(self.valid, jnp.log(b_s)[..., None] - jnp.log(r), 0.0)
+        r_x, same = at(r, x), x == x0
+        w_x0 = (a_s + b_s) * jnp.where(same, a_ts + c, c)
+        w_x = jnp.where(same, 0.0, b_s * (a_ts + c))
+        others = jnp.sum(apart, axis=-1) - at(apart, x0) - jnp.where(same, 0.0, at(apart, x))
+        n_others = k - jnp.where(same, 1, 2)
+        z_q = w_x0 + w_x + n_others * b_s * c
+        z_p = c + a_ts * r_x
+        mean = (
+            w_x0 * (jnp.log(a_s + b_s) - jnp.log(at(r, x0))) + w_x * at(apart, x) + b_s * c * others
+        )
+        return mean / z_q - jnp.log(z_q) + jnp.log(z_p)
 
     def prior_kl(self, x0: Categories, t: Time) -> Array:
         """KL(q(x_t | x_0) || uniform) of each column: what is left of the data at the last time."""
@@ -119,10 +144,13 @@ class Multinomial(NamedTuple):
 
     def _log_likelihood(self, x: Categories, t: Time, s: Time) -> Logits:
         """log q(x_t | x_s) of every class of x_s."""
-        ndim = x.ndim + 1
+        return self._mixed(self.one_hot(x), *self._log_between(t, s, x.ndim + 1))
+
+    def _log_between(self, t: Time, s: Time, ndim: int) -> tuple[Array, Array]:
+        """log a_ts and log (1 - a_ts)."""
         log_ts = self._log_kept(t, ndim)[0] - self._log_kept(s, ndim)[0]
         log_ts = jnp.minimum(log_ts, -jnp.finfo(jnp.float32).tiny)
-        return self._mixed(self.one_hot(x), log_ts, jnp.log(-jnp.expm1(log_ts)))
+        return log_ts, jnp.log(-jnp.expm1(log_ts))
 
     def _mixed(self, logp: Logits, kept: Array, lost: Array) -> Logits:
         return jnp.where(self.valid, jnp.logaddexp(kept + logp, lost - self._log_classes), LOW)
@@ -136,8 +164,9 @@ def _rows(value: Array, ndim: int) -> Array:
     return value.reshape(value.shape + (1,) * (ndim - value.ndim)) if value.ndim else value
 
 
-def _gumbel(key: Noise, like: Array) -> Array:
-    """Gumbel draws of `like`'s shape; noise given in the place of a key is the draw."""
-    if jnp.issubdtype(key.dtype, jnp.inexact):
-        return key
-    return jax.random.gumbel(key, like.shape, like.dtype)
+def drawn(key: Key, weight: Float[Array, "*batch column class"]) -> Int[Array, "*batch column"]:
+    """A class of each column in proportion to its weight: one uniform number a column, where Gumbel noise would take
+    one for each class."""
+    below = jnp.cumsum(weight, axis=-1)
+    u = jax.random.uniform(key, weight.shape[:-1]) * below[..., -1]
+    return jnp.minimum(jnp.sum(below <= u[..., None], axis=-1), weight.shape[-1] - 1)

@@ -1,7 +1,7 @@
 """Draws under conditions, and missing cells filled in."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -113,6 +113,53 @@ def _only_seen(values: pd.Series, column: Any) -> pd.Series:
     if not isinstance(column, Category | Flag):
         return values
     return values.where(values.isin([v for v in column.values if v is not None]))
+
+
+def parse(pairs: Sequence[str], codec: Codec) -> dict[str, Any]:
+    """["sex=F", "age=65:80", "ward=icu|er"] -> {"sex": "F", "age": (65, 80), "ward": ["icu", "er"]}.
+
+    Texts become what the column holds. Raises DataError for one that does not read, or a column that is not there.
+    """
+    given: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = (
+            pair.rpartition("=") if isinstance(codec, CodesCodec) else pair.partition("=")
+        )
+        if not equals:
+            raise DataError(f"--given takes COLUMN=VALUE; got '{pair}'")
+        if isinstance(codec, CodesCodec):
+            given[name] = _flag(name, text)
+            continue
+        column = next((c for c in codec.columns if c.name == name), None)
+        given[name] = text if column is None else _value(column, text)
+    return given
+
+
+def _flag(name: str, text: str) -> bool:
+    if text.lower() not in ("0", "1", "true", "false"):
+        raise DataError(f"the code {name} is given as 1 (there) or 0 (not there); got '{text}'")
+    return text.lower() in ("1", "true")
+
+
+def _value(column: Any, text: str) -> Any:
+    if isinstance(column, Number | Quantile | Bins):
+        low, colon, high = text.partition(":")
+        ends = tuple(_number(column, end) if end else None for end in (low, high))
+        return ends if colon else ends[0]
+    spelling = {str(value): value for value in getattr(column, "values", ()) if value is not None}
+    found = [spelling.get(word, word) for word in text.split("|")]
+    return found if len(found) > 1 else found[0]
+
+
+def _number(column: Number | Quantile | Bins, text: str) -> Any:
+    if column.quantity.kind == "datetime":
+        return text if column.quantity.format else pd.Timestamp(text)
+    try:
+        return float(text)
+    except ValueError:
+        raise DataError(
+            f"'{column.name}' is {column.quantity.kind}: a condition is a number or LOW:HIGH; got '{text}'"
+        ) from None
 
 
 def _read(given: Mapping[str, Any], codec: Codec) -> tuple[dict[str, Any], dict[str, Test]]:

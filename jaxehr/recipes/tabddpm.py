@@ -207,8 +207,10 @@ def tabddpm_model(
     denoiser = partial(
         tabddpm_denoiser, network, tokens=tokens, process=process, log_one_hot=log_one_hot
     )
+    # The larger variance is that of a step to the next time; over several it is far too large.
+    of_numbers = fixed_large if sampling_steps == timesteps else ddim_step(1.0)
     step = in_parts(
-        {name: fixed_large if name == "number" else ddim_step(1.0) for name in process.parts}
+        {name: of_numbers if name == "number" else ddim_step(1.0) for name in process.parts}
     )
     grid = partial(uniform, first=float(timesteps))
     default_grid, short_grid = grid(sampling_steps), grid(min(sampling_steps, INPAINT_STEPS))
@@ -264,7 +266,7 @@ def tabddpm_model(
             given, _ = split(known.x0)
             mask: Any = known.mask
             masks = {name: mask[name] for name in process.parts}
-            chosen = inpaint(Known(given, masks, known.allowed), step)
+            chosen = inpaint(Known(given, masks, known.allowed))
             path = short_grid if grid is None else grid
         shape = {
             name: (len(tokens.groups[name]),) if name != "number" else (numbers,)

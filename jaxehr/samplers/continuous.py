@@ -240,6 +240,11 @@ def _in_ratio(denoise: Denoiser, process: Gaussian) -> Callable[[Array, Array], 
 
 
 def _solved(solver, controller, adjoint, make_terms, denoise, process, x_T, grid) -> Draw:
+    if not isinstance(process, Gaussian):
+        raise TypeError(
+            f"an ODE or SDE moves numbers (a Gaussian process); got {type(process).__name__}. "
+            "For categories use ancestral() or unmasking(), for both together alongside()"
+        )
     ratio = _ratio(process, grid)
     to_data = not isinstance(ratio, jax.core.Tracer) and ratio[-1] == 0
     path = -(ratio[:-1] if to_data else ratio)
