@@ -27,6 +27,11 @@ def add(command: Command) -> None:
         "--by", metavar="COLUMNS", help="subgroups, such as sex,age:10: worst group and gap"
     )
     evaluate.add_argument(
+        "--rules",
+        metavar="FILE",
+        help="clinical rules, a TOML file, or codes or labs for a starter set",
+    )
+    evaluate.add_argument(
         "--only", metavar="PILLARS", help="of fidelity,utility,privacy,clinical,fairness"
     )
     evaluate.add_argument("--seed", type=int, default=0)

@@ -76,7 +76,7 @@ def test_a_number_to_predict_is_a_regression():
 
 
 def test_a_code_to_predict():
-    real, fresh, held = (frame(bits(1200, seed)) for seed in range(3))
+    real, fresh, held = (frame(bits(600, seed)) for seed in range(3))
     found = evaluate(real, fresh, held, label="C39", pillars=("utility",))
     m = found["tstr_gap_auroc_linear"]
     assert abs(m.value) < 2 * (m.high - m.low)
