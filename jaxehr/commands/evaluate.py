@@ -81,11 +81,25 @@ def _judged(options, real, synthetic, holdout, schema, path: str):
             schema=schema,
             label=options.label,
             by=options.by,
+            rules=_rules(options.rules),
             pillars=PILLARS if options.only is None else options.only.split(","),
             seed=options.seed,
             config={name: Path(file).name for name, file in files.items() if file},
             advance=tell,
         )
+
+
+def _rules(wanted: str | None):
+    """The excesses of a file's rules, or of a starter set's."""
+    from functools import partial
+
+    from jaxehr.evaluation.rule_file import read_rules, starter_rules
+    from jaxehr.evaluation.rules import excesses
+
+    if wanted is None:
+        return None
+    ours = {"codes": starter_rules("codes"), "labs": starter_rules("labs")}
+    return partial(excesses, ours[wanted] if wanted in ours else read_rules(wanted))
 
 
 def _compare(options, judge: Callable) -> int:

@@ -41,7 +41,7 @@ def test_shuffled_columns_are_far_off_and_at_the_worst(tables):
     for name in ("trend_error", "correlation_difference"):
         m = bad[name]
         assert standing(m) == "far off"
-        assert m.value == pytest.approx(m.worst, rel=0.15)
+        assert m.value == pytest.approx(m.worst, rel=0.3)
     assert standing(bad["shape_error"]) == "as real"  # shapes are the same
 
 
