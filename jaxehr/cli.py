@@ -5,8 +5,11 @@ A mistake of the user's gets one line and exit code 2. JAXEHR_DEBUG=1 shows the 
 
 import argparse
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from jaxehr.commands import (
     audit,
@@ -40,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     options = _parser().parse_args(arguments)
     try:
-        return options.command(options)
+        with _ended_by_sigterm():
+            return options.command(options)
     except KeyboardInterrupt:
         print("jaxehr: stopped", file=sys.stderr)
         return 130
@@ -51,6 +55,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM unwinds the stack, so that half-written files are taken away; `fit` handles it by itself, meanwhile."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _is_the_users(error: Exception) -> bool:
     from jaxehr.training import Diverged
     from jaxehr.training.checkpoint import CheckpointError
@@ -59,6 +76,8 @@ def _is_the_users(error: Exception) -> bool:
 
 
 def _one_line(error: Exception) -> str:
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return f"a file stands where a folder is wanted: {error.filename}"
     if isinstance(error, OSError) and error.strerror:
         where = f" ({error.filename})" if error.filename else ""
         return f"{error.strerror}{where}"

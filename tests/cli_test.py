@@ -1,6 +1,8 @@
 """The command line, as a person types it: the whole round, and every mistake with one line and exit code 2."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -47,7 +49,7 @@ def refused(capsys, *arguments):
     assert main([str(a) for a in arguments]) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert lines[-1].startswith("jaxehr: ")
-    return lines[-1]
+    return lines[-1] if len(lines) == 1 else "\n".join(lines)
 
 
 def test_a_table_there_and_back(home, capsys):
@@ -200,7 +202,8 @@ def test_a_mistake_in_fit(home, capsys, monkeypatch, mistake):
     schema = json.loads((home / "table" / "schema.json").read_text())
     schema["columns"].append({"name": "weight", "kind": "numerical", "dtype": "float64"})
     (home / "other.json").write_text(json.dumps(schema))
-    assert said in refused(capsys, "fit", *arguments, "--out", "new")
+    line = refused(capsys, "fit", *arguments, "--out", "new")
+    assert said in line and "\n" not in line
     assert not (home / "new").exists()
 
 
@@ -225,6 +228,11 @@ def test_mistakes_in_sample(home, capsys, tmp_path):
     assert "version 99" in refused(capsys, "sample", newer, "-n", 1, *end)
     wrong = ["sample", home / "table", "-n", 1, "--out", tmp_path / "s.xlsx"]
     assert "records are read and written in these" in refused(capsys, *wrong)
+    command = ["sample", home / "table", "-n", 1, "--out"]
+    for where in ("/dev/full/s.csv", home / "table.csv" / "deeper" / "s.csv"):
+        assert "a file stands where a folder is wanted: " in refused(capsys, *command, where)
+    no_batch = [*command, out, "--batch-size", 0]
+    assert "records of a batch must be at least 1; got 0" in refused(capsys, *no_batch)
     assert not out.exists()
 
 
@@ -250,6 +258,36 @@ def test_mistakes_in_evaluate(home, capsys, tmp_path):
     assert "takes NAME=FILE" in refused(capsys, "evaluate", *files[:2], "--compare", "x.csv", *end)
     assert "unknown pillar 'all'" in refused(capsys, "evaluate", *files, "--only", "all", *end)
     assert not (tmp_path / "report").exists()
+
+
+def test_a_schema_that_leaves_a_column_out(home, tmp_path):
+    """Only what it names is judged, whatever else the files hold; without it they must agree."""
+    schema = json.loads((home / "table" / "schema.json").read_text())
+    schema["columns"] = [c for c in schema["columns"] if c["name"] != "lab"]
+    (tmp_path / "schema.json").write_text(json.dumps(schema))
+    read_records(home / "table.csv").assign(note="x").to_csv(tmp_path / "other.csv", index=False)
+    files = ["--real", str(home / "table.csv"), "--synthetic", str(tmp_path / "other.csv")]
+    end = ["--out", str(tmp_path / "report")]
+    assert main(["evaluate", *files, *end, "--schema", str(tmp_path / "schema.json")]) == 0
+    assert "lab" not in (tmp_path / "report" / "report.html").read_text().split("<body")[1]
+    assert main(["evaluate", *files, *end]) == 2
+
+
+def test_sigterm_leaves_nothing_behind(home, monkeypatch, tmp_path):
+    """It comes while a batch is written; the handler of before is back afterwards."""
+    before = signal.getsignal(signal.SIGTERM)
+    parts = []
+
+    def stopped(frame, *arguments, **options):
+        parts.extend(tmp_path.iterdir())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", stopped)
+    with pytest.raises(SystemExit) as end:
+        main(["sample", str(home / "table"), "-n", "3", "--out", str(tmp_path / "s.csv")])
+    assert end.value.code == 143
+    assert [part.name for part in parts] == [".s.csv.part"] and not list(tmp_path.iterdir())
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_disk_that_fills_leaves_the_old_file(home, capsys, monkeypatch, tmp_path):

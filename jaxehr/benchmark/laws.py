@@ -4,6 +4,7 @@ On such data the denoiser is affine, so every sampler that takes its noise as an
 law of its output is Gaussian, and a Jacobian gives it exactly, without Monte Carlo.
 """
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ FIRST, LAST = 20.0, 0.05
 KEY = 0
 TOLERANCE = 0.15  # of an observed order against the stated one
 ALLOWED = 0.1  # of the spread: bias that is left to a sampler which has no order
+FINE = 1e-9  # errors of a high order come down to it in float64 before they settle to their order
+CONVERGED = 1e-3  # the error of a sampler that has no order, where more steps need not help
 
 
 class Law(NamedTuple):
@@ -28,6 +31,9 @@ class Law(NamedTuple):
     name: str
     holds: bool
     found: str
+
+
+TO_DATA = karras(10, sigma_min=LAST, sigma_max=FIRST)
 
 
 def grid_to(n: int) -> Grid:
@@ -145,7 +151,7 @@ def check(sampler: Sampler, stated: float | None = None) -> Iterator[Law]:
     """The laws, for any sampler of one step per grid interval.
 
     stated      its order: of the path if it is deterministic, of the law (weak) if it is random; None asks for 1/2
-                at the least, which is to converge
+                at the least, which is to converge, or to have converged
     """
     random = is_random(sampler)
     if random:
@@ -163,42 +169,44 @@ def check(sampler: Sampler, stated: float | None = None) -> Iterator[Law]:
         )
         yield Law("law", errors[1] < ALLOWED, found)
     else:
-        errors = error(80), error(160)
-        order = float(np.log2(errors[0] / errors[1]))
-        holds = order > 0.5 if stated is None else abs(order - stated) < TOLERANCE
-        told = "" if stated is None else f", stated {stated:g}"
-        found = f"{order:.2f}{told}; errors {errors[0]:.1e} and {errors[1]:.1e} at 80 and 160 steps"
-        yield Law(kind, holds, found)
-    counted, nfe = counted_evaluations(sampler, grid_to(10))
+        yield _convergence(error, kind, stated)
+    counted, nfe = counted_evaluations(sampler, TO_DATA)
     yield Law("nfe", counted == nfe, f"says {nfe}, counted {counted}, in 10 steps")
-    yield _gradients(sampler)
-    yield _compilations(sampler)
+    yield from _program(sampler)
 
 
-def _gradients(sampler: Sampler) -> Law:
-    data, process = four_columns(), Gaussian(edm())
+def _convergence(error: Callable[[int], float], kind: str, stated: float | None) -> Law:
+    errors = error(80), error(160)
+    order = float(np.log2(errors[0] / errors[1]))
+    found = f"errors {errors[0]:.1e} and {errors[1]:.1e} at 80 and 160 steps"
+    if stated is None:
+        return Law(kind, order > 0.5 or errors[1] < CONVERGED, f"{order:.2f}; {found}")
+    if errors[1] >= FINE:
+        holds = abs(order - stated) < TOLERANCE
+        return Law(kind, holds, f"{order:.2f}, stated {stated:g}; {found}")
+    # Nothing is left to see there. With few steps the order is that stated, or more, as long as it is above rounding.
+    few = [error(n) for n in (5, 10, 20, 40)]
+    pairs = [(a, b) for a, b in itertools.pairwise(few) if b > FINE] or [(few[0], few[1])]
+    order = min(float(np.log2(a / b)) for a, b in pairs)
+    found = f"{order:.2f} at least, with 5 to 40 steps, stated {stated:g}; {found}"
+    return Law(kind, order > stated - TOLERANCE, found)
 
-    def end(mean):
-        denoise = data._replace(mean=data.mean + mean).denoiser(process)
-        return sampler(jax.random.key(KEY), denoise, process, FIRST * jnp.ones(4), grid_to(10)).x
 
-    slope = jax.jvp(end, (0.0,), (1.0,))[1]
-    return Law(
-        "gradients",
-        bool(jnp.isfinite(slope).all()),
-        "finite" if jnp.isfinite(slope).all() else "not finite",
-    )
-
-
-def _compilations(sampler: Sampler) -> Law:
+def _program(sampler: Sampler) -> Iterator[Law]:
+    """Gradients of a jitted draw that lands on the data, and how often it compiles."""
     data, process = four_columns(), Gaussian(edm())
 
     @jax.jit
-    def draw(key, std, x_T):
-        denoise = data._replace(std=std).denoiser(process)
-        return sampler(key, denoise, process, x_T, grid_to(10)).x
+    def drawn(key, mean, x_T):
+        def end(mean):
+            denoise = data._replace(mean=data.mean + mean).denoiser(process)
+            return sampler(key, denoise, process, x_T, TO_DATA).x
 
-    for i in range(3):
-        draw(jax.random.key(i), data.std * (i + 1.0), FIRST * jnp.ones(4))
-    n = draw._cache_size()  # type: ignore[attr-defined]
-    return Law("compilations", n == 1, f"{n} for three keys and parameters")
+        return jax.jvp(end, (mean,), (1.0,))
+
+    keys = map(jax.random.key, range(3))
+    slopes = [drawn(key, 0.1 * i, FIRST * jnp.ones(4))[1] for i, key in enumerate(keys)]
+    finite = bool(np.isfinite(slopes).all())
+    yield Law("gradients", finite, "finite" if finite else "not finite")
+    n = drawn._cache_size()  # type: ignore[attr-defined]
+    yield Law("compilations", n == 1, f"{n} for three keys and parameters")

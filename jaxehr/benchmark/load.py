@@ -1,8 +1,10 @@
 """A solver that lives in a file of its own, brought in by FILE.py:NAME."""
 
+import ast
 import importlib.util
 import inspect
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,10 +45,19 @@ def load_sampler(where: str) -> Loaded:
     except Exception as error:
         raise ValueError(f"{path} does not run: {type(error).__name__}: {error}") from error
     if not hasattr(module, name):
-        public = ", ".join(n for n in vars(module) if not n.startswith("_"))
+        public = ", ".join(n for n in _defined(path) if not n.startswith("_"))
         raise ValueError(f"{path} has no '{name}' (it has: {public})")
     value = getattr(module, name)
     return Loaded(name, as_sampler(value), _stated_order(value))
+
+
+def _defined(path: Path) -> Iterator[str]:
+    """The names that a file makes itself, and does not import."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign):
+            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
 
 
 def as_sampler(value: Any) -> Sampler:

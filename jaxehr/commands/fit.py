@@ -48,12 +48,12 @@ def _run(options) -> int:
     schema = data.Schema.infer(records) if schema is None else schema
     if options.min_patients > 1:
         records = _without_rare(records, schema, options.min_patients)
-    print(schema, file=sys.stderr)
     cache_compilations()
     if options.resume:
         _, begun, _ = run.read(options.out)
         chosen = {**begun, **chosen}
     made = recipe(records, schema, **chosen)
+    print(schema, file=sys.stderr)
     say(f"sigma_data {made.settings['sigma_data']:.4g}") if "sigma_data" in made.settings else None
     return _trained(
         options.out,

@@ -12,11 +12,13 @@ from jaxehr.data.schema import Column, DataError
 
 @dataclass(frozen=True)
 class Flag:
-    """Two values, as a bit: `values[0]` is 0 and `values[1]` is 1."""
+    """Two values, as a bit: `values[0]` is 0 and `values[1]` is 1. Levels are as in `Category`."""
 
     name: str
     dtype: str
     values: tuple[Any, Any]
+    levels: tuple[Any, ...] | None = None
+    ordered: bool = False
 
     missing = -1
 
@@ -38,23 +40,29 @@ class Flag:
         return (found,), (seen | (None in self.values),)
 
     def decode(self, n: int, *arrays: np.ndarray) -> pd.Series:
-        return _taken(arrays[0], self.values, self.dtype)
+        return _taken(arrays[0], self)
 
     def to_json(self) -> dict[str, Any]:
         return {"type": "Flag", **asdict(self)}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Flag":
-        return cls(value["name"], value["dtype"], tuple(value["values"]))
+        return cls(value["name"], value["dtype"], tuple(value["values"]), *_levels_of(value))
 
 
 @dataclass(frozen=True)
 class Category:
-    """Any number of values; a missing one is the value None."""
+    """Any number of values; a missing one is the value None.
+
+    levels, ordered     of a pandas categorical: its categories, seen or not, in their order, and whether that means
+                        anything
+    """
 
     name: str
     dtype: str
     values: tuple[Any, ...]
+    levels: tuple[Any, ...] | None = None
+    ordered: bool = False
 
     @property
     def missing(self) -> int:
@@ -77,14 +85,14 @@ class Category:
         return (found,), (seen,)
 
     def decode(self, n: int, *arrays: np.ndarray) -> pd.Series:
-        return _taken(arrays[0], self.values, self.dtype)
+        return _taken(arrays[0], self)
 
     def to_json(self) -> dict[str, Any]:
         return {"type": "Category", **asdict(self)}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Category":
-        return cls(value["name"], value["dtype"], tuple(value["values"]))
+        return cls(value["name"], value["dtype"], tuple(value["values"]), *_levels_of(value))
 
 
 @dataclass(frozen=True)
@@ -146,10 +154,14 @@ def fit_column(values: pd.Series, column: Column, numbers: NumberKind) -> Learnt
     found = sorted(found, key=lambda value: (str(type(value)), value))
     if values.isna().any():
         found.append(None)
+    levels, ordered = None, False
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        levels = tuple(_plain(level) for level in values.cat.categories)
+        ordered = bool(values.cat.ordered)
+    described = (column.name, column.dtype, tuple(found), levels, ordered)
     if len(found) == 1:
-        return Constant(Category(column.name, column.dtype, tuple(found)))
-    kind = Flag if len(found) == 2 else Category
-    return kind(column.name, column.dtype, tuple(found))
+        return Constant(Category(*described))
+    return Flag(*described) if len(found) == 2 else Category(*described)
 
 
 def column_from_json(value: dict[str, Any]) -> Any:
@@ -186,14 +198,22 @@ def _positions(values: pd.Series, name: str, known: tuple[Any, ...]) -> np.ndarr
     return found.astype(np.int64)
 
 
-def _taken(chosen: np.ndarray, values: tuple[Any, ...], dtype: str) -> pd.Series:
+def _levels_of(value: dict[str, Any]) -> tuple[tuple[Any, ...] | None, bool]:
+    """Of a column as JSON; older files say nothing about them."""
+    levels = value.get("levels")
+    return None if levels is None else tuple(levels), value.get("ordered", False)
+
+
+def _taken(chosen: np.ndarray, column: Flag | Category) -> pd.Series:
+    values, dtype = column.values, column.dtype
     found = np.empty(len(values), dtype=object)
     found[:] = values
     series = pd.Series(found[chosen.astype(np.int64)], dtype=object)
     if dtype == "object":
         return series.where(series.notna(), np.nan)
     if dtype == "category":
-        return pd.Series(pd.Categorical(series, categories=[v for v in values if v is not None]))
+        levels = [v for v in values if v is not None] if column.levels is None else column.levels
+        return pd.Series(pd.Categorical(series, list(levels), ordered=column.ordered))
     if dtype.startswith("float"):
         return pd.to_numeric(series).astype(dtype)
     return series.astype(dtype)

@@ -82,7 +82,11 @@ class _Scaled:
 
 @dataclass(frozen=True)
 class Number(_Scaled):
-    """Min-max in [0, 1]; what is drawn outside is held at the ends, as EHRDiff does."""
+    """Min-max in [0, 1]; what is drawn outside is held at the ends, as EHRDiff does.
+
+    Numbers come back within 2^-49 of the end of the range that is the larger in size, since the scale rounds; integers,
+    dates, and decimals coarser than that, exactly.
+    """
 
     @classmethod
     def fit(cls, values: pd.Series, column: Column) -> "Number":

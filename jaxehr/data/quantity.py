@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jaxehr.data.schema import Column
+from jaxehr.data.schema import Column, DataError
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,8 @@ class Quantity:
     low, high   of the values seen: nothing outside is ever written
     decimals    of the most precise value seen; None keeps all digits
     unit        of a datetime: the coarsest of days, hours, ... ns in which all values are whole
+
+    Integers and dates are exact, or refused when the column is fitted.
     """
 
     name: str
@@ -30,10 +32,12 @@ class Quantity:
 
     @classmethod
     def fit(cls, values: pd.Series, column: Column, *, unit: str | None = None) -> "Quantity":
+        """Raises DataError for integers and dates that float64 does not keep exactly."""
         if column.kind == "datetime" and unit is None:
             unit = unit_of(values, column)
         numbers = _numbers(values, column.kind, column.format, unit)
         seen = numbers[~np.isnan(numbers)]
+        _check_exact(seen, column, unit)
         decimals = _decimals(seen) if column.kind == "numerical" else 0
         low, high = float(seen.min()), float(seen.max())
         return cls(column.name, column.kind, column.dtype, low, high, decimals, unit, column.format)
@@ -93,6 +97,23 @@ UNITS = {
     "us": 10**3,
     "ns": 1,
 }
+
+
+def _check_exact(seen: np.ndarray, column: Column, unit: str | None) -> None:
+    """Raises DataError for integers and dates that float64 does not hold one by one, on a scale from 0 to 1 either."""
+    largest, span = np.abs(seen).max(), seen.max() - seen.min()
+    if largest < 2**53 and span <= 2**50:
+        return
+    if column.kind == "datetime":
+        raise DataError(
+            f"column '{column.name}' has times that are whole in {unit} only, too fine to be kept exactly over their "
+            "range; round them to a coarser unit, such as with .dt.floor('ms')"
+        )
+    if "int" in column.dtype.lower():
+        raise DataError(
+            f"column '{column.name}' has integers as large as {largest:.3g}, beyond 2^53, or 2^50 apart, which are not "
+            "kept exactly; declare it id or categorical in a schema, or make it float64"
+        )
 
 
 def _dates(numbers: np.ndarray, unit: str, form: str | None, dtype: str) -> pd.Series:

@@ -79,11 +79,15 @@ def some(records: Records, n: int, seed: int) -> Records:
 
 
 def comparable(schema: Schema, frames: dict[str, pd.DataFrame]) -> tuple[Records, ...]:
-    """The sets of records, in the columns of the first. Raises DataError naming columns that are missing or extra."""
+    """The sets of records, in the columns of the schema. Raises DataError naming columns that are missing or extra.
+
+    Where the schema leaves out a column of the first set, it was chosen, and others may be there: none is extra.
+    """
+    chosen = not set(next(iter(frames.values())).columns) <= set(schema.names)
     for name, frame in frames.items():
         if frame.empty:
             raise DataError(f"the {name} records are empty")
-        _check_columns(schema, name, frame)
+        _check_columns(schema, name, frame if not chosen else frame.filter(schema.names))
     sets = list(frames.values())
     if schema.records == "codes":
         codes = code_matrix(sets[0])[2]

@@ -60,11 +60,11 @@ def _judge(met: int, seen: int, given: Mapping[str, Any], tests: Mapping[str, Te
         raise DataError(
             f"of {seen:,} patients drawn none has {said}; there is nothing to go by: ask for a wider range"
         )
-    if not met:
+    if not tests and met < seen / 1000:
         log.warning(
-            "of %d patients drawn without the condition none has %s: the training records hardly show it, if at all",
+            "of %d patients drawn without the condition %s: the training records hardly show it, if at all",
             seen,
-            said,
+            f"{met or 'none'} {'have' if met > 1 else 'has'} {said}",
         )
     elif tests and met < 30:
         log.warning(

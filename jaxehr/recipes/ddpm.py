@@ -4,8 +4,8 @@ Song, Meng and Ermon, "Denoising Diffusion Implicit Models", ICLR 2021.
 Composition     1,000 linear betas from 1e-4 to 0.02, the noise predicted, L_simple, Adam 2e-4, x_0 clipped to the
                 range of the data; draws by the ancestral chain with variance beta tilde (DDPM), or 100 deterministic
                 steps (DDIM).
-Differences     An MLP over one row of numbers per patient (theirs: a U-Net over pixels); bits and categories are 0
-                and 1 on the way and rounded at the end.
+Differences     An MLP over one row of numbers per patient (theirs: a U-Net over pixels); numbers in normal scores,
+                bits and categories 0 and 1 on the way and rounded at the end.
 """
 
 from functools import partial
@@ -17,7 +17,7 @@ import optax
 import pandas as pd
 from jaxtyping import Array
 
-from jaxehr.data import Codec, Schema, fit_codec
+from jaxehr.data import Codec, Quantile, Schema, fit_codec
 from jaxehr.denoisers import EPS, predicting
 from jaxehr.networks import mlp, sinusoidal
 from jaxehr.processes import Gaussian
@@ -89,7 +89,7 @@ def _recipe(
     settings: dict[str, Any],
     sampling_steps: int,
 ) -> Recipe:
-    codec = fit_codec(data, schema) if isinstance(data, pd.DataFrame) else data
+    codec = fit_codec(data, schema, Quantile) if isinstance(data, pd.DataFrame) else data
     timesteps, steps = settings["timesteps"], settings["steps"]
     columns = layout_of(codec).columns
     settings["width"] = tuple(settings["width"])

@@ -17,7 +17,7 @@ import optax
 import pandas as pd
 
 from jaxehr import denoisers
-from jaxehr.data import Codec, Schema, fit_codec, matrix
+from jaxehr.data import Codec, Number, Quantile, Schema, fit_codec, matrix
 from jaxehr.losses import edm_weight, log_normal
 from jaxehr.networks import fourier, mlp, sinusoidal
 from jaxehr.processes import Gaussian, edm
@@ -55,6 +55,7 @@ def ehrdiff(
     rho: float = 7.0,
     sampling_steps: int = 32,
     posterior_sigma: float | None = None,
+    quantile: bool = False,
 ) -> Recipe:
     """EHRDiff (Yuan et al. 2024): EDM diffusion of codes or tables with an MLP.
 
@@ -68,8 +69,11 @@ def ehrdiff(
     sigma_min, sigma_max    ends of the sampling grid, with `rho` and `sampling_steps`
     posterior_sigma         None rounds, as published. A noise level (0.3 is good for codes) stops the sampler there
                             and draws bits and categories from the denoised value, which is their posterior probability
+    quantile                False holds numbers in [0, 1] by their range, as published. True by their normal scores:
+                            what many patients share comes back as itself, and nothing piles up at the ends
     """
-    codec = fit_codec(data, schema) if isinstance(data, pd.DataFrame) else data
+    numbers = Quantile if quantile else Number
+    codec = fit_codec(data, schema, numbers) if isinstance(data, pd.DataFrame) else data
     sizes = CODES if codec.schema.records == "codes" else TABLE
     layout = layout_of(codec)
     if sigma_data is None:
@@ -104,6 +108,7 @@ def ehrdiff(
         "rho": rho,
         "sampling_steps": sampling_steps,
         "posterior_sigma": posterior_sigma,
+        "quantile": quantile,
     }
     embedding = fourier(fourier_frequencies) if fourier_frequencies else sinusoidal(layout.columns)
     if posterior_sigma is None:

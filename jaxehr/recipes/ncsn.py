@@ -16,7 +16,7 @@ import optax
 import pandas as pd
 from jaxtyping import Array
 
-from jaxehr.data import Codec, Schema, fit_codec
+from jaxehr.data import Codec, Quantile, Schema, fit_codec
 from jaxehr.networks import fourier, mlp
 from jaxehr.processes import Gaussian, ve
 from jaxehr.recipes.diffusion import diffusion_model
@@ -50,7 +50,7 @@ def ncsn(
     levels                  in a constant ratio from sigma_max to sigma_min
     langevin_steps          at each level, with a step of epsilon sigma^2
     """
-    codec = fit_codec(data, schema) if isinstance(data, pd.DataFrame) else data
+    codec = fit_codec(data, schema, Quantile) if isinstance(data, pd.DataFrame) else data
     sigma_max = measured_sigma_max(data, codec) if sigma_max is None else sigma_max
     if levels < 2:
         raise ValueError(f"levels must be at least 2; got {levels}")

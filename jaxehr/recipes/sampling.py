@@ -36,11 +36,11 @@ def draw_records(
     that can be: such draws are left out, and more are made until there are n. Which of the draws are kept depends on
     their own keys alone. The share left out for a constraint is logged.
 
-    Raises ValueError if n < 1, or if hardly any draw can be kept.
+    Raises ValueError if n or batch_size < 1, or if hardly any draw can be kept.
     """
     if n < 1:
         raise ValueError(f"the number of records to draw must be at least 1; got {n}")
-    kept = drawn = broken = 0
+    kept = good_ones = drawn = broken = 0
     batches = draw_batches(
         model, params, view, key, sampler=sampler, grid=grid, known=known, batch_size=batch_size
     )
@@ -52,10 +52,11 @@ def draw_records(
             broken += int((~good).sum())
         if good is not None:
             parts = {name: part[good] for name, part in parts.items()}
+        good_ones += len(parts["bit"])
+        if good_ones < drawn / 100:
+            raise ValueError(_hardly_any(codec, drawn, good_ones))
         parts = {name: part[: n - kept] for name, part in parts.items()}
         first, kept = kept, kept + len(parts["bit"])
-        if kept < drawn / 100:
-            raise ValueError(_hardly_any(codec, drawn, kept))
         if kept > first:
             yield codec.decode(parts, first=first)
         if kept >= n:
@@ -78,7 +79,9 @@ def draw_batches(
     known: Known | None = None,
     batch_size: int = 1024,
 ) -> Iterator[Parts]:
-    """Parts of records 0, 1, 2, ... without end."""
+    """Parts of records 0, 1, 2, ... without end. Raises ValueError if batch_size < 1."""
+    if batch_size < 1:
+        raise ValueError(f"the records of a batch must be at least 1; got {batch_size}")
     mesh = data_mesh()
     batch_size = -(-batch_size // mesh.size) * mesh.size
     params = jax.device_put(params, replicated(mesh))

@@ -18,7 +18,7 @@ import optax
 import pandas as pd
 from jaxtyping import Array, Float
 
-from jaxehr.data import Codec, Schema, fit_codec, matrix
+from jaxehr.data import Codec, Quantile, Schema, fit_codec, matrix
 from jaxehr.denoisers import EPS, predicting
 from jaxehr.networks import fourier, mlp, sinusoidal
 from jaxehr.processes import Gaussian, Schedule, sub_vp, ve, vp
@@ -105,7 +105,7 @@ def score_sde_ve(
     snr                     of the corrector's Langevin step
     """
     settings = {k: v for k, v in locals().items() if k not in ("data", "schema")}
-    codec = fit_codec(data, schema) if isinstance(data, pd.DataFrame) else data
+    codec = fit_codec(data, schema, Quantile) if isinstance(data, pd.DataFrame) else data
     high = measured_sigma_max(data, codec) if sigma_max is None else sigma_max
     settings["sigma_max"] = high
 
@@ -161,7 +161,7 @@ def _bounded(
     settings: dict[str, Any],
 ) -> Recipe:
     """VP and sub-VP: time runs in [0, 1], the data is brought to [-1, 1]."""
-    codec = fit_codec(data, schema) if isinstance(data, pd.DataFrame) else data
+    codec = fit_codec(data, schema, Quantile) if isinstance(data, pd.DataFrame) else data
     process, embed = Gaussian(schedule), sinusoidal(settings["time_width"])
 
     def times(key: Key, shape: tuple[int, ...]) -> Array:

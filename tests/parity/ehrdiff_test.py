@@ -4,9 +4,7 @@ The arrays lie in the folder named by JAXEHR_PARITY, by default tests/fixtures/p
 do: the sizes of the network are read from its weights.
 """
 
-import os
 from functools import partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -19,13 +17,12 @@ from jaxehr.networks import mlp, sinusoidal
 from jaxehr.processes import Gaussian, edm
 from jaxehr.samplers import karras, probability_flow
 
-FOLDER = Path(os.environ.get("JAXEHR_PARITY", Path(__file__).parents[1] / "fixtures" / "parity"))
 SIGMA_DATA = 0.14  # of the authors' MIMIC configuration
 
 
 @pytest.fixture(scope="module")
-def arrays():
-    return dict(np.load(FOLDER / "ehrdiff.npz", allow_pickle=False))
+def arrays(parity):
+    return dict(np.load(parity / "ehrdiff.npz", allow_pickle=False))
 
 
 def our_names(arrays, prefix):

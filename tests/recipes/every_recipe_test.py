@@ -122,7 +122,7 @@ def test_the_sampler_is_a_value_that_is_passed(fitted):
         return
     sampler, grid = probability_flow(diffrax.Tsit5()), synthesizer.recipe.stages[-1].model.grid(8)
     if synthesizer.recipe.name in OF_CATEGORIES:
-        with pytest.raises(TypeError, match="moves numbers|Gaussian"):
+        with pytest.raises(TypeError, match=r"moves numbers|Gaussian"):
             synthesizer.sample(jax.random.key(1), 4, sampler=sampler, grid=grid)
         sampler = OF_CATEGORIES[synthesizer.recipe.name]
         if synthesizer.recipe.codec.sizes["number"] == 0:
