@@ -1,4 +1,4 @@
-"""The command line: jaxehr demo | recipes | samplers | fit | sample | impute | evaluate | benchmark | check.
+"""The command line: jaxehr demo | recipes | samplers | fit | sample | impute | evaluate | audit | benchmark | check.
 
 A mistake of the user's gets one line and exit code 2. JAXEHR_DEBUG=1 shows the traceback behind it.
 """
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from jaxehr.commands import (
+    audit,
     baseline,
     benchmark,
     demo,
@@ -31,6 +32,7 @@ EXAMPLES = """examples:
   jaxehr impute runs/stays --data gaps.csv --out filled.csv --draws 5
   jaxehr baseline copula --data stays.csv -n 10000 --out copula.csv
   jaxehr evaluate --real stays.csv --synthetic synthetic.csv --holdout later.csv --out report
+  jaxehr audit runs/stays --members stays.csv --nonmembers later.csv
   jaxehr review --real stays.csv --synthetic synthetic.csv -n 100 --out review
   jaxehr benchmark samplers --solver my_solver.py:MySolver     your solver's line among ours
   jaxehr check my_solver.py:MySolver                           the laws that every sampler obeys
@@ -99,6 +101,6 @@ def _parser() -> argparse.ArgumentParser:
         made.set_defaults(command=run)
         return made
 
-    for each in (demo, listing, fit, sample, impute, baseline, evaluate, review, benchmark):
+    for each in (demo, listing, fit, sample, impute, baseline, evaluate, audit, review, benchmark):
         each.add(command)
     return parser

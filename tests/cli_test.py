@@ -12,6 +12,11 @@ import pytest
 from jaxehr.cli import main
 from jaxehr.data import read_records
 
+RULES = """
+[[rule]]
+name = "no one below 30"
+always = { age = "30 to 120" }
+"""
 SMALL = ["--set", "width=(16, 16)", "--set", "time_width=8", "--batch-size", "32", "--steps", "30"]
 
 
@@ -76,6 +81,19 @@ def test_a_table_there_and_back(home, capsys):
         "share_closer_to_train",
         "exact_copies_excess",
     }
+    (home / "rules.toml").write_text(RULES)
+    command = [
+        "evaluate",
+        *files,
+        "--only",
+        "clinical",
+        "--rules",
+        home / "rules.toml",
+        "--out",
+        report,
+    ]
+    assert main([str(a) for a in command]) == 0
+    assert "no one below 30" in (report / "report.html").read_text()
     two = ["--compare", f"a={out}", f"b={home / 'table.csv'}", "--only", "fidelity,fairness"]
     command = ["evaluate", *files[:2], *two, "--by", "sex", "--out", home / "two"]
     assert main([str(a) for a in command]) == 0

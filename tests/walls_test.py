@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "jaxehr"
 # A part may import parts of lower floors, and of its own.
 FLOORS = {
     5: ("__init__", "__main__", "cli", "commands", "names", "settings"),
-    4: ("recipes", "benchmark"),
+    4: ("recipes", "benchmark", "audit"),
     3: ("training", "evaluation", "baselines", "samplers", "denoisers", "losses"),
     2: ("data", "processes"),
     1: ("networks",),

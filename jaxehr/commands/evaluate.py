@@ -27,6 +27,11 @@ def add(command: Command) -> None:
         "--by", metavar="COLUMNS", help="subgroups, such as sex,age:10: worst group and gap"
     )
     evaluate.add_argument(
+        "--rules",
+        metavar="FILE",
+        help="clinical rules, a TOML file, or codes or labs for a starter set",
+    )
+    evaluate.add_argument(
         "--only", metavar="PILLARS", help="of fidelity,utility,privacy,clinical,fairness"
     )
     evaluate.add_argument("--seed", type=int, default=0)
@@ -76,11 +81,25 @@ def _judged(options, real, synthetic, holdout, schema, path: str):
             schema=schema,
             label=options.label,
             by=options.by,
+            rules=_rules(options.rules),
             pillars=PILLARS if options.only is None else options.only.split(","),
             seed=options.seed,
             config={name: Path(file).name for name, file in files.items() if file},
             advance=tell,
         )
+
+
+def _rules(wanted: str | None):
+    """The excesses of a file's rules, or of a starter set's."""
+    from functools import partial
+
+    from jaxehr.evaluation.rule_file import read_rules, starter_rules
+    from jaxehr.evaluation.rules import excesses
+
+    if wanted is None:
+        return None
+    ours = {"codes": starter_rules("codes"), "labs": starter_rules("labs")}
+    return partial(excesses, ours[wanted] if wanted in ours else read_rules(wanted))
 
 
 def _compare(options, judge: Callable) -> int:

@@ -212,6 +212,8 @@ MEMBERSHIP = {
 }
 ATTACKERS = {
     "membership_neighbour": "By the calibrated nearest synthetic patient.",
+    "audit_loss": "By the model's losses.",
+    "audit_reference": "By its losses less those of a reference model.",
     "membership_kernel": "By the density of synthetic patients over a reference's (DOMIAS).",
 }
 

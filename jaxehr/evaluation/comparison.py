@@ -96,9 +96,7 @@ class Comparison:
             any_ = next(iter(row.values()))
             floors = [m.floor for m in row.values() if m.floor is not None]
             floor = number(floors[0]) if floors else "-"
-            lines.append(
-                [*cells, floor, escape(way(any_)) if any_.ideal != any_.floor else "closer"]
-            )
+            lines.append([*cells, floor, escape(way(any_))])
         return lines
 
     def save(self, folder: str | Path) -> None:

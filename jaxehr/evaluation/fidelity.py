@@ -39,17 +39,19 @@ def prevalence(real: Bits, other: Bits) -> Figures:
     codes_per_patient_distance  Wasserstein-1 of its distribution
     """
     of_real, of_other = _CodeSums(real), _CodeSums(other)
+    # Which codes are asked, and which are rare, is settled by all real patients.
+    whole = real.bits.sum(0, dtype=int)
+    asked, share = whole >= min(MIN_PATIENTS, whole.max()), whole / len(real)
+    rare = asked & (share < BANDS["rare"][1])
 
     def figures(leave: int | None) -> dict[str, float]:
         n, counts, lengths = of_real.without(leave)
         m, found, other_lengths = of_other.without(leave)
         p, q = counts / n, found / m
         gap = np.abs(_log_odds(counts, n) - _log_odds(found, m))
-        asked = counts >= min(MIN_PATIENTS, counts.max())
-        rare = asked & (p < BANDS["rare"][1])
         kept = (q >= p / 2) & (q <= 2 * p)
         bands = {
-            f"log_odds_gap_{name}": _mean(gap[asked & (p >= low) & (p < high)])
+            f"log_odds_gap_{name}": _mean(gap[asked & (share >= low) & (share < high)])
             for name, (low, high) in BANDS.items()
         }
         return {

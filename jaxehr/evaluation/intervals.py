@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from jaxehr.evaluation.proportions import Z, newcombe
+
 GROUPS = 20
 CONFIDENCE = 0.95
 
@@ -44,27 +46,10 @@ def jackknife(
     return found
 
 
-def wilson(hits: float, n: int) -> tuple[float, float]:
-    """Wilson's score interval of a share."""
-    z = _z()
-    share = hits / n
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return float(middle - half), float(middle + half)
-
-
-def difference(hits: float, n: int, control: float, m: int) -> tuple[float, float]:
-    """Newcombe's interval of the difference of two shares, from two of Wilson's."""
-    p, c = hits / n, control / m
-    (p_low, p_high), (c_low, c_high) = wilson(hits, n), wilson(control, m)
-    low = p - c - np.hypot(p - p_low, c_high - c)
-    return float(low), float(p - c + np.hypot(p_high - p, c - c_low))
-
-
-def excess(hits: float, n: int, control: float, m: int) -> Estimate:
+def excess(hits: int, n: int, control: int, m: int) -> Estimate:
     """(p - c) / (1 - c): the rate of an attack beyond its control's, of what was left to gain."""
     p, c = hits / n, control / m
-    low, high = difference(hits, n, control, m)
+    low, high = newcombe(hits, n, control, m)
     left = max(1 - c, 1 / m)
     return Estimate((p - c) / left, low / left, high / left)
 
@@ -91,10 +76,4 @@ def auc(positive: Float[np.ndarray, "n"], negative: Float[np.ndarray, "m"]) -> E
     below = 1 - (ranks[n:] - rankdata(negative)) / n
     value = float(above.mean())
     s = np.sqrt(above.var(ddof=1) / n + below.var(ddof=1) / m) if min(n, m) > 1 else np.nan
-    return Estimate(value, float(value - _z() * s), float(value + _z() * s))
-
-
-def _z() -> float:
-    from scipy.stats import norm
-
-    return float(norm.ppf((1 + CONFIDENCE) / 2))
+    return Estimate(value, float(value - Z * s), float(value + Z * s))

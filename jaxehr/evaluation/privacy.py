@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxehr.evaluation.distances import Distances
-from jaxehr.evaluation.intervals import Estimate, clopper_pearson, difference
+from jaxehr.evaluation.intervals import Estimate, clopper_pearson
+from jaxehr.evaluation.proportions import newcombe
 
 NEAR = 0.05  # a near copy is as near as the nearest 5% of held-out patients are to the training patients
 Figures = Callable[[int | None], dict[str, float]]
@@ -61,7 +62,7 @@ def with_exact_interval(name: str, estimate: Estimate, d: Distances) -> Estimate
             return Estimate(estimate.value, -3 / d.n, 3 / d.n)  # rule of three
         low, high = ((2 * x - 1) * (a + b) / d.n for x in clopper_pearson(a, a + b))
         return Estimate(estimate.value, low, high)
-    low, high = difference(a, d.n, b, d.n)
+    low, high = newcombe(a, d.n, b, d.n)
     return Estimate(estimate.value, min(estimate.low, low), max(estimate.high, high))
 
 

@@ -140,6 +140,8 @@ def write_texts(folder: str | Path, texts: dict[str, str]) -> None:
 
 
 def way(metric: Metric) -> str:
+    if metric.better == "closer" and metric.floor is not None and metric.ideal == metric.floor != 0:
+        return "closer to floor"
     return f"closer to {metric.ideal:g}" if metric.better == "closer" else metric.better
 
 

@@ -104,7 +104,9 @@ def _way(metric: Metric) -> float:
 
 def _of_privacy(done: list[Metric], leaking: list[Metric], left: str) -> Verdict:
     if leaking:
-        shown = ", ".join(f"{m.name} {number(m.value)} (none: {m.ideal:g})" for m in leaking[:3])
+        shown = ", ".join(
+            f"{m.name} {number(m.value)} where {m.ideal:g} is none" for m in leaking[:3]
+        )
         more = f" and {len(leaking) - 3} more" if len(leaking) > 3 else ""
         said = f"{len(leaking)} of {len(done)} attacks tell training patients from others: {shown}{more}."
         return Verdict("It leaks", said + left)

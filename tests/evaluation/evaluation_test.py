@@ -5,22 +5,26 @@ import pandas as pd
 import pytest
 from patients import bits, codes, frame, shuffled, table
 
-from jaxehr.data import DataError
+from jaxehr.data import DataError, Schema
 from jaxehr.evaluation import evaluate
+from jaxehr.evaluation.fidelity import prevalence
+from jaxehr.evaluation.frames import comparable
+from jaxehr.evaluation.job import Job
+from jaxehr.evaluation.judge_fidelity import of_columns, worst_of_ranges
 from jaxehr.evaluation.verdict import standing
 
 
 @pytest.fixture(scope="module")
 def tables():
     """A fresh sample of the same law is the perfect generator; the same with its columns shuffled is a bad one."""
-    real, fresh, held = (table(1500, seed) for seed in range(3))
+    real, fresh, held = (table(600, seed) for seed in range(3))
     judge = lambda records: evaluate(real, records, held, pillars=("fidelity",))
     return {"fresh": judge(fresh), "shuffled": judge(shuffled(fresh))}
 
 
 def test_a_fresh_sample_scores_at_its_floor(tables):
     """Within twice the 95% interval of the floor, which has as much noise again: 1 in 250 a figure."""
-    real, fresh, held = (codes(1500, seed) for seed in range(3))
+    real, fresh, held = (codes(600, seed) for seed in range(3))
     for report in (tables["fresh"], evaluate(real, fresh, held, pillars=("fidelity",))):
         done = [m for m in report.metrics if m.status == "ok"]
         assert len(done) >= 14
@@ -37,14 +41,19 @@ def test_shuffled_columns_are_far_off_and_at_the_worst(tables):
     for name in ("trend_error", "correlation_difference"):
         m = bad[name]
         assert standing(m) == "far off"
-        assert m.value == pytest.approx(m.worst, rel=0.15)
+        assert m.value == pytest.approx(m.worst, rel=0.3)
     assert standing(bad["shape_error"]) == "as real"  # shapes are the same
 
 
 def test_lost_rare_codes_are_seen_where_pearson_is_blind():
     real, held, fresh = (bits(4000, seed) for seed in range(3))
     fresh[:, real.sum(0) <= 80] = 0
-    lost = evaluate(frame(real), frame(fresh), frame(held), pillars=("fidelity",))
+    names = ("real", "synthetic", "holdout")
+    records = comparable(
+        Schema.infer(frame(real)), dict(zip(names, map(frame, (real, fresh, held)), strict=True))
+    )
+    job = Job(dict(zip(names, records, strict=True)), None, 0)
+    lost = {m.name: m for m in of_columns(job, prevalence, worst_of_ranges)}
     assert lost["prevalence_pearson"].value > 0.99
     for name in ("codes_present", "rare_codes_kept", "log_odds_gap_rare"):
         assert standing(lost[name]) in ("off", "far off")
@@ -52,14 +61,14 @@ def test_lost_rare_codes_are_seen_where_pearson_is_blind():
 
 def test_files_may_be_sorted():
     """Groups and halves are drawn at random, so that the order of rows in a file does not matter."""
-    sets = [frame(bits(400, seed)) for seed in range(3)]
+    sets = [frame(bits(600, seed)) for seed in range(3)]
     ordered = [f.sort_values(["code", "subject_id"], kind="stable") for f in sets]
     for m in evaluate(*ordered, pillars=("privacy",)).metrics:
         assert standing(m) in ("no leak", "not evaluated"), m.name
 
 
 def test_without_a_holdout_there_is_no_floor_and_no_privacy():
-    report = evaluate(table(200, 0), table(200, 1), label="death")
+    report = evaluate(table(600, 0), table(600, 1), label="death")
     assert all(metric.floor is None for metric in report.metrics)
     assert {m.pillar for m in report.metrics} == {"fidelity"}
     assert any("no holdout" in note for note in report.notes)

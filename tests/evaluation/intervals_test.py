@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from jaxehr.evaluation.intervals import auc, clopper_pearson, difference, excess, jackknife, wilson
+from jaxehr.evaluation.intervals import auc, clopper_pearson, excess, jackknife
 from jaxehr.evaluation.nearest import groups_of
+from jaxehr.evaluation.proportions import newcombe, wilson
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 40), (3, 40), (40, 40), (170, 1000)])
@@ -19,7 +20,7 @@ def test_shares_equal_scipys(hits, n):
 
 def test_newcombes_difference_by_his_own_example():
     """56 of 70 less 48 of 80: 0.0524 to 0.3339 (Newcombe 1998, Table II, method 10)."""
-    assert difference(56, 70, 48, 80) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    assert newcombe(56, 70, 48, 80) == pytest.approx((0.0524, 0.3339), abs=5e-5)
 
 
 def test_no_excess_over_the_control_is_zero():

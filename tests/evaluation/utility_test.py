@@ -8,6 +8,7 @@ from jaxehr.data import DataError
 from jaxehr.evaluation import evaluate
 from jaxehr.evaluation.learners import Target, score
 from jaxehr.evaluation.utility import calibration
+from jaxehr.evaluation.verdict import standing
 
 
 def test_scores_are_scikit_learns():
@@ -60,7 +61,8 @@ def test_fresh_records_are_as_useful_as_real_ones(reports):
 def test_records_that_lost_their_relations_are_useless(reports):
     found = reports["shuffled"]
     assert found["tstr_auroc"].value < 0.65
-    assert found["tstr_gap_auroc"].low > 0.15
+    assert found["tstr_gap_auroc"].low > 0
+    assert standing(found["tstr_gap_auroc"]) == "far off"
     assert found["trts_auroc"].value < 0.65
     assert found["dimension_gap"].value > reports["fresh"]["dimension_gap"].value
     assert found["tsrtr_auroc"].value < reports["fresh"]["tsrtr_auroc"].value
@@ -76,7 +78,7 @@ def test_a_number_to_predict_is_a_regression():
 
 
 def test_a_code_to_predict():
-    real, fresh, held = (frame(bits(1200, seed)) for seed in range(3))
+    real, fresh, held = (frame(bits(600, seed)) for seed in range(3))
     found = evaluate(real, fresh, held, label="C39", pillars=("utility",))
     m = found["tstr_gap_auroc_linear"]
     assert abs(m.value) < 2 * (m.high - m.low)

@@ -1,0 +1,101 @@
+"""What nearest neighbours cost: bits packed and counted, beside scikit-learn's brute force, in CPU seconds.
+
+    python benchmarks/nearest.py [--rows 20000] [--columns 2000] [--out benchmarks/results/nearest_cpu.json]
+
+The time is proportional to rows x rows x columns, so that 100,000 rows cost 25 times 20,000 of them: the law is fitted
+to the sizes measured, and its error is stated. scikit-learn is measured at a size it can do, and its time per pair and
+column compared. Compilation is left out; it is stated by itself.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from jaxehr.evaluation.nearest import bit_rows, mixed_rows, nearest
+
+SKLEARN_ROWS = 1_000
+
+
+def bits(n: int, columns: int, seed: int) -> np.ndarray:
+    return (np.random.default_rng(seed).random((n, columns), np.float32) < 0.05).astype(np.int8)
+
+
+def cpu(run: Callable[[], object], rounds: int = 3) -> float:
+    """The least CPU time of some rounds, all threads together: on a shared machine the others had to wait."""
+    times = []
+    for _ in range(rounds):
+        began = time.process_time()
+        run()
+        times.append(time.process_time() - began)
+    return min(times)
+
+
+def hamming(n: int, columns: int) -> dict[str, float]:
+    rows, others = (bit_rows(bits(n, columns, seed)) for seed in range(2))
+    began = time.process_time()
+    nearest(rows, others, groups=20)
+    first = time.process_time() - began
+    return {"rows": n, "columns": columns, "cpu_s": cpu(lambda: nearest(rows, others, groups=20)),
+            "with_compilation_cpu_s": first}  # fmt: skip
+
+
+def scikit_learn(columns: int) -> dict[str, float]:
+    from sklearn.neighbors import NearestNeighbors
+
+    rows, others = (bits(SKLEARN_ROWS, columns, seed).astype(bool) for seed in range(2))
+    model = NearestNeighbors(n_neighbors=1, metric="hamming", algorithm="brute").fit(others)
+    distance = model.kneighbors(rows)[0][:, 0] * columns
+    ours = nearest(*(bit_rows(bits(SKLEARN_ROWS, columns, seed)) for seed in range(2))).least
+    assert np.allclose(distance, ours)
+    seconds = cpu(lambda: model.kneighbors(rows), rounds=2)
+    return {"rows": SKLEARN_ROWS, "columns": columns, "cpu_s": seconds}
+
+
+def gower(n: int) -> dict[str, float]:
+    """11 numbers and 35 labels of 8 values, as wide as Diabetes-130."""
+    rng = np.random.default_rng(0)
+    rows, others = (
+        mixed_rows(rng.random((n, 11)), rng.integers(0, 8, (n, 35)), (8,) * 35) for _ in range(2)
+    )
+    nearest(rows, others, groups=20)
+    return {"rows": n, "columns": 46, "cpu_s": cpu(lambda: nearest(rows, others, groups=20))}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--columns", type=int, default=2_000)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/nearest_cpu.json"))
+    options = parser.parse_args()
+
+    sizes = [options.rows // 4, options.rows // 2, options.rows]
+    ours = [hamming(n, options.columns) for n in sizes]
+    per = [row["cpu_s"] / (row["rows"] ** 2 * row["columns"]) for row in ours]
+    theirs = scikit_learn(options.columns)
+    their_per = theirs["cpu_s"] / (theirs["rows"] ** 2 * theirs["columns"])
+    found = {
+        "device": jax.devices()[0].device_kind,
+        "jax": jax.__version__,
+        "hamming": ours,
+        "ns_per_pair_and_1000_columns": [1e12 * x for x in per],
+        "law": "CPU seconds = c x rows x rows x columns",
+        "law_error": max(per) / min(per) - 1,
+        "extrapolated_100000_x_100000_x_2000_cpu_s": per[-1] * 1e10 * 2000,
+        "scikit_learn_hamming": theirs,
+        "times_faster_than_scikit_learn": their_per / per[-1],
+        "gower": gower(options.rows // 2),
+    }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(found, indent=1) + "\n")
+    print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""A white-box audit: do a trained model's losses tell the patients it was trained on from others?
+
+Every patient's loss is taken under the same draws of noise level and noise, which is what makes losses comparable
+between patients. With a reference model, trained on other patients, what is hard for any model is taken off.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from jaxehr.data import Codec, DataError, TableCodec
+from jaxehr.evaluation.judge_privacy import of_scores
+from jaxehr.evaluation.membership import Scores, given
+from jaxehr.evaluation.report import Metric
+from jaxehr.types import Key, Model, Params, X
+
+DRAWS = 128  # of noise level and noise
+BATCH = 512
+FEWEST = 100  # patients of each side
+
+Losses = Float[np.ndarray, "n draw"]
+
+
+def losses(
+    model: Model, params: Params, x: X, key: Key, *, draws: int = DRAWS, batch_size: int = BATCH
+) -> Losses:
+    """The training loss of every row under each draw; a draw is the same noise level and noise for every row.
+
+    A loss draws for a batch from one key. Each row is a batch of its own, with the same key: so it has the same draw.
+    """
+    keys = jax.random.split(key, draws)
+
+    @jax.jit
+    def of_batch(rows: X) -> jax.Array:
+        one = lambda key, row: model.loss(params, key, jax.tree.map(lambda a: a[None], row))[0]
+        return jax.lax.map(lambda key: jax.vmap(partial(one, key))(rows), keys).T
+
+    n = len(jax.tree.leaves(x)[0])
+    parts = []
+    for start in range(0, n, batch_size):
+        index = np.minimum(np.arange(start, start + batch_size), n - 1)  # one shape, one program
+        rows = jax.tree.map(partial(_taken, index=index), x)
+        parts.append(np.asarray(of_batch(rows), dtype=float)[: n - start])
+    return np.concatenate(parts)
+
+
+def _taken(values: np.ndarray, index: np.ndarray) -> jax.Array:
+    """Bits are numbers to a model, as in training."""
+    rows = jnp.asarray(values[index])
+    return rows.astype(jnp.float32) if rows.dtype == jnp.int8 else rows
+
+
+def scores(members: Losses, others: Losses) -> Scores:
+    """Minus the mean loss, each draw standardised over all patients: high noise would drown low noise otherwise."""
+    both = np.concatenate([members, others])
+    centre, scale = both.mean(0), np.maximum(both.std(0), 1e-12)
+    return Scores(*(-((part - centre) / scale).mean(1) for part in (members, others)))
+
+
+def calibrated(target: Scores, reference: Scores) -> Scores:
+    """What a reference model finds easy is taken off; both sides are in standard deviations."""
+    return Scores(*(a - b for a, b in zip(target, reference, strict=True)))
+
+
+def audit(target: Scores, reference: Scores | None = None, *, seed: int = 0) -> Iterator[Metric]:
+    """AUC, true positive rates and epsilon's lower bound, without and with the reference. Raises ValueError for fewer
+    than 100 patients on a side."""
+    n = min(len(part) for part in target)
+    if n < FEWEST:
+        raise ValueError(f"an audit needs {FEWEST} members and {FEWEST} others; got {n}")
+    yield from of_scores("audit_loss", given(target, seed), seed)
+    if reference is not None:
+        apart = calibrated(target, reference)
+        yield from of_scores("audit_reference", given(apart, seed), seed)
+
+
+def scored(
+    run: tuple[Model, Params],
+    to_x: Callable[[pd.DataFrame], X],
+    members: pd.DataFrame,
+    others: pd.DataFrame,
+    key: Key,
+    *,
+    draws: int = DRAWS,
+) -> Scores:
+    """The scores of a run, which sees records through `to_x`."""
+    found = [losses(*run, to_x(frame), key, draws=draws) for frame in (members, others)]
+    return scores(*found)
+
+
+def learnt(frame: pd.DataFrame, codecs: list[Codec]) -> tuple[pd.DataFrame, int]:
+    """The records that every codec can encode, and how many patients are left out: those with a category, or with
+    nothing but codes, that were not there in training. Other codes that were not there are taken off a patient."""
+    if codecs[0].schema.records == "codes":
+        kept = frame
+        for codec in codecs:
+            kept = kept[kept["code"].isin(codec.codes)]  # type: ignore[union-attr]
+        return kept.reset_index(drop=True), frame["subject_id"].nunique() - kept[
+            "subject_id"
+        ].nunique()
+    known = np.ones(len(frame), bool)
+    for codec in codecs:
+        assert isinstance(codec, TableCodec)
+        for column in codec.columns:
+            known &= _encodes(column, frame[column.name])
+    return frame[known].reset_index(drop=True), int((~known).sum())
+
+
+def _encodes(column, values: pd.Series) -> np.ndarray:
+    """Which rows the column can encode, asked of each distinct value."""
+    codes, distinct = pd.factorize(values, use_na_sentinel=False)
+    if not hasattr(getattr(column, "column", column), "values"):
+        return np.ones(len(values), bool)
+    good = np.zeros(len(distinct), bool)
+    for i, value in enumerate(distinct):
+        try:
+            column.encode(pd.Series([value], dtype=values.dtype))
+            good[i] = True
+        except DataError:
+            continue
+    return good[codes]

@@ -1,0 +1,72 @@
+"""jaxehr audit: can the patients that a run was trained on be told from others by its losses?"""
+
+from pathlib import Path
+
+from jaxehr.commands.command import Command, cache_compilations, say
+
+
+def add(command: Command) -> None:
+    audit = command(
+        "audit", _run, "Can a run's training patients be told from others by its losses?"
+    )
+    audit.add_argument("run", type=Path, metavar="RUN", help="folder of a run")
+    audit.add_argument("--members", required=True, metavar="FILE", help="what it was trained on")
+    audit.add_argument(
+        "--nonmembers", required=True, metavar="FILE", help="others of the same kind"
+    )
+    audit.add_argument(
+        "--reference",
+        type=Path,
+        metavar="RUN",
+        help="a run trained on neither: calibrates the losses",
+    )
+    audit.add_argument("--draws", type=int, default=128, help="of noise level and noise")
+    audit.add_argument("--seed", type=int, default=0)
+    audit.add_argument("--out", type=Path, metavar="DIR", help="write report.json and report.html")
+
+
+def _run(options) -> int:
+    import jax
+
+    from jaxehr import audit, data
+    from jaxehr.evaluation import Report
+    from jaxehr.recipes import load
+
+    if options.draws < 1:
+        raise ValueError(f"--draws must be at least 1; got {options.draws}")
+    paths = [options.run] + ([options.reference] if options.reference else [])
+    runs = [load(path) for path in paths]
+    codecs = [run.recipe.codec for run in runs]
+    files = {"members": options.members, "nonmembers": options.nonmembers}
+    frames, notes = {}, []
+    for name, path in files.items():
+        read = data.read_records(path, codecs[0].schema)
+        frames[name], left = audit.learnt(read, codecs)
+        if left:
+            notes.append(f"{left:,} {name} hold nothing that the run has learnt, and were left out")
+    cache_compilations()
+    found = [
+        audit.scored(
+            (run.model, run.params[run.recipe.stages[-1].name]),
+            _sight(run),
+            frames["members"],
+            frames["nonmembers"],
+            jax.random.key(options.seed),
+            draws=options.draws,
+        )
+        for run in runs
+    ]
+    metrics = tuple(audit.audit(*found, seed=options.seed))
+    config = {name: Path(path).name for name, path in files.items()}
+    about = {"run": options.run.name, **config, "draws": options.draws, "seed": options.seed}
+    report = Report(metrics, (), tuple(notes), about)
+    print(report)
+    if options.out is not None:
+        report.save(options.out)
+        say(f"open {options.out / 'report.html'}")
+    return 0
+
+
+def _sight(run):
+    """How a run sees records."""
+    return lambda frame: run.recipe.view.to_x(run.recipe.codec.encode(frame))

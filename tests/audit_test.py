@@ -1,0 +1,110 @@
+"""A white-box audit: loud on a model that learnt its patients by heart, silent on one that never saw them."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+from patients import bits, frame, table
+
+from jaxehr.audit import audit, learnt, losses, scored, scores
+from jaxehr.cli import main
+from jaxehr.data import fit_codec
+from jaxehr.recipes import ddpm, fit
+from jaxehr.types import Draw, Model
+
+
+def test_every_row_has_the_same_draws():
+    """The loss is a row's product with the noise of its draw: a row of another batch has the same."""
+
+    def loss(params, key, x0):
+        return jnp.sum(x0 * jax.random.normal(key, x0.shape), axis=-1)
+
+    model = Model(lambda key: {}, loss, lambda params, key: Draw(jnp.zeros(3), jnp.asarray(0)))
+    x = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    found = losses(model, {}, x, jax.random.key(0), draws=7, batch_size=16)
+    noise = np.stack(
+        [jax.random.normal(k, (1, 3))[0] for k in jax.random.split(jax.random.key(0), 7)]
+    )
+    np.testing.assert_allclose(found, x @ noise.T, atol=1e-5)
+
+
+def test_a_draw_of_large_losses_does_not_drown_the_others():
+    rng = np.random.default_rng(0)
+    members, others = (
+        np.stack([rng.normal(m, 1, 500), 1e6 * rng.normal(size=500)], 1) for m in (-4, 0)
+    )
+    found = scores(members, others)
+    assert np.mean(found.members > 0) > 0.7 and np.mean(found.others < 0) > 0.7
+
+
+def law(n, seed):
+    """Rows that differ from each other in many bits: what a patient equals by chance, no loss can tell."""
+    return (np.random.default_rng(seed).random((n, 64)) < 0.3).astype(np.int8)
+
+
+@pytest.fixture(scope="module")
+def by_heart():
+    """200 patients, and a network that can hold them all: scores of them and of others, with an untrained reference."""
+    members, others = law(200, 0), law(2000, 1)
+    codec = fit_codec(frame(np.concatenate([members, others])))
+    small = {"width": (256, 256), "timesteps": 100, "batch_size": 200, "ema_decay": 0.99}
+    recipe = ddpm(codec, steps=1500, learning_rate=2e-3, **small)
+    synthesizer = fit(recipe, frame(members), jax.random.key(0))
+    to_x = lambda f: recipe.view.to_x(codec.encode(f))
+    params = (synthesizer.params["denoiser"], synthesizer.model.init(jax.random.key(5)))
+    ask = lambda p, a, b: scored(
+        (synthesizer.model, p), to_x, frame(a), frame(b), jax.random.key(9), draws=64
+    )
+    return [ask(p, members, others) for p in params], ask(params[0], others[:1000], others[1000:])
+
+
+def test_a_model_that_learnt_its_patients_by_heart_is_caught(by_heart):
+    found = {m.name: m for m in audit(*by_heart[0])}
+    for way in ("audit_loss", "audit_reference"):
+        assert found[f"{way}_auc"].value >= 0.95
+        assert found[f"{way}_tpr_at_1pct"].value >= 0.5
+        assert found[f"{way}_epsilon"].value > 1
+
+
+def test_patients_that_a_model_never_saw_are_alike_to_it(by_heart):
+    """Twice the 95% interval: 1 in 2,000."""
+    found = {m.name: m for m in audit(by_heart[1])}
+    m = found["audit_loss_auc"]
+    assert 2 * m.low - m.value <= 0.5 <= 2 * m.high - m.value
+    assert found["audit_loss_epsilon"].value == 0
+
+
+def test_what_was_never_learnt_is_left_out():
+    codec = fit_codec(table(100, 0).drop(columns="id"))
+    odd = table(20, 1).drop(columns="id")
+    odd.loc[:2, "ward"] = "spa"
+    kept, left = learnt(odd, [codec])
+    assert left == 3 and len(kept) == 17
+    codes = frame(bits(50, 0))
+    more = pd.concat([codes, pd.DataFrame({"subject_id": [1, 999], "code": ["NEW", "NEW"]})])
+    kept, left = learnt(more, [fit_codec(codes)])
+    assert left == 1 and kept["subject_id"].nunique() == 50
+
+
+def test_the_command(tmp_path, capsys):
+    files = {name: tmp_path / f"{name}.csv" for name in ("members", "others")}
+    for seed, path in enumerate(files.values()):
+        frame(bits(240, seed)).to_csv(path, index=False)
+    small = ["--set", "width=(16,)", "--steps", "30", "--batch-size", "64"]
+    run = str(tmp_path / "run")
+    assert main(["fit", "ddpm", "--data", str(files["members"]), "--out", run, *small]) == 0
+    ask = ["audit", run, "--members", str(files["members"]), "--nonmembers", str(files["others"])]
+    out = tmp_path / "audit"
+    assert main([*ask, "--reference", run, "--draws", "8", "--out", str(out)]) == 0
+    found = json.loads((out / "report.json").read_text())["metrics"]
+    by = {m["name"]: m for m in found}
+    assert by["audit_reference_auc"]["value"] == 0.5  # nothing is left beside itself
+    assert by["audit_loss_tpr_at_01pct"]["status"] == "underpowered: not evaluated"
+    assert "audit_loss_auc" in capsys.readouterr().out
+    few = tmp_path / "few.csv"
+    frame(bits(30, 3)).to_csv(few, index=False)
+    assert main([*ask[:4], "--nonmembers", str(few)]) == 2
+    assert "an audit needs 100 members and 100 others" in capsys.readouterr().err
