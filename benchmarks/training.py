@@ -25,6 +25,7 @@ from jaxehr.networks import mlp, sinusoidal
 from jaxehr.processes import Gaussian, edm
 from jaxehr.recipes.diffusion import diffusion_model
 from jaxehr.recipes.ehrdiff import CODES
+from jaxehr.recipes.view import Layout
 from jaxehr.samplers import karras, probability_flow
 from jaxehr.training.sharding import data_mesh, replicated
 from jaxehr.training.step import init_state, make_chunk
@@ -42,7 +43,7 @@ def ours(table: np.ndarray, batch_size: int, steps: int):
         Gaussian(edm()),
         network,
         partial(denoisers.edm, sigma_data=SIGMA_DATA),
-        columns=columns,
+        layout=Layout(0, columns, (), (), np.zeros((2, 0))),
         times=log_normal,
         weight=edm_weight(SIGMA_DATA),
         sampler=probability_flow(),

@@ -67,10 +67,17 @@ class Multinomial(NamedTuple):
         eta     has no meaning here: there is no chain with less noise and the same marginals
         """
         del eta
-        logp = self.log_posterior(self.normalised(x0), x, t, s)
         if jnp.issubdtype(key.dtype, jnp.inexact):
+            logp = self.log_posterior(self.normalised(x0), x, t, s)
             return jnp.argmax(logp + key, axis=-1).astype(x.dtype)
-        return drawn(key, jnp.exp(logp)).astype(x.dtype)
+        # The same in proportion, with one exponential a class.
+        ndim, k = x0.ndim, np.array(self.classes, np.float32)[:, None]
+        a_s, lost_s = (jnp.exp(level) for level in self._log_kept(s, ndim))
+        a_ts, lost_ts = (jnp.exp(level) for level in self._log_between(t, s, ndim))
+        here = jax.nn.one_hot(x, max(self.classes), dtype=bool)
+        belief = jax.nn.softmax(jnp.where(self.valid, jnp.maximum(x0, LOW), LOW), axis=-1)
+        weight = (a_s * belief + lost_s / k) * (lost_ts / k + a_ts * here)
+        return drawn(key, jnp.where(self.valid, weight, 0.0)).astype(x.dtype)
 
     def normalised(self, logits: Logits) -> Logits:
         """Log-probabilities of each column; padding LOW."""
