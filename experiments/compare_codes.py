@@ -2,12 +2,12 @@
 
 Command     python experiments/compare_codes.py --data diabetic_data.zip [--minutes 5 | --steps N] [--only NAME ...]
 Choice      Recipes at their defaults, but for the steps and SETTINGS; one seed. 35,758 drawn, as many trained on. TSTR
-            predicts heart failure (DIAG//428), here with all rows to train on; jaxehr.evaluate takes fewer now, and gives
+            predicts heart failure (DIAG//428), here with all rows to train on; jaxehr.evaluate takes fewer now, giving
             .744 for the copula and .773 for real patients.
 Time        CPU seconds of the process on 2 shared cores, compilation included.
 
               prevalence    codes   codes per  detection  TSTR    largest rule  closer    exact copies       train  ms a
-              Spearman     present   patient      AUC     AUROC      excess     to train     beyond    steps   s   record
+              Spearman     present   patient      AUC     AUROC      excess     to train    beyond    steps   s  record
   marginals     .978       100.0%     4.98       .701     .500       .046        .496         .000                   .00
   copula        .980       100.0%     5.02       .534     .757       .020        .501        -.003                   .14
   smote         .966        99.0%     4.40       .567     .778       .000        .759         .380                   .17
