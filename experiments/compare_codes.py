@@ -1,4 +1,23 @@
-"""Every recipe and every baseline on the codes of Diabetes-130: 71,517 patients x 902 codes, in two halves."""
+"""Every recipe and every baseline on the codes of Diabetes-130: 71,517 patients x 902 codes, in two halves.
+
+Command     python experiments/compare_codes.py --data diabetic_data.zip [--minutes 5 | --steps N] [--only NAME ...]
+Choice      Recipes at their defaults, but for the steps and SETTINGS; one seed. 35,758 drawn, as many trained on. TSTR
+            predicts heart failure (DIAG//428), here with all rows to train on; jaxehr.evaluate takes fewer now, giving
+            .744 for the copula and .773 for real patients.
+Time        CPU seconds of the process on 2 shared cores, compilation included.
+
+              prevalence    codes   codes per  detection  TSTR    largest rule  closer    exact copies       train  ms a
+              Spearman     present   patient      AUC     AUROC      excess     to train    beyond    steps   s  record
+  marginals     .978       100.0%     4.98       .701     .500       .046        .496         .000                   .00
+  copula        .980       100.0%     5.02       .534     .757       .020        .501        -.003                   .14
+  smote         .966        99.0%     4.40       .567     .778       .000        .759         .380                   .17
+  bootstrap     .980       100.0%     4.96       .484     .780       .002        .885         .770                   .00
+  vae           .970        99.7%     4.70       .560     .767       .010        .506        -.003  30,000    285    .05
+  gan           .906        94.6%     4.82       .556     .758       .000        .496        -.006  10,000    121    .06
+  real held out .963       100.0%     4.96       .501     .784       .004        .496        -.003
+
+The gan's steps are the critic's, after 2,000 of its autoencoder. Prevalence Pearson is .998 or more in every row.
+"""
 
 from pathlib import Path
 

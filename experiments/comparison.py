@@ -17,7 +17,7 @@ from jaxehr.evaluation.rules import excesses
 
 SHOWN = (  # those that there are; all others are in rows.json
     *("prevalence_pearson", "prevalence_spearman", "codes_present", "codes_per_patient"),
-    *("shape_error", "trend_error", "detection_auc", "tstr", "tstr_auroc", "rule_excess"),
+    *("shape_error", "trend_error", "detection_auc", "tstr_auroc", "rule_excess"),
     *("share_closer_to_train", "exact_copies_excess", "steps", "train_s", "ms_a_record"),
 )
 
