@@ -6,6 +6,7 @@ import numpy as np
 from comparison import compare, options_of
 
 from jaxehr.data import diabetes130_codes
+from jaxehr.evaluation.rule_file import starter_rules
 
 LABEL = "DIAG//428"  # heart failure
 SETTINGS = {"ehrdiff": {"posterior_sigma": 0.3}}  # rounding, as published, loses rare codes
@@ -18,7 +19,7 @@ def main() -> None:
     half = len(patients) // 2
     train = codes[codes["subject_id"].isin(patients[:half])].reset_index(drop=True)
     holdout = codes[codes["subject_id"].isin(patients[half : 2 * half])].reset_index(drop=True)
-    compare(train, holdout, options, label=LABEL, settings=SETTINGS)
+    compare(train, holdout, options, label=LABEL, rules=starter_rules("codes"), settings=SETTINGS)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from jaxehr import denoisers, names
 from jaxehr.losses import edm_weight, log_normal
 from jaxehr.networks import fourier, mlp
 from jaxehr.processes import Gaussian, edm
-from jaxehr.recipes.diffusion import diffusion_model
+from jaxehr.recipes.diffusion import Layout, diffusion_model
 from jaxehr.samplers import karras, probability_flow
 from jaxehr.training import init_state
 from jaxehr.training.sharding import check_batch, data_mesh, replicated
@@ -37,7 +37,7 @@ def losses(devices: int, length: int):
         EDM,
         mlp(COLUMNS, width=(16, 16), time_width=8, embedding=fourier(4)),
         partial(denoisers.edm, sigma_data=0.4),
-        columns=COLUMNS,
+        layout=Layout(0, COLUMNS, (), (), np.zeros((2, 0))),
         times=log_normal,
         weight=edm_weight(0.4),
         sampler=probability_flow(),

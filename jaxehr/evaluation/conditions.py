@@ -1,6 +1,5 @@
 """Whether a condition of a clinical rule holds, patient by patient; a missing value leaves it open."""
 
-import fnmatch
 from functools import cached_property
 from typing import Any
 
@@ -9,7 +8,7 @@ import pandas as pd
 from jaxtyping import Bool
 
 from jaxehr.data import DataError
-from jaxehr.evaluation.rule_file import Condition, Rule, RuleFile
+from jaxehr.evaluation.rule_file import Condition, Rule, RuleFile, like
 
 Flags = Bool[np.ndarray, "patient"]
 
@@ -120,7 +119,7 @@ def _is_any(values: pd.Series, wanted: tuple[Any, ...]) -> Flags:
 
 def _same(value: Any, wanted: Any) -> bool:
     if isinstance(wanted, str):
-        return fnmatch.fnmatchcase(str(value).lower(), wanted.lower())
+        return like(str(value), wanted)
     try:
         return float(value) == float(wanted)
     except (TypeError, ValueError):

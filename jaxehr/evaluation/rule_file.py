@@ -1,6 +1,5 @@
 """A file of clinical rules, read: vocabularies, groups of codes, spellings of columns, and the rules themselves."""
 
-import fnmatch
 import re
 import tomllib
 from dataclasses import dataclass
@@ -70,16 +69,22 @@ class RuleFile:
         """An entry is "VOCABULARY from-to", "VOCABULARY start", or the whole code with * for anything."""
         word, _, rest = entry.partition(" ")
         if word not in self.vocabularies:
-            return fnmatch.fnmatchcase(code.lower(), entry.lower())
+            return like(code, entry)
         return any(
             code.startswith(prefix) and _within(code[len(prefix) :].replace(".", ""), rest.strip())
             for prefix in self.vocabularies[word]
         )
 
 
+def like(text: str, pattern: str) -> bool:
+    """The same but for upper and lower case; * stands for anything, and nothing else for anything but itself."""
+    parts = map(re.escape, pattern.lower().split("*"))
+    return re.fullmatch(".*".join(parts), text.lower(), re.DOTALL) is not None
+
+
 def _within(code: str, span: str) -> bool:
     if "*" in span:
-        return fnmatch.fnmatchcase(code.lower(), span.lower())
+        return like(code, span)
     low, _, high = (part.strip().replace(".", "") for part in span.partition("-"))
     high = high or low
     return low <= code[: len(low)] and code[: len(high)] <= high and len(code) >= len(low)
