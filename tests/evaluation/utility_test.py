@@ -61,7 +61,7 @@ def test_fresh_records_are_as_useful_as_real_ones(reports):
 def test_records_that_lost_their_relations_are_useless(reports):
     found = reports["shuffled"]
     assert found["tstr_auroc"].value < 0.65
-    assert found["tstr_gap_auroc"].low > 0
+    assert found["tstr_gap_auroc"].low > 0.15
     assert standing(found["tstr_gap_auroc"]) == "far off"
     assert found["trts_auroc"].value < 0.65
     assert found["dimension_gap"].value > reports["fresh"]["dimension_gap"].value
