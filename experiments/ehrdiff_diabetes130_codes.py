@@ -57,7 +57,13 @@ def main() -> None:
         synthetic = synthesizer.sample(jax.random.key(1), half, batch_size=2048)
         name = "rounded" if sigma is None else f"posterior_{sigma:g}"
         jaxehr.write_records(synthetic, options.out / f"{name}.parquet")
-        report = jaxehr.evaluate(train, synthetic, holdout, config={"decode": name})
+        report = jaxehr.evaluate(
+            train,
+            synthetic,
+            holdout,
+            pillars=("fidelity", "privacy"),
+            config={"decode": name},
+        )
         report.save(options.out / name)
         print(f"\n{name}\n{report}", flush=True)
 

@@ -13,8 +13,11 @@ from jaxehr.data import diabetes130_encounters
 from jaxehr.recipes import masked, tabddpm
 
 RECIPES = {
-    "tabddpm": (tabddpm, {"timesteps": 100, "width": (512, 512), "batch_size": 1024}),
-    "masked": (masked, {}),
+    "tabddpm": (
+        tabddpm,
+        {"timesteps": 100, "width": (512, 512), "batch_size": 1024, "steps": 2000},
+    ),
+    "masked": (masked, {"steps": 4000}),
 }
 
 
@@ -30,6 +33,29 @@ def split(path: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     return sets[0], sets[1]
 
 
+NAMES = (
+    "detection_auc",
+    "shape_error",
+    "trend_error",
+    "share_closer_to_train",
+    "missing_share_error",
+    "missing_together_error",
+    "tstr_auroc",
+    "trtr_auroc",
+)
+
+
+def readmitted_at_all(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(readmitted=np.where(frame["readmitted"] == "NO", "no", "yes"))
+
+
+def judge(train: pd.DataFrame, synthetic: pd.DataFrame, test: pd.DataFrame) -> jaxehr.Report:
+    """Of as many rows of each as were drawn; the label is being readmitted at all."""
+    sets = [readmitted_at_all(frame[: len(synthetic)]) for frame in (train, synthetic, test)]
+    pillars = ("fidelity", "utility", "privacy")
+    return jaxehr.evaluate(*sets, label="readmitted", pillars=pillars)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -37,25 +63,35 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="diabetic_data.csv or the zip that holds it")
     parser.add_argument("--recipe", choices=list(RECIPES), required=True)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int)
     parser.add_argument("-n", type=int, default=10_000, help="rows drawn and judged")
     parser.add_argument("--out", type=Path, default=Path("runs/tabddpm_diabetes130"))
     options = parser.parse_args()
 
-    train, _ = split(options.data)
+    train, test = split(options.data)
     make, settings = RECIPES[options.recipe]
-    recipe = make(train, steps=options.steps, **settings)
+    recipe = make(train, **{**settings, **({"steps": options.steps} if options.steps else {})})
     run = options.out / f"{options.recipe}_{options.seed}"
-    began = time.monotonic()
-    synthesizer = jaxehr.fit(
-        recipe, train, jax.random.key(options.seed), run_dir=run, resume=(run / "run.json").exists()
-    )
-    trained = time.monotonic() - began
-    synthetic = synthesizer.sample(jax.random.key(1000 + options.seed), options.n)
-    jaxehr.write_records(synthetic, run / "synthetic.parquet")
-    print(
-        f"{trained:.0f} s to train, {time.monotonic() - began - trained:.0f} s to draw", flush=True
-    )
+    if not (run / "synthetic.parquet").exists():
+        began = time.monotonic()
+        synthesizer = jaxehr.fit(
+            recipe,
+            train,
+            jax.random.key(options.seed),
+            run_dir=run,
+            resume=(run / "run.json").exists(),
+        )
+        trained = time.monotonic() - began
+        synthetic = synthesizer.sample(jax.random.key(1000 + options.seed), options.n)
+        jaxehr.write_records(synthetic, run / "synthetic.parquet")
+        print(f"{trained:.0f} s to train, {time.monotonic() - began - trained:.0f} s to draw")
+    report = judge(train, jaxehr.read_records(run / "synthetic.parquet"), test)
+    report.save(run)
+    for name in NAMES:
+        metric = report[name]
+        print(
+            f"{name:24s}{metric.value:8.4f}   floor {metric.floor if metric.floor is None else round(metric.floor, 4)}"
+        )
 
 
 if __name__ == "__main__":
