@@ -2,7 +2,7 @@
 
 Command     python experiments/fast_sampling.py --data diabetic_data.zip --run RUN -n 8192
             RUN as ehrdiff_diabetes130_codes.py makes it, here with 8,000 steps of 256.
-Time        2 busy CPU cores: 25 minutes. Detection AUC has a standard error of about .004; seconds are those of a machine
+Time        2 busy CPU cores: 25 minutes. Detection AUC has a standard error of about .004; seconds are of a machine
             with other work on it, and only their ratios to each other mean something.
 
     decode         sampler    nfe    prevalence error    Spearman    detection AUC
