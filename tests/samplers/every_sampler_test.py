@@ -203,7 +203,8 @@ def test_searches_end_where_ddim_ends(make, float64):
     exact = ddim()(KEY, denoise, EDM, x_T, grid).x
     draw = make(tolerance=0.0)(KEY, denoise, EDM, x_T, grid)
     np.testing.assert_allclose(draw.x, exact, rtol=1e-9)
-    assert int(draw.nfe) <= 25 * 25
+    each = 25 if make is picard else 50  # plain Picard runs beside the mixing
+    assert int(draw.nfe) <= 25 * each
     early = make(tolerance=1e-4)(KEY, denoise, EDM, x_T, grid)
     assert int(early.nfe) < 25 * 20
     np.testing.assert_allclose(early.x, exact, atol=1e-3)
