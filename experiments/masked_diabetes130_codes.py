@@ -1,4 +1,22 @@
-"""Masked diffusion on the diagnoses and drugs of Diabetes-130: 71,517 patients, 902 codes, split in half by patient."""
+"""Masked diffusion on the diagnoses and drugs of Diabetes-130: 71,517 patients, 902 codes, split in half by patient.
+
+Command     python experiments/masked_diabetes130_codes.py --data diabetic_data.zip
+Choice      3,000 steps of 512, all else as it stands; 64 evaluations a draw. The training half has 827 of the codes.
+Time        2 CPU cores shared with other work: 1,606 s to train, 231 s to draw 35,758 patients.
+
+35,758 synthetic patients against the 35,758 trained on; the floor is the other half of the real patients.
+
+                              masked      floor
+    prevalence Pearson         .9999      .9999
+    prevalence Spearman        .975       .963
+    prevalence slope          1.002      1.001
+    codes present (>= 5)       99.7%     100.0%
+    codes per patient          4.99       4.96    real 4.97
+    correlation difference     5.60       4.21
+    detection AUC              .592       .496
+    closer to train            .490       .501
+    exact copies beyond       -.007       .004
+"""
 
 import argparse
 import time
