@@ -1,4 +1,17 @@
-"""TabDDPM and masked diffusion on Diabetes-130."""
+"""TabDDPM and masked diffusion on Diabetes-130, all encounters with all columns but ids, split by patient.
+
+Papers      Kotelnikov et al., ICML 2023; Strack et al. 2014 (the data).
+Command     python experiments/tabddpm_diabetes130.py --data diabetic_data.zip --recipe masked|tabddpm [--seed S]
+Choice      TabDDPM with 100 timesteps, [512, 512] and 2,000 steps of 1,024: too few for it. masked as it stands, 4,000
+            steps of 512, 32 evaluations a draw. 10,000 rows drawn, as many real ones to train the judges on.
+Time        2 CPU cores with other work on them: 260 to 1,230 s for tabddpm, 430 to 1,170 s for masked.
+
+                     detection AUC  shape error  trend error  TSTR AUROC  closer to train  worst missing share
+    masked, seed 0            .538        .0098        .0264        .656             .508                .0118
+    masked, seed 1            .543        .0097        .0261        .645             .518                .0080
+    tabddpm, seed 0           .704        .0193        .0433        .605             .511                .0243
+    real held out             .512        .0107        .0269        .678             .500                .0153
+"""
 
 import argparse
 import time
