@@ -19,20 +19,14 @@ import optax
 
 from jaxehr.networks import tabddpm_mlp, timestep
 from jaxehr.recipes.tabddpm import tabddpm_model
-from jaxehr.recipes.view import Tokens
+from jaxehr.recipes.view import tokens_with
 from jaxehr.training.sharding import data_mesh, replicated
 from jaxehr.training.step import init_state, make_chunk
 
 NUMBERS, CLASSES = 8, (2, 2, 2, 2, 2, 2, 3, 4, 5, 6, 8, 10, 12)
 WIDTH, TIME_WIDTH, BATCH, RATE, EMA = (256, 256), 128, 4096, 1e-3, 0.999
 COLUMNS = NUMBERS + sum(CLASSES)
-
-
-def tokens() -> Tokens:
-    groups: dict[str, list[int]] = {}
-    for j, k in enumerate(CLASSES):
-        groups.setdefault(f"of_{1 << (k - 1).bit_length()}", []).append(j)
-    return Tokens(CLASSES, {name: tuple(members) for name, members in groups.items()})
+TOKENS = tokens_with(CLASSES)
 
 
 def network():
@@ -42,7 +36,7 @@ def network():
 def model(timesteps: int, steps: int):
     return tabddpm_model(
         network(),
-        tokens(),
+        TOKENS,
         NUMBERS,
         indicators=(-1,) * NUMBERS,
         timesteps=timesteps,
@@ -84,7 +78,7 @@ def chains(rows: int, timesteps: int, steps: int):
 def made_table(rows: int, rng) -> dict[str, np.ndarray]:
     x = {
         name: np.stack([rng.integers(0, CLASSES[j], rows) for j in members], 1).astype(np.int8)
-        for name, members in tokens().groups.items()
+        for name, members in TOKENS.groups.items()
     }
     return {**x, "number": rng.normal(0.5, 0.1, (rows, NUMBERS)).astype(np.float32)}
 
@@ -142,7 +136,7 @@ def twin(table, steps: int):
     kept = np.append(1.0, np.cumprod(1 - np.minimum(1 - level[1:] / level[:-1], 0.999)))
     kept = torch.as_tensor(kept, dtype=torch.float32)
     cells = np.zeros((len(table["number"]), len(CLASSES)), np.int64)
-    for name, members in tokens().groups.items():
+    for name, members in TOKENS.groups.items():
         cells[:, list(members)] = table[name]
     cells, numbers = torch.as_tensor(cells), torch.as_tensor(table["number"])
 

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxehr.processes.multinomial import LOW, drawn
+from jaxehr.processes.multinomial import LOW, drawn, rows
 from jaxehr.types import Key, Time
 
 MASK = -1  # a hidden cell
@@ -42,8 +42,8 @@ class Masked(NamedTuple):
         self, key: Key, x: Int[Array, "*batch column"], t: Time, s: Time | None = None
     ) -> Int[Array, "*batch column"]:
         """One draw of q(x_t | x_s), s < t; None is the data, s = 0."""
-        t = _rows(t, x.ndim)
-        hide = t if s is None else (t - _rows(s, x.ndim)) / (1 - _rows(s, x.ndim))
+        t = rows(t, x.ndim)
+        hide = t if s is None else (t - rows(s, x.ndim)) / (1 - rows(s, x.ndim))
         return jnp.where(jax.random.uniform(key, x.shape) < hide, MASK, x)
 
     def pinned(self, key: Key, x0: Int[Array, "*batch column"], t: Time) -> Array:
@@ -80,7 +80,7 @@ class Masked(NamedTuple):
         """-log p(x_0 | x_t) / t of each hidden column, 0 where it is seen; the sum over columns bounds -log p(x_0)."""
         logp = jax.nn.log_softmax(jnp.where(self.valid, logits, LOW), axis=-1)
         at = jnp.take_along_axis(logp, x0[..., None].astype(int), axis=-1)[..., 0]
-        return jnp.where(x == MASK, -at, 0.0) / _rows(t, x0.ndim)
+        return jnp.where(x == MASK, -at, 0.0) / rows(t, x0.ndim)
 
 
 def hide(key: Key, x0: Mapping[str, Array], t: Time) -> tuple[dict[str, Array], Array]:
@@ -91,7 +91,7 @@ def hide(key: Key, x0: Mapping[str, Array], t: Time) -> tuple[dict[str, Array], 
     """
     rank, columns = ranks(key, x0)
     count = jnp.ceil(jnp.asarray(t) * columns)
-    at = _rows(count, rank[next(iter(rank))].ndim)
+    at = rows(count, rank[next(iter(rank))].ndim)
     return {name: jnp.where(rank[name] < at, MASK, part) for name, part in x0.items()}, count
 
 
@@ -103,8 +103,3 @@ def ranks(key: Key, x: Mapping[str, Array]) -> tuple[dict[str, Array], int]:
     noise = jax.random.uniform(key, (*lead, ends[-1]))
     rank = jnp.argsort(jnp.argsort(noise, axis=-1), axis=-1)
     return dict(zip(names, jnp.split(rank, ends[:-1], axis=-1), strict=True)), ends[-1]
-
-
-def _rows(value: Time, ndim: int) -> Array:
-    value = jnp.asarray(value)
-    return value.reshape(value.shape + (1,) * (ndim - value.ndim)) if value.ndim else value

@@ -147,7 +147,7 @@ class Multinomial(NamedTuple):
             2 * jnp.log(jnp.maximum(curve(jnp.asarray(t, float)), tiny**0.5))
             for curve in (self.schedule.alpha, self.schedule.sigma)
         )
-        return _rows(alpha, ndim), _rows(sigma, ndim)
+        return rows(alpha, ndim), rows(sigma, ndim)
 
     def _log_likelihood(self, x: Categories, t: Time, s: Time) -> Logits:
         """log q(x_t | x_s) of every class of x_s."""
@@ -167,7 +167,9 @@ def _kl(log_p: Logits, log_q: Logits) -> Array:
     return jnp.sum(jnp.exp(log_p) * (log_p - log_q), axis=-1)
 
 
-def _rows(value: Array, ndim: int) -> Array:
+def rows(value: Time, ndim: int) -> Array:
+    """A value per row, shaped to broadcast against arrays of `ndim` axes; a scalar stays one."""
+    value = jnp.asarray(value)
     return value.reshape(value.shape + (1,) * (ndim - value.ndim)) if value.ndim else value
 
 

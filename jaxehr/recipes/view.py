@@ -119,6 +119,11 @@ def tokens_of(codec: Codec, without: int = -1) -> Tokens:
     classes = [*(2 for _ in range(codec.sizes["bit"])), *codec.classes]
     if without >= 0:
         del classes[without]
+    return tokens_with(classes)
+
+
+def tokens_with(classes: Sequence[int]) -> Tokens:
+    """Tokens of these classes, in their groups."""
     groups: dict[str, list[int]] = {}
     for j, k in enumerate(classes):
         groups.setdefault(f"of_{1 << max(k - 1, 1).bit_length()}", []).append(j)

@@ -13,7 +13,7 @@ import pytest
 from jaxehr.networks import tabddpm_mlp, timestep
 from jaxehr.processes import LOW, cosine_betas
 from jaxehr.recipes.tabddpm import tabddpm_denoiser, tabddpm_loss, tabddpm_process
-from jaxehr.recipes.view import Tokens
+from jaxehr.recipes.view import tokens_with
 from jaxehr.samplers import ddim_step, fixed_large, in_parts
 
 
@@ -49,7 +49,7 @@ class Case:
         self.arrays = arrays
         self.params = our_names(arrays, "w.")
         self.timesteps = int(arrays["T"])
-        self.tokens = self._tokens(arrays["num_classes"])
+        self.tokens = tokens_with(arrays["num_classes"].tolist())
         self.numbers = arrays["x0_num"].shape[1]
         self.process = tabddpm_process(self.tokens, self.numbers, self.timesteps)
         time_width = self.params["time_0"]["bias"].shape[0]
@@ -66,13 +66,6 @@ class Case:
         self.t = jnp.asarray(arrays["t"] + 1.0, jnp.float32)
         self.label = jnp.asarray(arrays["y"])
         self.x0, self.x = (self.record(arrays, at) for at in ("x0", "xt"))
-
-    @staticmethod
-    def _tokens(classes):
-        groups = {}
-        for j, k in enumerate(classes):
-            groups.setdefault(f"of_{1 << int(k - 1).bit_length()}", []).append(j)
-        return Tokens(tuple(int(k) for k in classes), {n: tuple(m) for n, m in groups.items()})
 
     def record(self, arrays, at):
         cells = jnp.asarray(arrays[f"{at}_cat"])
