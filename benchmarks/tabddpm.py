@@ -29,8 +29,9 @@ COLUMNS = NUMBERS + sum(CLASSES)
 TOKENS = tokens_with(CLASSES)
 
 
-def network():
-    return tabddpm_mlp(COLUMNS, width=WIDTH, time_width=TIME_WIDTH, embedding=timestep(TIME_WIDTH))
+def network(columns: int = NUMBERS + TOKENS.width):
+    """Ours; without padding, with COLUMNS."""
+    return tabddpm_mlp(columns, width=WIDTH, time_width=TIME_WIDTH, embedding=timestep(TIME_WIDTH))
 
 
 def model(timesteps: int, steps: int):
@@ -50,13 +51,12 @@ def model(timesteps: int, steps: int):
 
 def chains(rows: int, timesteps: int, steps: int):
     """The bare network and our chain, as programs of `steps` evaluations on `rows` records."""
-    params = network().init(jax.random.key(0))
-    ours, apply = model(timesteps, steps), network().apply
+    ours, plain = model(timesteps, steps), network(COLUMNS)
     grid = np.arange(steps, -1.0, -1.0)
 
     def bare(params, x):
         def one(x, t):
-            return apply(params, x, t), None
+            return plain.apply(params, x, t), None
 
         return jax.lax.scan(one, x, jnp.arange(steps, dtype=jnp.float32))[0]
 
@@ -65,12 +65,13 @@ def chains(rows: int, timesteps: int, steps: int):
 
     x = jax.random.normal(jax.random.key(1), (rows, COLUMNS))
     keys = jax.random.split(jax.random.key(2), rows)
-    arguments = {"bare network": (bare, x), "chain": (draw, keys)}
+    each = {"bare network": (bare, plain, x), "chain": (draw, ours, keys)}
     programs = {}
-    for name, (function, argument) in arguments.items():
+    for name, (function, of, argument) in each.items():
+        params = of.init(jax.random.key(0))
         program = jax.jit(function).lower(params, argument).compile()
-        programs[name] = lambda program=program, argument=argument: jax.block_until_ready(
-            program(params, argument)
+        programs[name] = lambda program=program, given=(params, argument): jax.block_until_ready(
+            program(*given)
         )
     return programs
 

@@ -28,7 +28,13 @@ from jaxehr.recipes import masked, tabddpm
 RECIPES = {
     "tabddpm": (
         tabddpm,
-        {"timesteps": 100, "width": (512, 512), "batch_size": 1024, "steps": 2000},
+        {
+            "timesteps": 100,
+            "width": (512, 512),
+            "batch_size": 256,
+            "learning_rate": 3e-3,
+            "steps": 30_000,
+        },
     ),
     "masked": (masked, {"steps": 4000}),
 }

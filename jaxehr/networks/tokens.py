@@ -15,28 +15,30 @@ from jaxehr.types import Key, Network
 def token_network(
     classes: Sequence[int],
     *,
+    outputs: int | None = None,
     width: int,
     blocks: int,
     embedding: int = 16,
     start: np.ndarray | None = None,
 ) -> Network:
-    """Reads categories of which some are hidden (-1), and gives the logits of all classes of all columns in one row.
+    """Reads categories of which some are hidden (-1), and gives the logits of all classes in one row.
 
         h = Linear([embedding of each category; value and mask of each bit])
         h = h + Linear(SiLU(Linear(LayerNorm(h))))          # `blocks` times
         logits = Linear(LayerNorm(h)) + bias                # from 0; the bias starts at `start`
 
     classes     of each column; those of two are bits
-    start       log-frequencies of all classes: an untrained network draws each column from its own distribution
+    outputs     length of that row; by default the classes of all columns, without padding
+    start       log-frequencies in that row: an untrained network draws each column from its own distribution
 
     No time goes in: what is hidden says it all (Ou et al. 2024).
     """
-    module = _Tokens(tuple(classes), width, blocks, embedding)
-    total = sum(classes)
+    outputs = outputs or sum(classes)
+    module = _Tokens(tuple(classes), outputs, width, blocks, embedding)
 
     def init(key: Key) -> dict[str, Any]:
         params = module.init(key, jnp.zeros((1, len(classes)), jnp.int32))["params"]
-        bias = jnp.zeros(total) if start is None else jnp.asarray(start, jnp.float32)
+        bias = jnp.zeros(outputs) if start is None else jnp.asarray(start, jnp.float32)
         return {**params, "log_frequency": bias}
 
     def apply(
@@ -50,6 +52,7 @@ def token_network(
 
 class _Tokens(nn.Module):
     classes: tuple[int, ...]
+    outputs: int
     width: int
     blocks: int
     embedding: int
@@ -77,7 +80,7 @@ class _Tokens(nn.Module):
             h = h + linear(self.width, u, f"out_{i}")(u)
         h = nn.LayerNorm(name="norm")(h)
         logits = nn.Dense(
-            int(classes.sum()),
+            self.outputs,
             use_bias=False,
             kernel_init=nn.initializers.zeros_init(),
             name="logits",

@@ -14,6 +14,7 @@ likelihood of x_t; so does Bayes' p(x_0 | x_t), and plugging that in would count
 p(x_0 | x_t) goes through `Multinomial.without_likelihood` first, and the chain is then exact.
 """
 
+from itertools import accumulate
 from typing import NamedTuple
 
 import jax
@@ -70,13 +71,15 @@ class Multinomial(NamedTuple):
         if jnp.issubdtype(key.dtype, jnp.inexact):
             logp = self.log_posterior(self.normalised(x0), x, t, s)
             return jnp.argmax(logp + key, axis=-1).astype(x.dtype)
-        # The same in proportion, with one exponential a class.
+        # The same in proportion, with one exponential a class and nothing normalised.
         ndim, k = x0.ndim, np.array(self.classes, np.float32)[:, None]
         a_s, lost_s = (jnp.exp(level) for level in self._log_kept(s, ndim))
         a_ts, lost_ts = (jnp.exp(level) for level in self._log_between(t, s, ndim))
         here = jax.nn.one_hot(x, max(self.classes), dtype=bool)
-        belief = jax.nn.softmax(jnp.where(self.valid, jnp.maximum(x0, LOW), LOW), axis=-1)
-        weight = (a_s * belief + lost_s / k) * (lost_ts / k + a_ts * here)
+        logits = jnp.where(self.valid, jnp.maximum(x0, LOW), LOW)
+        belief = jnp.exp(logits - logits.max(axis=-1, keepdims=True))
+        fresh = belief.sum(axis=-1, keepdims=True) * (lost_s / k)
+        weight = (a_s * belief + fresh) * (lost_ts / k + a_ts * here)
         return drawn(key, jnp.where(self.valid, weight, 0.0)).astype(x.dtype)
 
     def normalised(self, logits: Logits) -> Logits:
@@ -176,6 +179,13 @@ def rows(value: Time, ndim: int) -> Array:
 def drawn(key: Key, weight: Float[Array, "*batch column class"]) -> Int[Array, "*batch column"]:
     """A class of each column in proportion to its weight: one uniform number a column, where Gumbel noise would take
     one for each class."""
-    below = jnp.cumsum(weight, axis=-1)
-    u = jax.random.uniform(key, weight.shape[:-1]) * below[..., -1]
-    return jnp.minimum(jnp.sum(below <= u[..., None], axis=-1), weight.shape[-1] - 1)
+    classes = weight.shape[-1]
+    u = jax.random.uniform(key, weight.shape[:-1])
+    if (
+        classes <= 32
+    ):  # written out, a running sum costs a fifth of XLA's own on a CPU; longer ones compile slowly
+        *below, total = accumulate(weight[..., k] for k in range(classes))
+        return sum(((edge <= u * total).astype(int) for edge in below), jnp.zeros(u.shape, int))
+    edges = jnp.cumsum(weight, axis=-1)
+    found = jnp.sum(edges <= (u * edges[..., -1])[..., None], axis=-1)
+    return jnp.minimum(found, classes - 1)

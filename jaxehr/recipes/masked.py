@@ -59,7 +59,12 @@ def masked(
         else None
     )
     network = token_network(
-        tokens.classes, width=width, blocks=blocks, embedding=embedding, start=start
+        [tokens.classes[j] for j in tokens.row],
+        outputs=tokens.width,
+        width=width,
+        blocks=blocks,
+        embedding=embedding,
+        start=start,
     )
     most = 64 if codec.schema.records == "codes" else 32
     model = masked_model(
@@ -128,17 +133,17 @@ def masked_model(network: Network, tokens: Tokens, *, places: int, steps: int) -
 
 
 def in_one_row(tokens: Tokens, x: Any) -> Array:
-    """The categories of all groups side by side, in the order of `tokens.classes`."""
-    members = [j for group in tokens.groups.values() for j in group]
-    row = jnp.concatenate([x[name].astype(jnp.int32) for name in tokens.groups], axis=-1)
-    return row[..., np.argsort(members)]
+    """The categories of all groups side by side."""
+    return jnp.concatenate([x[name].astype(jnp.int32) for name in tokens.groups], axis=-1)
 
 
 def log_frequencies(tokens: Tokens, x0: Any) -> np.ndarray:
-    """Of all classes of all columns in one row, each counted half a time more than it was seen."""
+    """Of all classes in the places of `tokens`, each counted half a time more than it was seen."""
     found = [np.zeros(k) for k in tokens.classes]
     for name, members in tokens.groups.items():
         for i, j in enumerate(members):
             counts = np.bincount(x0[name][:, i], minlength=tokens.classes[j]) + 0.5
             found[j] = np.log(counts / counts.sum())
-    return np.concatenate(found).astype(np.float32)
+    row = np.zeros(tokens.width, np.float32)
+    row[tokens.places] = np.concatenate(found)
+    return row

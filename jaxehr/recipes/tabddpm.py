@@ -81,7 +81,7 @@ def tabddpm(
 
     tokens, numbers = tokens_of(codec, token), codec.sizes["number"]
     network = tabddpm_mlp(
-        numbers + sum(tokens.classes),
+        numbers + tokens.width,
         width=tuple(width),
         time_width=time_width,
         embedding=timestep(time_width),
@@ -149,7 +149,8 @@ def tabddpm_denoiser(
         t = jnp.asarray(t, float)
         hot = tokens.one_hot(x).astype(float) if tokens.groups else jnp.zeros((*_lead(x), 0))
         if log_one_hot:
-            hot = jnp.log(jnp.maximum(hot, 1e-30))
+            of_class = np.isin(np.arange(tokens.width), tokens.places)
+            hot = jnp.where(of_class, jnp.log(jnp.maximum(hot, 1e-30)), 0.0)
         read = jnp.concatenate([x["number"], hot], axis=-1) if numbers else hot
         out: Any = network.apply(params, read, t - 1, label)  # their steps count from 0
         p = x["number"].shape[-1] if numbers else 0

@@ -1,5 +1,6 @@
 """How a recipe sees records: the parts of the codec as the x of its process, and back."""
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -87,31 +88,49 @@ class Tokens(NamedTuple):
         return tuple(self.classes[j] for j in self.groups[name])
 
     @property
-    def starts(self) -> np.ndarray:
-        """Where the classes of each lie, when those of all stand in one row."""
-        return np.cumsum([0, *self.classes])
+    def row(self) -> tuple[int, ...]:
+        """The tokens in the order in which a network has them side by side: group by group."""
+        return tuple(j for members in self.groups.values() for j in members)
 
-    def spread(self, flat: Array) -> dict[str, Array]:
-        """[..., all classes] -> for each group [..., column, class], padded with what stands first."""
-        found = {}
+    @property
+    def width(self) -> int:
+        """Of all classes in one row. Each token has as many places as the largest of its group: what a network reads
+        and says is then cut and joined, never gathered, which would cost as much as a small network itself."""
+        return sum(math.prod(self._shape(name)) for name in self.groups)
+
+    @property
+    def places(self) -> np.ndarray:
+        """Where in that row the classes of each token lie, in the order of `classes`; the other places are padding."""
+        first, start = np.zeros(len(self.classes), int), 0
         for name, members in self.groups.items():
-            most = max(self.classes_of(name))
-            at = self.starts[list(members)][:, None] + np.arange(most)
-            inside = np.arange(most) < np.array(self.classes_of(name))[:, None]
-            found[name] = flat[..., np.where(inside, at, 0)]
+            most = self._shape(name)[1]
+            first[list(members)] = start + most * np.arange(len(members))
+            start += most * len(members)
+        return np.concatenate(
+            [[0][:0], *(at + np.arange(k) for at, k in zip(first, self.classes, strict=True))]
+        ).astype(int)
+
+    def spread(self, row: Array) -> dict[str, Array]:
+        """[..., width] -> for each group [..., column, class]."""
+        found, start = {}, 0
+        for name in self.groups:
+            shape = self._shape(name)
+            end = start + math.prod(shape)
+            found[name] = row[..., start:end].reshape(*row.shape[:-1], *shape)
+            start = end
         return found
 
     def one_hot(self, x: dict[str, Array]) -> Array:
-        """[..., all classes]: 1 where the category is that class, in the order of `starts`."""
-        padded, at, place = [], np.zeros(self.starts[-1], int), 0
-        for name, members in self.groups.items():
-            most = max(self.classes_of(name))
-            hot = x[name][..., None] == jnp.arange(most, dtype=x[name].dtype)
-            padded.append(hot.reshape(*hot.shape[:-2], -1))
-            for j in members:
-                at[self.starts[j] : self.starts[j + 1]] = place + np.arange(self.classes[j])
-                place += most
-        return jnp.concatenate(padded, axis=-1)[..., at]
+        """[..., width]: 1 where the category is that class."""
+        hot = []
+        for name in self.groups:
+            is_class = x[name][..., None] == jnp.arange(self._shape(name)[1], dtype=x[name].dtype)
+            hot.append(is_class.reshape(*is_class.shape[:-2], -1))
+        return jnp.concatenate(hot, axis=-1)
+
+    def _shape(self, name: str) -> tuple[int, int]:
+        """(columns, classes) of a group."""
+        return len(self.groups[name]), max(self.classes_of(name))
 
 
 def tokens_of(codec: Codec, without: int = -1) -> Tokens:

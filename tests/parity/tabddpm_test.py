@@ -47,14 +47,14 @@ class Case:
 
     def __init__(self, arrays):
         self.arrays = arrays
-        self.params = our_names(arrays, "w.")
         self.timesteps = int(arrays["T"])
         self.tokens = tokens_with(arrays["num_classes"].tolist())
         self.numbers = arrays["x0_num"].shape[1]
+        self.params = self.in_places(our_names(arrays, "w."))
         self.process = tabddpm_process(self.tokens, self.numbers, self.timesteps)
         time_width = self.params["time_0"]["bias"].shape[0]
         self.network = tabddpm_mlp(
-            arrays["net_in"].shape[1],
+            self.numbers + self.tokens.width,
             width=tuple(
                 self.params[f"block_{i}"]["kernel"].shape[1]
                 for i in range(sum(name.startswith("block") for name in self.params))
@@ -66,6 +66,29 @@ class Case:
         self.t = jnp.asarray(arrays["t"] + 1.0, jnp.float32)
         self.label = jnp.asarray(arrays["y"])
         self.x0, self.x = (self.record(arrays, at) for at in ("x0", "xt"))
+
+    @property
+    def places(self):
+        """Where the columns of the authors' rows lie in ours, which have padding."""
+        return np.append(np.arange(self.numbers), self.numbers + self.tokens.places)
+
+    def in_places(self, params):
+        """Weights, or their gradient, with 0 for what is read from padding and said of it."""
+
+        def placed(kernel, shape, at):
+            return jnp.zeros(shape).at[at].set(kernel)
+
+        columns = self.numbers + self.tokens.width
+        proj, head = params["proj"], params["head"]
+        hidden, last = proj["kernel"].shape[1], head["kernel"].shape[0]
+        at = self.places
+        return params | {
+            "proj": proj | {"kernel": placed(proj["kernel"], (columns, hidden), at)},
+            "head": {
+                "kernel": placed(head["kernel"], (last, columns), (slice(None), at)),
+                "bias": placed(head["bias"], columns, at),
+            },
+        }
 
     def record(self, arrays, at):
         cells = jnp.asarray(arrays[f"{at}_cat"])
@@ -88,12 +111,10 @@ class Case:
 
     def flat(self, padded):
         """Groups of padded classes as one row of all, as the authors have them."""
-        found = np.zeros((len(self.t), self.tokens.starts[-1]))
-        for name, members in self.tokens.groups.items():
-            for i, j in enumerate(members):
-                k = self.tokens.classes[j]
-                found[:, self.tokens.starts[j] : self.tokens.starts[j] + k] = padded[name][:, i, :k]
-        return found
+        row = np.concatenate(
+            [np.reshape(padded[n], (len(self.t), -1)) for n in self.tokens.groups], 1
+        )
+        return row[:, self.tokens.places]
 
     def each(self, of):
         """of(process, group) for each group of categories, in one row."""
@@ -125,9 +146,10 @@ def test_every_weight_has_a_place(arrays, case):
 
 
 def test_network_output(arrays, case):
-    net_in = jnp.asarray(arrays["net_in"])
+    net_in = jnp.zeros((len(case.t), case.numbers + case.tokens.width))
+    net_in = net_in.at[:, case.places].set(arrays["net_in"])
     found = case.network.apply(case.params, net_in, case.t - 1, case.label)
-    np.testing.assert_allclose(found, arrays["net_out"], atol=2e-5)
+    np.testing.assert_allclose(found[:, case.places], arrays["net_out"], atol=2e-5)
     x0_hat = case.denoiser(case.params)(case.x, case.t)
     np.testing.assert_allclose(x0_hat["number"], arrays["pred_xstart"], rtol=1e-4, atol=1e-4)
     logits = case.each(lambda part, name: part.normalised(x0_hat[name]))
@@ -178,7 +200,7 @@ def test_losses(arrays, case):
 def test_gradients(arrays, case):
     """Within 1e-3 of the largest: the authors' normaliser is in theirs."""
     gradient = jax.grad(lambda p: case.loss(p).mean())(case.params)
-    expected = our_names(arrays, "g.")
+    expected = case.in_places(our_names(arrays, "g."))
     largest = max(float(jnp.abs(g).max()) for g in jax.tree.leaves(expected))
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, atol=1e-3 * largest), gradient, expected
@@ -217,14 +239,9 @@ def test_one_reverse_step(arrays, case):
     """All rows at once, each at its own time, with the authors' noise: the same numbers and the same classes."""
     u = arrays["step_u"]
     gumbel = -np.log(-np.log(u + 1e-30) + 1e-30)
-    noise = {"number": jnp.asarray(arrays["step_z"])}
-    for name, members in case.tokens.groups.items():
-        most = max(case.tokens.classes_of(name))
-        padded = np.full((len(u), len(members), most), LOW, np.float32)
-        for i, j in enumerate(members):
-            start, k = case.tokens.starts[j], case.tokens.classes[j]
-            padded[:, i, :k] = gumbel[:, start : start + k]
-        noise[name] = jnp.asarray(padded)
+    padded = np.full((len(u), case.tokens.width), LOW, np.float32)
+    padded[:, case.tokens.places] = gumbel
+    noise = {"number": jnp.asarray(arrays["step_z"]), **case.tokens.spread(padded)}
     x0_hat = case.denoiser(case.params)(case.x, case.t)
     step = in_parts({n: fixed_large if n == "number" else ddim_step() for n in case.process.parts})
 
