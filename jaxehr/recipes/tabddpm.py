@@ -12,7 +12,8 @@ Mended          where the authors' code has a defect. The categories go in as 0 
                 back as integers (theirs: only those with up to 32 values).
 Differences     Missing numbers have an indicator, a category of their own, and no part in the loss (theirs: refused, or
                 filled with the mean). Rows of a batch are drawn with replacement (theirs: shuffled epochs).
-                `label_dropout` and `guidance` (Ho and Salimans 2022) are ours.
+                `label_dropout` and `guidance` (Ho and Salimans 2022) are ours. Other samplers than the chain see
+                denoised numbers held within their scale.
 """
 
 from functools import partial
@@ -269,6 +270,8 @@ def tabddpm_model(
             masks = {name: mask[name] for name in process.parts}
             chosen = inpaint(Known(given, masks, known.allowed))
             path = short_grid if grid is None else grid
+        if numbers and sampler is not None:
+            denoise = inside(denoise)
         shape = {
             name: (len(tokens.groups[name]),) if name != "number" else (numbers,)
             for name in process.parts
@@ -283,6 +286,20 @@ def tabddpm_model(
         return Draw(x if label is None else {**x, "label": label}, nfe)
 
     return Model(network.init, loss, draw, grid, process=process)
+
+
+def inside(denoise: Denoiser) -> Denoiser:
+    """Denoised numbers held within the scale of the normal scores, as any that came from data are.
+
+    At the first times alpha is near 0, and x_0 is the error of the noise over alpha. The chain gives it no weight; a
+    solver of higher order reckons with it, and all that follows is lost (Lu et al. 2022, section 3.4: thresholding).
+    """
+
+    def denoise_inside(x, t):
+        x0: Any = denoise(x, t)
+        return {**x0, "number": jnp.clip(x0["number"], -END, END)}
+
+    return denoise_inside
 
 
 def guided(denoise: Denoiser, without: Denoiser, weight: float) -> Denoiser:
