@@ -22,13 +22,16 @@ The gan's steps are the critic's, after 2,000 of its autoencoder. Prevalence Pea
 from pathlib import Path
 
 import numpy as np
-from comparison import compare, options_of
+from comparison import FOUNDATIONS, compare, options_of
 
 from jaxehr.data import diabetes130_codes
 from jaxehr.evaluation.rule_file import starter_rules
 
 LABEL = "DIAG//428"  # heart failure
-SETTINGS = {"ehrdiff": {"posterior_sigma": 0.3}}  # rounding, as published, loses rare codes
+SETTINGS = {
+    **FOUNDATIONS,
+    "ehrdiff": {"posterior_sigma": 0.3},
+}  # rounding, as published, loses rare codes
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ The gan's steps are the critic's, after 2,000 of its autoencoder.
 
 from pathlib import Path
 
-from comparison import compare, options_of
+from comparison import FOUNDATIONS, compare, options_of
 
 from jaxehr.data import diabetes130_table
 from jaxehr.evaluation.rule_file import read_rules
@@ -35,7 +35,7 @@ def main() -> None:
     table = diabetes130_table(options.data).sample(frac=1, random_state=0).reset_index(drop=True)
     half = len(table) // 2
     train, holdout = table[:half], table[half : 2 * half].reset_index(drop=True)
-    compare(train, holdout, options, label=LABEL, rules=read_rules(RULES), settings={})
+    compare(train, holdout, options, label=LABEL, rules=read_rules(RULES), settings=FOUNDATIONS)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from jaxehr.evaluation import judge_fidelity, judge_privacy, judge_utility, plot
 from jaxehr.evaluation.clinical import Rules, of_excesses
 from jaxehr.evaluation.fairness import Grouping, groupings
 from jaxehr.evaluation.frames import comparable, overlap, some, unknown_codes
-from jaxehr.evaluation.job import FEWEST, Job, Step, not_evaluated
+from jaxehr.evaluation.job import FEWEST, Job, done
 from jaxehr.evaluation.judge_fairness import judge
 from jaxehr.evaluation.learners import target
 from jaxehr.evaluation.report import PILLARS, Group, Metric, Report, ordered, patients
@@ -79,39 +79,35 @@ def _judged(
     notes: list[str],
     advance: Advance,
 ) -> tuple[list[Metric], list[Group]]:
-    steps = [*judge_fidelity.steps(job), *judge_utility.steps(job), *judge_privacy.steps(job)]
-    steps = [step for step in steps if step.pillar in pillars and _has(job, step)]
+    studies = judge_utility.studies(job)
+    useful = judge_utility.steps(studies)
+    steps = [*judge_fidelity.steps(job), *useful, *judge_privacy.steps(job)]
+    steps = [step for step in steps if step.pillar in pillars and _has(job, step.needs)]
     groupings = asked if "fairness" in pillars else ()
     ruled = rules is not None and "clinical" in pillars
     total = len(steps) + len(groupings) + ruled
+    made = [study for study in studies if _has(job, study.needs)]
     metrics: list[Metric] = []
     groups: list[Group] = []
     for i, step in enumerate(steps):
         advance(i, total, f"{step.pillar}: {step.what}")
-        metrics += _done(job, step)
+        metrics += done(job, step)
     if rules is not None and ruled:
         advance(len(steps), total, "clinical: rules")
         found, said = rules(frames["real"], frames["synthetic"], frames.get("holdout"))
         metrics, notes[len(notes) :] = metrics + list(of_excesses(found)), said
     for i, grouping in enumerate(groupings):
         advance(len(steps) + ruled + i, total, f"fairness: by {grouping.by}")
-        more, each, note = judge(job, grouping)
+        more, each, note = judge(job, made, grouping)
         metrics, groups = metrics + more, groups + each
         notes += [note] if note else []
     advance(total, total, "done")
     return metrics, groups
 
 
-def _has(job: Job, step: Step) -> bool:
+def _has(job: Job, needs: Sequence[str]) -> bool:
     have = {"holdout": job.holdout is not None, "label": job.label is not None}
-    return all(have[need] for need in step.needs)
-
-
-def _done(job: Job, step: Step) -> Iterator[Metric]:
-    if job.smallest < step.least:
-        why = f"a file has fewer than {step.least} patients"
-        return iter([not_evaluated(name, why, job.smallest) for name in step.names])
-    return iter(step.run())
+    return all(have[need] for need in needs)
 
 
 def _notes(schema: Schema, frames: dict, sets: dict, label: str | None) -> Iterator[str]:

@@ -1,8 +1,4 @@
-"""Fairness: are the synthetic records as faithful and as useful for every subgroup?
-
-A small subgroup is further from anything by chance alone, so what is compared is how far each subgroup is beyond its
-own floor, where there is a holdout.
-"""
+"""Subgroups of patients, for fairness: are the synthetic records as faithful and as useful for each of them?"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,8 +8,6 @@ import numpy as np
 from jaxehr.data import DataError
 from jaxehr.evaluation.frames import Bits, Records
 from jaxehr.evaluation.report import SMALL_CELL
-
-DETECTION_ROWS = 2_000
 
 
 class Grouping(NamedTuple):

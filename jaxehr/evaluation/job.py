@@ -85,6 +85,14 @@ class Job:
         return measure(self.rows)
 
 
+def done(job: Job, step: Step) -> Iterable[Metric]:
+    """What it yields; nothing evaluated where a set has too few rows."""
+    if job.smallest < step.least:
+        why = f"a file has fewer than {step.least} patients"
+        return [not_evaluated(name, why, job.smallest) for name in step.names]
+    return step.run()
+
+
 def measured(
     name: str,
     estimate: Estimate | float,

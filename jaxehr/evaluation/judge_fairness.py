@@ -1,37 +1,35 @@
-"""The fairness pillar: fidelity and utility within each subgroup, the worst of them, and the gap between them.
+"""The fairness pillar: every metric of fidelity and utility within each subgroup, the worst of them, and the gap.
 
-Every figure is better when lower. What is compared is how far a subgroup is beyond its own floor.
+Fidelity is that of a subgroup's records by themselves. Utility is of models that were trained on all patients, tested
+on those of the subgroup. A small subgroup is further off by chance alone: what is compared is how much worse each is
+than its own floor.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Iterator, Sequence
+from functools import cache
 
 import numpy as np
 
-from jaxehr.evaluation import fidelity
-from jaxehr.evaluation.detection import detection
-from jaxehr.evaluation.fairness import DETECTION_ROWS, Grouping, subgroups
-from jaxehr.evaluation.frames import Bits, Records
-from jaxehr.evaluation.intervals import GROUPS, jackknife
-from jaxehr.evaluation.job import FEWEST, Job
-from jaxehr.evaluation.judge_utility import TRAINED_ROWS, parts, score_name
-from jaxehr.evaluation.learners import Features, Target, score, target, trained
-from jaxehr.evaluation.nearest import groups_of
+from jaxehr.evaluation import judge_fidelity
+from jaxehr.evaluation.fairness import Grouping, subgroups
+from jaxehr.evaluation.frames import Records
+from jaxehr.evaluation.job import Job, done
+from jaxehr.evaluation.judge_utility import Study
+from jaxehr.evaluation.proportions import Z
 from jaxehr.evaluation.report import UNDERPOWERED, Group, Metric
+from jaxehr.evaluation.verdict import badness
 
-Figures = Callable[[int | None], dict[str, float]]
-WANTED = {
-    "prevalence_gap",
-    "log_odds_gap",
-    "codes_per_patient_distance",
-    "pair_gap",
-    "shape_error",
-    "trend_error",
-    "missing_share_error",
-}
+GROUP_ROWS = 2_000  # of a subgroup in each set, for fidelity
 
 
-def judge(job: Job, grouping: Grouping) -> tuple[list[Metric], list[Group], str]:
-    """Metrics, the figures of each subgroup, and a note on those that are too small to show."""
+def judge(
+    job: Job, studies: Sequence[Study], grouping: Grouping
+) -> tuple[list[Metric], list[Group], str]:
+    """Metrics, the figures of each subgroup, and a note on those that are too small to show.
+
+    studies     of utility, those that can be made
+    """
     found, small = subgroups(job.sets, grouping)
     said = f"{small} subgroups by {grouping.by} have fewer than 11 patients in a file: not shown"
     if len(found) < 2:
@@ -40,117 +38,88 @@ def judge(job: Job, grouping: Grouping) -> tuple[list[Metric], list[Group], str]
             status=UNDERPOWERED, why="fewer than two subgroups have 11 patients in every file",
         )  # fmt: skip
         return [empty], [], said if small else ""
-    predicted = _predicted(job)
-    drawn, held = {}, {}
-    for name, sets in found:
-        drawn[name], held[name] = _figures(sets, job.seed)
-        if predicted is not None:
-            drawn[name], held[name] = _with_utility(drawn[name], held[name], sets, predicted, job)
-    names = set.intersection(*(set(of(None)) for of in drawn.values()))
-    metrics = [m for name in sorted(names) for m in _compared(name, drawn, held, grouping, found)]
-    groups = [
-        Group(grouping.by, group, name, drawn[group](None)[name], held[group](None).get(name))
-        for group in drawn
-        for name in sorted(names)
-    ]
-    return metrics, groups, said if small else ""
-
-
-def _figures(sets: dict[str, Records], seed: int) -> tuple[Figures, Figures]:
-    """Of the synthetic records within a subgroup, and of the holdout at the same number of rows."""
-    n = min(len(x) for name, x in sets.items() if name != "real")
-    made: list[Figures] = []
-    for name in ("synthetic", "holdout"):
-        if name not in sets:
-            made.append(lambda leave: {})
-            continue
-        made.append(_fidelity(sets["real"], sets[name].rows(np.arange(n)), seed))
-    return made[0], made[1]
-
-
-def _fidelity(real: Records, other: Records, seed: int) -> Figures:
-    if isinstance(real, Bits):
-        families: tuple[Callable, ...] = (fidelity.prevalence, fidelity.code_pairs)
-    else:
-        families = (fidelity.shapes, fidelity.trends, fidelity.missing)
-    made = [family(real, other) for family in families]
-    n = min(len(real), len(other), DETECTION_ROWS)
-    rows = np.arange(n)
-    told = {}
-    if n >= FEWEST:
-        auc = detection(real.rows(rows), other.rows(rows), "linear", seed).value
-        told = {"detection_auc_linear": auc}
-
-    def figures(leave: int | None) -> dict[str, float]:
-        found = {k: v for of in made for k, v in of(leave).items()}
-        return {k: v for k, v in found.items() if k in WANTED and np.isfinite(v)} | told
-
-    return figures
-
-
-def _predicted(job: Job) -> dict[str, Callable[[Records], np.ndarray]] | None:
-    if job.label is None or job.holdout is None:
-        return None
-    chosen, _ = parts(job, TRAINED_ROWS)
-    features = Features(chosen.real, job.label)
-    return {
-        way: trained("boosting", features, records, job.label, job.seed)
-        for way, records in (("tstr", chosen.synthetic), ("trtr", chosen.real))
+    figures = {
+        group: {m.name: m for m in (*_fidelity(job, sets), *_utility(studies, grouping, group))}
+        for group, sets in found
     }
+    n = min(len(records) for _, sets in found for records in sets.values())
+    names = dict.fromkeys(name for metrics in figures.values() for name in metrics)
+    gaps: list[Metric] = []
+    for name in names:
+        known = {group: metrics[name] for group, metrics in figures.items() if name in metrics}
+        gaps += compared(name, known, grouping.by, n)
+    groups = [
+        Group(grouping.by, group, m.name, m.value, m.floor)
+        for group, metrics in figures.items()
+        for m in metrics.values()
+        if m.status == "ok"
+    ]
+    return gaps, groups, said if small else ""
 
 
-def _with_utility(drawn: Figures, held: Figures, sets: dict, predicted: dict, job: Job):
-    """Adds what training on synthetic patients costs this subgroup; the floor is no cost."""
-    assert job.label is not None
-    name = f"tstr_gap_{score_name(job)}"
-    asked = target(sets["holdout"], job.label)
-    p = {way: predict(sets["holdout"]) for way, predict in predicted.items()}
-    own = groups_of(len(sets["holdout"]), GROUPS)
-
-    def of(leave: int | None) -> dict[str, float]:
-        kept = own != (-1 if leave is None else leave)
-        part = Target(asked.task, asked.values[kept], asked.known[kept])
-        return {name: score(part, p["trtr"][kept]) - score(part, p["tstr"][kept])}
-
-    if not np.isfinite(of(None)[name]):
-        return drawn, held
-    return (lambda leave: drawn(leave) | of(leave)), (lambda leave: held(leave) | {name: 0.0})
+def _fidelity(job: Job, sets: dict[str, Records]) -> Iterator[Metric]:
+    some = {
+        name: records.rows(np.arange(min(len(records), GROUP_ROWS)))
+        for name, records in sets.items()
+    }
+    own = Job(some, job.label, job.seed)
+    for step in judge_fidelity.steps(own):
+        yield from done(own, step)
 
 
-def _compared(name: str, drawn: dict, held: dict, grouping: Grouping, found: list) -> list[Metric]:
-    floors = {group: of(None).get(name, 0.0) for group, of in held.items()}
+def _utility(studies: Sequence[Study], grouping: Grouping, group: str) -> Iterator[Metric]:
+    who = lambda records: np.flatnonzero(grouping.of(records) == group)
+    for study in studies:
+        yield from study.learn()(who)
 
-    def beyond(leave: int | None) -> dict[str, float]:
-        return {g: of(leave).get(name, np.nan) - floors[g] for g, of in drawn.items()}
 
-    at = beyond(None)
-    worst = max(at, key=lambda g: at[g])
-    by = {g: x for g, x in jackknife(lambda leave: _span(beyond(leave), worst)).items()}
-    n = min(min(len(x) for x in sets.values()) for _, sets in found)
-    gap, most = (_with_spread(by[key]) for key in ("gap", "worst"))
-    floor = floors[worst]
+def compared(name: str, figures: dict[str, Metric], by: str, n: int) -> list[Metric]:
+    """The worst subgroup and the widest gap, where two subgroups or more have the figure and its interval.
+
+    The gap's interval is Tukey and Kramer's: it holds for all pairs of subgroups at once, so that the widest of many
+    is no finding by itself. Floors are as noisy as values.
+    """
+    known = {g: m for g, m in figures.items() if m.status == "ok" and m.low is not None}
+    if len(known) < 2:
+        return []
+    has_floor = all(m.floor is not None for m in known.values())
+    beyond = {g: _beyond(m) if has_floor else badness(m, m.value) for g, m in known.items()}
+    worst, best = max(beyond, key=beyond.__getitem__), min(beyond, key=beyond.__getitem__)
+    gap = beyond[worst] - beyond[best]
+    errors = {g: _error(m) for g, m in known.items()}
+    most = max(errors.values())  # for a figure that stays the same without any of its patients
+    noise = math.hypot(errors[worst] or most, errors[best] or most)
+    half = _widest(len(known)) * noise * (2**0.5 if has_floor else 1.0)
+    low, high = (gap - half, gap + half) if most > 0 else (None, None)
+    m = known[worst]
+    where = f"{worst} and {best}" + (", each beyond its own floor" if has_floor else "")
     return [
-        Metric(
-            f"{name}_worst_group[{grouping.by}]", "fairness", most.value + floor, floor, "lower",
-            0.0, n, _plus(most.low, floor), _plus(most.high, floor), why=f"the subgroup {worst}",
+        m._replace(
+            name=f"{name}_worst_group[{by}]",
+            pillar="fairness",
+            worst=None,
+            n=n,
+            why=f"the subgroup {worst}",
         ),
         Metric(
-            f"{name}_group_gap[{grouping.by}]", "fairness", gap.value, None, "lower", 0.0, n,
-            gap.low, gap.high, why="between the subgroups, each beyond its own floor",
+            f"{name}_group_gap[{by}]", "fairness", gap, None, "lower", 0, n, low, high, why=where
         ),
-    ]  # fmt: skip
+    ]
 
 
-def _span(values: dict[str, float], worst: str) -> dict[str, float]:
-    found = np.array(list(values.values()))
-    return {"gap": float(np.nanmax(found) - np.nanmin(found)), "worst": values[worst]}
+def _beyond(m: Metric) -> float:
+    assert m.floor is not None
+    return badness(m, m.value) - badness(m, m.floor)
 
 
-def _with_spread(estimate):
-    """Detection is not taken again without each group: it has no interval here."""
-    spread = estimate.high - estimate.low > 1e-9
-    return estimate if spread else estimate._replace(low=None, high=None)
+def _error(m: Metric) -> float:
+    assert m.low is not None and m.high is not None
+    return max(m.value - m.low, m.high - m.value) / Z
 
 
-def _plus(x: float | None, y: float) -> float | None:
-    return None if x is None else x + y
+@cache
+def _widest(groups: int) -> float:
+    """The widest difference between so many equal values, at 95%, in standard errors of a difference."""
+    from scipy.stats import studentized_range
+
+    return float(studentized_range.ppf(0.95, groups, np.inf)) / 2**0.5

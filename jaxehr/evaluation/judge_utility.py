@@ -1,46 +1,66 @@
-"""The utility pillar, a step at a time.
+"""The utility pillar: what is trained once, and tested on everybody or on those of a subgroup.
 
 The floor is a second set of real patients in the place of the synthetic ones, where there are enough to spare.
 """
 
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from typing import NamedTuple
 
 import numpy as np
 
 from jaxehr.evaluation import utility
 from jaxehr.evaluation.catalogue import CALIBRATION, DIMENSIONS, DOWNSTREAM, PAIRINGS
+from jaxehr.evaluation.frames import Records
+from jaxehr.evaluation.intervals import Estimate
 from jaxehr.evaluation.job import Job, Step, measured
 from jaxehr.evaluation.learners import Learner, target
-from jaxehr.evaluation.report import Metric
+from jaxehr.evaluation.report import SMALL_CELL, Metric
 
 TRAINED_ROWS = 10_000  # of each set
+COMPARED_ROWS = 2_000  # where many models are trained
 AUGMENTATION = {
     "augmentation_gain_25pct": 0.25,
     "augmentation_gain_50pct": 0.5,
     "augmentation_gain": 1.0,
 }
-COMPARED_ROWS = 2_000  # where many models are trained
+Who = Callable[[Records], np.ndarray]  # rows of the patients to test on
+Tested = Callable[[Who], Iterator[Metric]]  # nothing where they are fewer than 11
 
 
-def steps(job: Job) -> list[Step]:
-    needs = ("holdout", "label")
+def everyone(records: Records) -> np.ndarray:
+    return np.arange(len(records))
+
+
+class Study(NamedTuple):
+    """`learn` trains its models when first called, and gives what tests them."""
+
+    what: str
+    names: tuple[str, ...]
+    learn: Callable[[], Tested]
+    needs: tuple[str, ...] = ("holdout", "label")
+
+
+def studies(job: Job) -> list[Study]:
     suffix = score_name(job)
     found = []
     learners: tuple[tuple[Learner, str], ...] = (("boosting", ""), ("linear", "_linear"))
     for learner, ending in learners:
         names = tuple(f"{name}_{suffix}{ending}" for name in PAIRINGS)
         calibrated = tuple(CALIBRATION) if suffix == "auroc" and not ending else ()
-        run = partial(of_pairings, job, learner, ending)
-        found.append(
-            Step("utility", f"training by {learner}", names + calibrated, run, needs=needs)
-        )
-    compare, predict = partial(of_downstream, job), partial(of_dimensions, job)
-    found.append(Step("utility", "comparing learners", tuple(DOWNSTREAM), compare, needs=needs))
+        learn = cache(partial(of_pairings, job, learner, ending))
+        found.append(Study(f"training by {learner}", names + calibrated, learn))
+    learn = cache(partial(of_downstream, job))
+    found.append(Study("comparing learners", tuple(DOWNSTREAM), learn))
     if utility.predictable(job.real):
-        names = tuple(DIMENSIONS)
-        found.append(Step("utility", "columns from columns", names, predict, needs=("holdout",)))
+        learn = cache(partial(of_dimensions, job))
+        found.append(Study("columns from columns", tuple(DIMENSIONS), learn, ("holdout",)))
     return found
+
+
+def steps(found: list[Study]) -> list[Step]:
+    run = lambda study: study.learn()(everyone)
+    return [Step("utility", s.what, s.names, partial(run, s), needs=s.needs) for s in found]
 
 
 def score_name(job: Job) -> str:
@@ -60,52 +80,90 @@ def parts(job: Job, most: int) -> tuple[utility.Split, utility.Split | None]:
     return chosen, fresh
 
 
-def of_pairings(job: Job, learner: Learner, ending: str) -> Iterator[Metric]:
+def of_pairings(job: Job, learner: Learner, ending: str) -> Tested:
     assert job.label is not None
     chosen, _ = parts(job, TRAINED_ROWS)
     n, name = len(chosen.real), score_name(job)
-    found = utility.pairings(chosen, job.label, learner, job.seed)
-    chance = 0.5 if name == "auroc" else 0.0
-    real = found["trtr"].value
-    for pair in PAIRINGS:
-        floor, worst = (0.0, real - chance) if pair == "tstr_gap" else (real, chance)
-        bad = worst if real > chance else None
-        yield measured(f"{pair}_{name}{ending}", found[pair], n, floor=floor, worst=bad)
-    if ending or name != "auroc":
-        return
-    for figure in ("ece", "slope"):
-        if f"tstr_{figure}" in found:
-            at_best = found[f"trtr_{figure}"].value
-            worst = 0.5 if figure == "ece" else 0.0
-            yield measured(f"tstr_{figure}", found[f"tstr_{figure}"], n, floor=at_best, worst=worst)
+    on = utility.pairings(chosen, job.label, learner, job.seed)
+
+    def tested(who: Who) -> Iterator[Metric]:
+        tests = chosen.tests.of(who)
+        if tests.smallest < SMALL_CELL:
+            return
+        found = on(tests)
+        chance = 0.5 if name == "auroc" else 0.0
+        real = found["trtr"].value
+        for pair in PAIRINGS:
+            floor, worst = (0.0, real - chance) if pair == "tstr_gap" else (real, chance)
+            bad = worst if real > chance else None
+            yield measured(f"{pair}_{name}{ending}", found[pair], n, floor=floor, worst=bad)
+        if ending or name != "auroc":
+            return
+        for figure in ("ece", "slope"):
+            if f"tstr_{figure}" in found:
+                at_best = found[f"trtr_{figure}"].value
+                worst = 0.5 if figure == "ece" else 0.0
+                estimate = found[f"tstr_{figure}"]
+                yield measured(f"tstr_{figure}", estimate, n, floor=at_best, worst=worst)
+
+    return tested
 
 
-def of_downstream(job: Job) -> Iterator[Metric]:
+def of_downstream(job: Job) -> Tested:
+    chosen, fresh = parts(job, COMPARED_ROWS)
+    n = len(chosen.real)
+    drawn, real = _compared(job, chosen), None if fresh is None else _compared(job, fresh)
+
+    def tested(who: Who) -> Iterator[Metric]:
+        if chosen.tests.of(who).smallest < SMALL_CELL:
+            return
+        found, floors = drawn(who), {} if real is None else real(who)
+        for name, estimate in found.items():
+            floor = floors[name].value if floors else None
+            worst = None if name in AUGMENTATION else 0.0
+            yield measured(name, estimate, n, floor=floor, worst=worst)
+
+    return tested
+
+
+def _compared(job: Job, split: utility.Split) -> Callable[[Who], dict[str, Estimate]]:
+    """The figures of DOWNSTREAM."""
     assert job.label is not None
-    chosen, fresh = parts(job, COMPARED_ROWS)
-    n = len(chosen.real)
-    for name, of, worst in (
-        ("ranking_agreement", utility.ranking_agreement, 0.0),
-        ("importance_overlap", utility.importance_overlap, 0.0),
-    ):
-        floor = None if fresh is None else of(fresh, job.label, job.seed).value
-        yield measured(name, of(chosen, job.label, job.seed), n, floor=floor, worst=worst)
-    curve = utility.augmentation(chosen, job.label, job.seed)
-    beside = {} if fresh is None else utility.augmentation(fresh, job.label, job.seed)
-    for name, share in AUGMENTATION.items():
-        floor = utility.gain(beside, share).value if beside else None
-        yield measured(name, utility.gain(curve, share), n, floor=floor)
+    ranking = utility.ranking_agreement(split, job.label, job.seed)
+    importance = utility.importance_overlap(split, job.label, job.seed)
+    adding = utility.augmentation(split, job.label, job.seed)
+
+    def figures(who: Who) -> dict[str, Estimate]:
+        tests = split.tests.of(who)
+        gains = adding(tests)
+        return {
+            "ranking_agreement": ranking(tests),
+            "importance_overlap": importance(tests),
+            **{name: gains[share] for name, share in AUGMENTATION.items()},
+        }
+
+    return figures
 
 
-def of_dimensions(job: Job) -> Iterator[Metric]:
+def of_dimensions(job: Job) -> Tested:
     chosen, fresh = parts(job, COMPARED_ROWS)
     n = len(chosen.real)
-    found = utility.dimension_wise(chosen, job.seed)
-    beside = None if fresh is None else utility.dimension_wise(fresh, job.seed)
-    for name, of, worst in (
-        ("dimension_pearson", utility.dimension_pearson, 0.0),
-        ("dimension_gap", utility.dimension_gap, None),
-    ):
-        floor = None if beside is None else of(beside).value
-        bad = float(np.mean(found["trtr"]) - 0.5) if worst is None and len(found["trtr"]) else worst
-        yield measured(name, of(found), n, floor=floor, worst=bad)
+    on = utility.dimension_wise(chosen, job.seed)
+    fresh_on = None if fresh is None else utility.dimension_wise(fresh, job.seed)
+
+    def tested(who: Who) -> Iterator[Metric]:
+        tests = chosen.tests.of(who)
+        if tests.smallest < SMALL_CELL:
+            return
+        found = on(tests)
+        beside = None if fresh_on is None or fresh is None else fresh_on(fresh.tests.of(who))
+        for name, of, worst in (
+            ("dimension_pearson", utility.dimension_pearson, 0.0),
+            ("dimension_gap", utility.dimension_gap, None),
+        ):
+            floor = None if beside is None else of(beside).value
+            if worst is None and len(found["trtr"]):
+                worst = float(np.mean(found["trtr"]) - 0.5)
+            yield measured(name, of(found), n, floor=floor, worst=worst)
+
+    return tested

@@ -159,17 +159,30 @@ def strip(m: Metric) -> str:
 
 
 def _groups(report: Report) -> str:
+    """A table for each way to divide the patients: a line for each figure, a column for each subgroup."""
     if not report.groups:
         return ""
-    rows = "".join(
-        f'<tr><td>{html.escape(g.by)}</td><th scope="row">{html.escape(g.group)}</th><td><code>{g.metric}</code></td>'
-        f'<td class="n">{number(g.value)}</td><td class="n">{number(g.floor)}</td></tr>'
-        for g in report.groups
-    )
+    tables = "".join(_of_groups(report, by) for by in dict.fromkeys(g.by for g in report.groups))
     return (
-        "<h3>Each subgroup</h3><table><caption>Subgroups of fewer than 11 patients in any file are not shown. A small "
-        "subgroup is further off by chance: read each value beside its floor.</caption><thead><tr>"
-        '<th scope="col">by</th><th scope="col">subgroup</th><th scope="col">figure</th>'
-        '<th scope="col" class="n">value</th><th scope="col" class="n">floor</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table>"
+        "<h3>Each subgroup</h3><p>The figure, and beside it its floor. Subgroups of fewer than 11 patients in any file "
+        "are not shown. A small subgroup is further off by chance: read each value beside its floor.</p>"
+        + tables
+    )
+
+
+def _of_groups(report: Report, by: str) -> str:
+    found = {(g.metric, g.group): g for g in report.groups if g.by == by}
+    groups = list(dict.fromkeys(group for _, group in found))
+    head = "".join(f'<th scope="col" class="n">{html.escape(group)}</th>' for group in groups)
+    rows = ""
+    for metric in dict.fromkeys(metric for metric, _ in found):
+        cells = (found.get((metric, group)) for group in groups)
+        shown = "".join(
+            f'<td class="n">{"-" if g is None else f"{number(g.value)} ({number(g.floor)})"}</td>'
+            for g in cells
+        )
+        rows += f'<tr><th scope="row"><code>{html.escape(metric)}</code></th>{shown}</tr>'
+    return (
+        f'<div class="wide" tabindex="0" role="region" aria-label="by {html.escape(by)}"><table><thead><tr>'
+        f'<th scope="col">by {html.escape(by)}</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     )

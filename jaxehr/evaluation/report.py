@@ -111,10 +111,11 @@ class Report:
         write_texts(folder, {"report.json": text, "report.html": self.to_html()})
 
     def __str__(self) -> str:
-        wide = max((len(m.name) for m in self.metrics), default=0) + 2
+        shown = [m for m in self.metrics if m.pillar != "fairness" or _is_clear_gap(m)]
+        wide = max((len(m.name) for m in shown), default=0) + 2
         head = f"{'metric':<{wide}}{'value':>9}  {'95%':<18}{'floor':>9}{'worst':>9}   better"
         lines = [head]
-        for m in self.metrics:
+        for m in shown:
             if m.status != "ok":
                 lines.append(f"{m.name:<{wide}}{m.status}: {m.why}")
                 continue
@@ -122,7 +123,13 @@ class Report:
                 f"{m.name:<{wide}}{number(m.value):>9}  {interval(m):<18}{number(m.floor):>9}"
                 f"{number(m.worst):>9}   {way(m)}"
             )
+        if len(shown) < len(self.metrics):
+            lines.append("fairness: other gaps are within chance; they are in the saved report")
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+
+def _is_clear_gap(m: Metric) -> bool:
+    return m.status != "ok" or ("_group_gap" in m.name and m.low is not None and m.low > 0)
 
 
 def _plain(value: NamedTuple) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Utility: is a model trained on the synthetic records as good on real patients as one trained on real ones?
 
 Pairs are named by what is trained on and what is tested on: TSTR is trained on synthetic, tested on real (held out).
+Most functions here train, and return a function of the patients to test on: all of them, or those of a subgroup.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,19 +25,33 @@ from jaxehr.evaluation.nearest import groups_of
 from jaxehr.evaluation.proportions import wilson
 
 PREDICTED = 20  # columns or codes of dimension-wise prediction
-SHARES = (0.0, 0.25, 0.5, 1.0)  # of synthetic rows added to as many real ones
+SHARES = (0.0, 0.25, 0.5, 1.0)  # of synthetic rows added to as many real ones; none comes first
 ASKED = 50  # features whose importance is measured
 FIFTHS = 5
 TOP = 10  # features whose overlap is taken
 
 
+class Tests(NamedTuple):
+    """Whom models are tested on; neither were trained on."""
+
+    holdout: Records
+    synthetic: Records
+
+    def of(self, who: Callable[[Records], np.ndarray]) -> "Tests":
+        """Those among them: who(records) -> rows."""
+        return Tests(*(records.rows(who(records)) for records in self))
+
+    @property
+    def smallest(self) -> int:
+        return min(len(records) for records in self)
+
+
 class Split(NamedTuple):
-    """Equal numbers to train on; the rest of the synthetic rows, and the holdout, to test on."""
+    """Equal numbers to train on; the holdout, and the rest of the synthetic rows, to test on."""
 
     real: Records
     synthetic: Records
-    synthetic_test: Records
-    holdout: Records
+    tests: Tests
 
 
 def split(real: Records, synthetic: Records, holdout: Records, most: int) -> Split:
@@ -44,7 +59,7 @@ def split(real: Records, synthetic: Records, holdout: Records, most: int) -> Spl
     rest = np.arange(n, min(len(synthetic), n + most // 2))
     held = holdout.rows(np.arange(min(len(holdout), most)))
     first = np.arange(n)
-    return Split(real.rows(first), synthetic.rows(first), synthetic.rows(rest), held)
+    return Split(real.rows(first), synthetic.rows(first), Tests(held, synthetic.rows(rest)))
 
 
 def tested(wanted: Target, predicted: np.ndarray) -> Estimate:
@@ -59,7 +74,9 @@ def tested(wanted: Target, predicted: np.ndarray) -> Estimate:
     return jackknife(of)["score"]
 
 
-def pairings(parts: Split, label: str, learner: Learner, seed: int) -> dict[str, Estimate]:
+def pairings(
+    parts: Split, label: str, learner: Learner, seed: int
+) -> Callable[[Tests], dict[str, Estimate]]:
     """tstr, trtr, trts, tsts, tsrtr, and tstr_gap = trtr - tstr on the same patients.
 
     Their intervals are of the patients tested on and of those trained on. The latter is measured on real ones: what
@@ -69,42 +86,51 @@ def pairings(parts: Split, label: str, learner: Learner, seed: int) -> dict[str,
     fit = lambda records: trained(learner, features, records, label, seed)
     on_synthetic, on_real = fit(parts.synthetic), fit(parts.real)
     on_both = fit(joined(parts.synthetic, parts.real))
-    of_real, of_synthetic = target(parts.holdout, label), target(parts.synthetic_test, label)
-    tstr, trtr = on_synthetic(parts.holdout), on_real(parts.holdout)
-    own = groups_of(len(parts.holdout), GROUPS)
+    own = groups_of(len(parts.real), FIFTHS)
+    fifths = [fit(parts.real.rows(np.nonzero(own != g)[0])) for g in range(FIFTHS)]
 
-    def gap(leave: int | None) -> dict[str, float]:
+    def on(tests: Tests) -> dict[str, Estimate]:
+        of_real, of_synthetic = target(tests.holdout, label), target(tests.synthetic, label)
+        tstr, trtr = on_synthetic(tests.holdout), on_real(tests.holdout)
+        half = _training_spread(of_real, [predict(tests.holdout) for predict in fifths])
+        widened = lambda estimate, name="score", sets=1.0: _widened(
+            estimate, half[name] * sets**0.5
+        )
+        return {
+            "tstr": widened(tested(of_real, tstr)),
+            "trtr": widened(tested(of_real, trtr)),
+            "trts": widened(tested(of_synthetic, on_real(tests.synthetic))),
+            "tsts": widened(tested(of_synthetic, on_synthetic(tests.synthetic))),
+            "tsrtr": widened(tested(of_real, on_both(tests.holdout)), sets=0.5),
+            "tstr_gap": widened(_lost(of_real, trtr, tstr), sets=2.0),
+            **{f"tstr_{k}": widened(v, k) for k, v in calibration(of_real, tstr).items()},
+            **{f"trtr_{k}": widened(v, k) for k, v in calibration(of_real, trtr).items()},
+        }
+
+    return on
+
+
+def _lost(wanted: Target, better: np.ndarray, worse: np.ndarray) -> Estimate:
+    """The difference of two scores on the same patients."""
+    own = groups_of(len(better), GROUPS)
+
+    def of(leave: int | None) -> dict[str, float]:
         kept = own != (-1 if leave is None else leave)
-        part = Target(of_real.task, of_real.values[kept], of_real.known[kept])
-        return {"gap": score(part, trtr[kept]) - score(part, tstr[kept])}
+        part = Target(wanted.task, wanted.values[kept], wanted.known[kept])
+        return {"lost": score(part, better[kept]) - score(part, worse[kept])}
 
-    half = training_spread(fit, parts.real, parts.holdout, of_real)
-    widened = lambda estimate, name="score", sets=1.0: _widened(estimate, half[name] * sets**0.5)
-    return {
-        "tstr": widened(tested(of_real, tstr)),
-        "trtr": widened(tested(of_real, trtr)),
-        "trts": widened(tested(of_synthetic, on_real(parts.synthetic_test))),
-        "tsts": widened(tested(of_synthetic, on_synthetic(parts.synthetic_test))),
-        "tsrtr": widened(tested(of_real, on_both(parts.holdout)), sets=0.5),
-        "tstr_gap": widened(jackknife(gap)["gap"], sets=2.0),
-        **{f"tstr_{k}": widened(v, k) for k, v in calibration(of_real, tstr).items()},
-        **{f"trtr_{k}": widened(v, k) for k, v in calibration(of_real, trtr).items()},
-    }
+    return jackknife(of)["lost"]
 
 
-def training_spread(
-    fit: Callable[[Records], Callable[[Records], np.ndarray]],
-    train: Records,
-    test: Records,
-    asked: Target,
-) -> dict[str, float]:
-    """Half of a 95% interval of score, ece and slope from the rows trained on: a jackknife over fifths of them."""
+def _training_spread(asked: Target, predictions: list[np.ndarray]) -> dict[str, float]:
+    """Half of a 95% interval of score, ece and slope from the rows trained on: a jackknife over fifths of them.
+
+    predictions     without each fifth
+    """
     from scipy.stats import t
 
-    own = groups_of(len(train), FIFTHS)
     found: dict[str, list[float]] = {}
-    for g in range(FIFTHS):
-        predicted = fit(train.rows(np.nonzero(own != g)[0]))(test)
+    for predicted in predictions:
         figures = {k: v.value for k, v in calibration(asked, predicted).items()}
         for name, value in {"score": score(asked, predicted), **figures}.items():
             found.setdefault(name, []).append(value)
@@ -157,20 +183,25 @@ def _slope(y: np.ndarray, p: np.ndarray, steps: int = 40) -> float:
     return float(w[1]) if abs(w[1]) < 10 else float("nan")
 
 
-def ranking_agreement(parts: Split, label: str, seed: int) -> Estimate:
+def ranking_agreement(parts: Split, label: str, seed: int) -> Callable[[Tests], Estimate]:
     """SRA: the share of pairs of learners that are ordered the same by TSTS as by TRTR (Jordon et al. 2018).
 
     Its interval takes the 15 pairs for independent trials, and is rough.
     """
-    on = lambda train, test: [_ranked(train, test, m, label, parts.real) for m in _models(seed)]
-    with one_thread():
-        real, drawn = on(parts.real, parts.holdout), on(parts.synthetic, parts.synthetic_test)
-    a, b = np.array(real), np.array(drawn)
-    above = np.triu_indices(len(a), 1)
-    same = np.sign(a[:, None] - a)[above] == np.sign(b[:, None] - b)[above]
-    if not np.isfinite([a, b]).all():
-        return Estimate(float("nan"), float("nan"), float("nan"))
-    return Estimate(float(same.mean()), *wilson(int(same.sum()), len(same)))
+    fit = lambda train: [_fitted(train, models, label, parts.real) for models in _models(seed)]
+    on_real, on_synthetic = fit(parts.real), fit(parts.synthetic)
+
+    def on(tests: Tests) -> Estimate:
+        real = [predict(tests.holdout) for predict in on_real]
+        drawn = [predict(tests.synthetic) for predict in on_synthetic]
+        if not np.isfinite([real, drawn]).all():
+            return Estimate(float("nan"), float("nan"), float("nan"))
+        a, b = np.array(real), np.array(drawn)
+        above = np.triu_indices(len(a), 1)
+        same = np.sign(a[:, None] - a)[above] == np.sign(b[:, None] - b)[above]
+        return Estimate(float(same.mean()), *wilson(int(same.sum()), len(same)))
+
+    return on
 
 
 def _models(seed: int) -> list:
@@ -191,32 +222,48 @@ def _models(seed: int) -> list:
     ]
 
 
-def _ranked(train: Records, test: Records, models: tuple, label: str, real: Records) -> float:
-    features, wanted, asked = Features(real, label), target(train, label), target(test, label)
-    x, x_test = features.linear(train)[np.nonzero(wanted.known)[0]], features.linear(test)
+def _fitted(train: Records, models: tuple, label: str, real: Records) -> Callable[[Records], float]:
+    """Scores the model on records; NaN where it cannot be trained."""
+    features, wanted = Features(real, label), target(train, label)
     y = wanted.values[wanted.known]
-    if wanted.task == "regression":
-        return score(asked, models[1].fit(x, y).predict(x_test))
-    if len(np.unique(y)) < 2:
-        return float("nan")
-    model = models[0].fit(x, y)
-    probability = np.zeros((len(test), max(int(asked.values.max()), int(y.max())) + 1))
-    probability[:, model.classes_] = model.predict_proba(x_test)
-    return score(asked, probability)
+    if wanted.task == "classification" and len(np.unique(y)) < 2:
+        return lambda test: float("nan")
+    model = models[0 if wanted.task == "classification" else 1]
+    with one_thread():
+        model.fit(features.linear(train)[np.nonzero(wanted.known)[0]], y)
+
+    def scored(test: Records) -> float:
+        asked = target(test, label)
+        with one_thread():
+            if wanted.task == "regression":
+                return score(asked, model.predict(features.linear(test)))
+            classes = max(int(asked.values.max()), int(y.max())) + 1
+            probability = np.zeros((len(test), classes))
+            probability[:, model.classes_] = model.predict_proba(features.linear(test))
+            return score(asked, probability)
+
+    return scored
 
 
-def dimension_wise(parts: Split, seed: int) -> dict[str, np.ndarray]:
+def dimension_wise(parts: Split, seed: int) -> Callable[[Tests], dict[str, np.ndarray]]:
     """For up to 20 codes or labels: AUROC on the holdout of predicting each from all others, trained on real rows and
     on synthetic ones (MedGAN's dimension-wise prediction)."""
-    found: dict[str, list[float]] = {"trtr": [], "tstr": []}
+    fitted: dict[str, list[Callable[[Records], np.ndarray]]] = {}
     for name in predictable(parts.real):
-        features, asked = Features(parts.real, name), target(parts.holdout, name)
-        for way, records in (("trtr", parts.real), ("tstr", parts.synthetic)):
-            predict = trained("linear", features, records, name, seed)
-            found[way].append(score(asked, predict(parts.holdout)))
-    both = {way: np.array(scores, float) for way, scores in found.items()}
-    kept = np.isfinite(both["trtr"]) & np.isfinite(both["tstr"])
-    return {way: scores[kept] for way, scores in both.items()}
+        features = Features(parts.real, name)
+        both = (parts.real, parts.synthetic)
+        fitted[name] = [trained("linear", features, records, name, seed) for records in both]
+
+    def on(tests: Tests) -> dict[str, np.ndarray]:
+        found: list[list[float]] = []
+        for name, of in fitted.items():
+            asked = target(tests.holdout, name)
+            scores = [score(asked, predict(tests.holdout)) for predict in of]
+            found += [scores] if np.isfinite(scores).all() else []
+        both = np.array(found, float).reshape(-1, 2)
+        return {"trtr": both[:, 0], "tstr": both[:, 1]}
+
+    return on
 
 
 def dimension_gap(scores: dict[str, np.ndarray]) -> Estimate:
@@ -252,44 +299,45 @@ def predictable(real: Records) -> Sequence[str]:
     return varies[:PREDICTED]
 
 
-def augmentation(parts: Split, label: str, seed: int) -> dict[float, tuple[Target, np.ndarray]]:
-    """Predictions on the holdout of boosting trained on the real rows and a share of as many synthetic ones."""
-    features, asked = Features(parts.real, label), target(parts.holdout, label)
-    curve = {}
+def augmentation(parts: Split, label: str, seed: int) -> Callable[[Tests], dict[float, Estimate]]:
+    """What adding a share of as many synthetic rows to the real ones brings to boosting, on the same patients."""
+    features = Features(parts.real, label)
+    fitted = {}
     for share in SHARES:
         added = parts.synthetic.rows(np.arange(int(share * len(parts.synthetic))))
-        fitted = trained("boosting", features, joined(parts.real, added), label, seed)
-        curve[share] = (asked, fitted(parts.holdout))
-    return curve
+        fitted[share] = trained("boosting", features, joined(parts.real, added), label, seed)
+
+    def on(tests: Tests) -> dict[float, Estimate]:
+        asked = target(tests.holdout, label)
+        without, *with_ = (predict(tests.holdout) for predict in fitted.values())
+        gains = (_lost(asked, after, without) for after in with_)
+        return dict(zip(SHARES[1:], gains, strict=True))
+
+    return on
 
 
-def gain(curve: dict[float, tuple[Target, np.ndarray]], share: float) -> Estimate:
-    """What that share brings, over none, on the same patients."""
-    (asked, before), (_, after) = curve[0.0], curve[share]
-    own = groups_of(len(before), GROUPS)
-
-    def of(leave: int | None) -> dict[str, float]:
-        kept = own != (-1 if leave is None else leave)
-        part = Target(asked.task, asked.values[kept], asked.known[kept])
-        return {"gain": score(part, after[kept]) - score(part, before[kept])}
-
-    return jackknife(of)["gain"]
-
-
-def importance_overlap(parts: Split, label: str, seed: int) -> Estimate:
+def importance_overlap(parts: Split, label: str, seed: int) -> Callable[[Tests], Estimate]:
     """Jaccard overlap of the ten features that matter most, trained on real rows and on synthetic ones.
 
     A feature matters by how much the score on the holdout falls when its column is shuffled. The interval takes
     the features that are in either ten for independent trials, and is rough.
     """
-    features, asked = Features(parts.real, label), target(parts.holdout, label)
-    tops = []
-    for records in (parts.real, parts.synthetic):
-        predict = trained("boosting", features, records, label, seed)
-        drops = _drops(predict, parts.holdout, features, asked, seed)
-        tops.append(set(np.argsort(-drops, kind="stable")[: min(TOP, max(len(drops) // 2, 1))]))
-    shared, either = len(tops[0] & tops[1]), len(tops[0] | tops[1])
-    return Estimate(shared / either, *wilson(shared, either))
+    features = Features(parts.real, label)
+    fitted = [
+        trained("boosting", features, records, label, seed)
+        for records in (parts.real, parts.synthetic)
+    ]
+
+    def on(tests: Tests) -> Estimate:
+        asked = target(tests.holdout, label)
+        tops = []
+        for predict in fitted:
+            drops = _drops(predict, tests.holdout, features, asked, seed)
+            tops.append(set(np.argsort(-drops, kind="stable")[: min(TOP, max(len(drops) // 2, 1))]))
+        shared, either = len(tops[0] & tops[1]), len(tops[0] | tops[1])
+        return Estimate(shared / either, *wilson(shared, either))
+
+    return on
 
 
 def _drops(
