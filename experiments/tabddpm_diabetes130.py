@@ -29,6 +29,7 @@ import numpy as np
 import pandas as pd
 
 import jaxehr
+from jaxehr import names
 from jaxehr.data import diabetes130_encounters
 from jaxehr.recipes import masked, tabddpm
 
@@ -92,6 +93,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int)
     parser.add_argument("-n", type=int, default=10_000, help="rows drawn and judged")
     parser.add_argument("--out", type=Path, default=Path("runs/tabddpm_diabetes130"))
+    parser.add_argument(
+        "--sampler",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "NFE"),
+        help="also draws and judges so: unipc 50",
+    )
     options = parser.parse_args()
 
     train, test = split(options.data)
@@ -111,13 +120,24 @@ def main() -> None:
         synthetic = synthesizer.sample(jax.random.key(1000 + options.seed), options.n)
         jaxehr.write_records(synthetic, run / "synthetic.parquet")
         print(f"{trained:.0f} s to train, {time.monotonic() - began - trained:.0f} s to draw")
-    report = judge(train, jaxehr.read_records(run / "synthetic.parquet"), test)
-    report.save(run)
+    show("its own sampler", train, jaxehr.read_records(run / "synthetic.parquet"), test, run)
+    for name, nfe in options.sampler:
+        synthesizer = jaxehr.load(run)
+        grid = synthesizer.recipe.stages[-1].model.grid(int(nfe))
+        sampler = names.samplers_of(synthesizer.recipe)[name].sampler
+        key = jax.random.key(1000 + options.seed)
+        synthetic = synthesizer.sample(key, options.n, sampler=sampler, grid=grid)
+        show(f"{name}, {nfe} evaluations", train, synthetic, test, run / f"{name}_{nfe}")
+
+
+def show(title: str, train, synthetic, test, folder: Path) -> None:
+    report = judge(train, synthetic, test)
+    report.save(folder)
+    print(title)
     for name in NAMES:
-        metric = report[name]
-        print(
-            f"{name:24s}{metric.value:8.4f}   floor {metric.floor if metric.floor is None else round(metric.floor, 4)}"
-        )
+        m = report[name]
+        floor = "-" if m.floor is None else f"{m.floor:.4f}"
+        print(f"    {name:24s}{m.value:8.4f}   floor {floor}", flush=True)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaxehr.evaluation.report import VERSION, Metric, Report, number, way, write_texts
+from jaxehr.evaluation.report import VERSION, Metric, Report, in_short, number, way, write_texts
 from jaxehr.evaluation.verdict import badness
 
 
@@ -89,6 +89,8 @@ class Comparison:
         lines = [[*map(escape, self.reports), "real, held out", "better"]]
         for name in self.metrics:
             row, best = self.row(name), self.best(name)
+            if not any(in_short(m) for m in row.values()):
+                continue
             cells = [escape(name)]
             for file in self.reports:
                 text = escape(_cell(row.get(file)))

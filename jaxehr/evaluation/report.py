@@ -111,7 +111,7 @@ class Report:
         write_texts(folder, {"report.json": text, "report.html": self.to_html()})
 
     def __str__(self) -> str:
-        shown = [m for m in self.metrics if m.pillar != "fairness" or _is_clear_gap(m)]
+        shown = [m for m in self.metrics if in_short(m)]
         wide = max((len(m.name) for m in shown), default=0) + 2
         head = f"{'metric':<{wide}}{'value':>9}  {'95%':<18}{'floor':>9}{'worst':>9}   better"
         lines = [head]
@@ -128,8 +128,11 @@ class Report:
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
-def _is_clear_gap(m: Metric) -> bool:
-    return m.status != "ok" or ("_group_gap" in m.name and m.low is not None and m.low > 0)
+def in_short(m: Metric) -> bool:
+    """Is it in a short table? Of fairness only gaps beyond chance are: there is one for every other figure."""
+    if m.pillar != "fairness" or m.status != "ok":
+        return True
+    return "_group_gap" in m.name and m.low is not None and m.low > 0
 
 
 def _plain(value: NamedTuple) -> dict[str, Any]:

@@ -62,7 +62,14 @@ def fourier(frequencies: int = 16, *, seed: int = 0) -> Embedding:
     return embed
 
 
-def mlp(columns: int, *, width: tuple[int, ...], time_width: int, embedding: Embedding) -> Network:
+def mlp(
+    columns: int,
+    *,
+    width: tuple[int, ...],
+    time_width: int,
+    embedding: Embedding,
+    skip: bool = False,
+) -> Network:
     """EHRDiff's network (Yuan et al. 2024; the authors' LinearModel).
 
         time  = Linear(SiLU(Linear(embedding(t))))
@@ -71,9 +78,12 @@ def mlp(columns: int, *, width: tuple[int, ...], time_width: int, embedding: Emb
     One block from `columns` to width[0], one between neighbours, one back to `columns`; no norm, no residual.
     Weights and biases start uniform in +-1/sqrt(fan in), as PyTorch's do.
 
+    skip    adds x * (1 + Linear(time)), from 0: what a U-Net's outermost skip is for. Noise has as many dimensions as
+            x, and does not pass through layers that have fewer, so a network that predicts it needs this way around
+
     A scalar time is embedded once for all rows, which is what makes sampling cheap.
     """
-    module = _MLP((*width, columns), time_width, embedding)
+    module = _MLP((*width, columns), time_width, embedding, skip)
 
     def init(key: Key) -> dict[str, Any]:
         return module.init(key, jnp.zeros((1, columns)), jnp.zeros(()))["params"]
@@ -88,16 +98,21 @@ class _MLP(nn.Module):
     width: tuple[int, ...]
     time_width: int
     embedding: Embedding
+    skip: bool
 
     @nn.compact
     def __call__(self, x, t):
+        read = x
         features = self.embedding(t)
         hidden = linear(self.time_width, features, "time_in")(features)
         time = linear(self.time_width, hidden, "time_out")(nn.silu(hidden))
         for i, width in enumerate(self.width):
             h = nn.relu(x + linear(x.shape[-1], time, f"time_{i}")(time))
             x = linear(width, h, f"block_{i}")(h)
-        return x
+        if not self.skip:
+            return x
+        gain = nn.Dense(read.shape[-1], kernel_init=nn.initializers.zeros_init(), name="skip")(time)
+        return x + read * (1 + gain)
 
 
 def linear(width: int, x: Array, name: str) -> nn.Dense:

@@ -2,10 +2,11 @@
 choices of their "Improved Techniques for Training Score-Based Generative Models", NeurIPS 2020.
 
 Composition     Geometric noise levels, the largest the largest distance between records, the score predicted as
-                network / sigma, lambda(sigma) = sigma^2, Adam 1e-4, draws by annealed Langevin dynamics with a last
+                -network / sigma, lambda(sigma) = sigma^2, Adam 1e-4, draws by annealed Langevin dynamics with a last
                 denoising step.
 Differences     An MLP over one row of numbers per patient (theirs: a RefineNet over pixels), whose input is brought to
-                unit variance level by level, since it has no normalising layers.
+                unit variance level by level, since it has no normalising layers; a skip from input to output stands
+                for theirs.
 """
 
 from typing import Any
@@ -75,7 +76,7 @@ def ncsn(
 
     model = diffusion_model(
         Gaussian(ve()),
-        mlp(columns, width=tuple(width), time_width=time_width, embedding=fourier()),
+        mlp(columns, width=tuple(width), time_width=time_width, embedding=fourier(), skip=True),
         exploding_score,
         layout=layout_of(codec),
         times=times,

@@ -1,10 +1,11 @@
 """Score SDE: Song et al., "Score-Based Generative Modeling through Stochastic Differential Equations", ICLR 2021.
 
-Composition     One of the three SDEs (VP, VE, sub-VP) in continuous time, the noise predicted (VE: the score as network
-                / sigma), lambda(t) = sigma(t)^2, Adam 2e-4, draws by the predictor-corrector sampler: reverse diffusion
-                with one Langevin step of signal-to-noise 0.16, 1,000 steps, and a last denoising step.
-Differences     An MLP over one row of numbers per patient (theirs: U-Nets over pixels). VE's network sees its input at
-                unit variance. VE's sigma_max is the largest distance between records, as in their NCSN papers.
+Composition     One of the three SDEs (VP, VE, sub-VP) in continuous time, the noise predicted, lambda(t) = sigma(t)^2,
+                Adam 2e-4, draws by the predictor-corrector sampler: reverse diffusion with one Langevin step of
+                signal-to-noise 0.16, 1,000 steps, and a last denoising step.
+Differences     An MLP over one row of numbers per patient, with a skip from input to output (theirs: U-Nets over
+                pixels, which have skips). VE's network sees its input at unit variance. VE's sigma_max is the largest
+                distance between records, as in their NCSN papers.
 """
 
 from collections.abc import Callable
@@ -117,19 +118,24 @@ def score_sde_ve(
         return geometric(max(n - 1, 1), first=high, last=sigma_min, to_data=True)
 
     network = mlp(
-        layout_of(codec).columns, width=tuple(width), time_width=time_width, embedding=fourier()
+        layout_of(codec).columns,
+        width=tuple(width),
+        time_width=time_width,
+        embedding=fourier(),
+        skip=True,
     )
     parts = Gaussian(ve()), network, exploding_score
     return _recipe("score_sde_ve", codec, parts, times, grid, settings, centred=False)
 
 
 def exploding_score(network: Callable[[Array, Array], Array]) -> Denoiser:
-    """score = network(x / sqrt(1 + sigma^2), ln sigma) / sigma, for data in [0, 1]; read as x_0 = x + sigma network."""
+    """score = -network(x / sqrt(1 + sigma^2), ln sigma) / sigma, for data in [0, 1]: the network predicts the noise,
+    and x_0 = x - sigma network."""
 
     def denoise(x: Float[Array, "*batch column"], sigma: Time) -> Float[Array, "*batch column"]:
         sigma = jnp.asarray(sigma, x.dtype)
         column = sigma[..., None] if sigma.ndim else sigma
-        return x + column * network(x / jnp.sqrt(1 + column**2), jnp.log(sigma))
+        return x - column * network(x / jnp.sqrt(1 + column**2), jnp.log(sigma))
 
     return denoise
 
@@ -175,6 +181,7 @@ def _bounded(
         width=tuple(settings["width"]),
         time_width=settings["time_width"],
         embedding=lambda t: embed(999 * t),
+        skip=True,
     )
     parts = process, network, partial(predicting, EPS, process)
     return _recipe(name, codec, parts, times, grid, settings, centred=True)

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from jaxehr.networks import fourier, mlp, sinusoidal
@@ -39,6 +40,28 @@ def test_rows_do_not_mix():
     together = network.apply(params, x, t)
     alone = jnp.stack([network.apply(params, x[i], t[i]) for i in range(5)])
     np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_noise_passes_a_narrow_layer_by_the_skip():
+    """The best that a network of rank 4 can say of 20 independent numbers leaves 16 of them: a mean square of 0.8. With
+    the skip, which starts as the identity, nothing is left."""
+    x = jax.random.normal(jax.random.key(0), (4000, 20))
+    for skip, least, most in ((False, 0.75, 2.0), (True, 0.0, 0.01)):
+        network = mlp(20, width=(4, 20), time_width=4, embedding=fourier(4), skip=skip)
+        params = network.init(jax.random.key(1))
+        optimizer = optax.adam(1e-2)
+
+        def loss(params, network=network):
+            return jnp.mean((network.apply(params, x, jnp.array(0.5)) - x) ** 2)
+
+        def step(carry, _, loss=loss, optimizer=optimizer):
+            params, state = carry
+            updates, state = optimizer.update(jax.grad(loss)(params), state)
+            return (optax.apply_updates(params, updates), state), None
+
+        trained = jax.jit(lambda p, s, f=step: jax.lax.scan(f, (p, s), length=500)[0][0])
+        left = loss(trained(params, optimizer.init(params)))
+        assert least < left < most
 
 
 def test_weights_start_as_pytorchs_do():
