@@ -9,6 +9,7 @@ from jaxehr.evaluation.nearest import groups_of
 
 FOLDS = 3
 CLUSTERS = 20
+FEWEST_VALUES = 50  # of a number in both sets, or only whether it is missing is looked at
 
 
 def detection(real: Records, other: Records, learner: Learner, seed: int) -> Estimate:
@@ -20,6 +21,9 @@ def detection(real: Records, other: Records, learner: Learner, seed: int) -> Est
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
     if learner == "boosting":
         x = np.concatenate([features.boosting(real), features.boosting(other)])
+        # Boosting refuses a column without a value, which a fold of a rare one may be: such hold the mark alone.
+        rare = (~np.isnan(x)).sum(0) < FEWEST_VALUES
+        x[:, rare] = ~np.isnan(x[:, rare])
         model = boosting(features, "classification", seed, max_iter=60)
     else:
         x = _stacked([features.linear(real), features.linear(other)])

@@ -8,13 +8,14 @@ than its own floor.
 import math
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import permutations
 
 import numpy as np
 
 from jaxehr.evaluation import judge_fidelity
 from jaxehr.evaluation.fairness import Grouping, subgroups
 from jaxehr.evaluation.frames import Records
-from jaxehr.evaluation.job import Job, done
+from jaxehr.evaluation.job import FEWEST, Job, done
 from jaxehr.evaluation.judge_utility import Study
 from jaxehr.evaluation.proportions import Z
 from jaxehr.evaluation.report import UNDERPOWERED, Group, Metric
@@ -31,6 +32,7 @@ def judge(
     studies     of utility, those that can be made
     """
     found, small = subgroups(job.sets, grouping)
+    studies = studies if job.smallest >= FEWEST else ()
     said = f"{small} subgroups by {grouping.by} have fewer than 11 patients in a file: not shown"
     if len(found) < 2:
         empty = Metric(
@@ -42,12 +44,11 @@ def judge(
         group: {m.name: m for m in (*_fidelity(job, sets), *_utility(studies, grouping, group))}
         for group, sets in found
     }
-    n = min(len(records) for _, sets in found for records in sets.values())
     names = dict.fromkeys(name for metrics in figures.values() for name in metrics)
     gaps: list[Metric] = []
     for name in names:
         known = {group: metrics[name] for group, metrics in figures.items() if name in metrics}
-        gaps += compared(name, known, grouping.by, n)
+        gaps += compared(name, known, grouping.by)
     groups = [
         Group(grouping.by, group, m.name, m.value, m.floor)
         for group, metrics in figures.items()
@@ -70,35 +71,45 @@ def _fidelity(job: Job, sets: dict[str, Records]) -> Iterator[Metric]:
 def _utility(studies: Sequence[Study], grouping: Grouping, group: str) -> Iterator[Metric]:
     who = lambda records: np.flatnonzero(grouping.of(records) == group)
     for study in studies:
-        yield from study.learn()(who)
+        yield from (m for m in study.learn()(who) if not m.name.startswith("trtr_"))
 
 
-def compared(name: str, figures: dict[str, Metric], by: str, n: int) -> list[Metric]:
-    """The worst subgroup and the widest gap, where two subgroups or more have the figure and its interval.
+def compared(name: str, figures: dict[str, Metric], by: str) -> list[Metric]:
+    """The worst subgroup, and the clearest gap: where two subgroups or more have the figure and its interval.
 
     The gap's interval is Tukey and Kramer's: it holds for all pairs of subgroups at once, so that the widest of many
-    is no finding by itself. Floors are as noisy as values.
+    is no finding by itself. Floors are as noisy as values, unless they are 0 by definition. Without floors a gap has
+    no interval, since a small subgroup is further off by its size alone.
     """
     known = {g: m for g, m in figures.items() if m.status == "ok" and m.low is not None}
+    with_floor = {g: m for g, m in known.items() if m.floor is not None}
+    has_floor = len(with_floor) > 1
+    known = with_floor if has_floor else known
     if len(known) < 2:
         return []
-    has_floor = all(m.floor is not None for m in known.values())
     beyond = {g: _beyond(m) if has_floor else badness(m, m.value) for g, m in known.items()}
-    worst, best = max(beyond, key=beyond.__getitem__), min(beyond, key=beyond.__getitem__)
-    gap = beyond[worst] - beyond[best]
     errors = {g: _error(m) for g, m in known.items()}
     most = max(errors.values())  # for a figure that stays the same without any of its patients
-    noise = math.hypot(errors[worst] or most, errors[best] or most)
-    half = _widest(len(known)) * noise * (2**0.5 if has_floor else 1.0)
-    low, high = (gap - half, gap + half) if most > 0 else (None, None)
+    exact = all(m.floor == 0 and "_gap_" in m.name for m in known.values())  # of tstr_gap
+    wide = _widest(len(known)) * (1.0 if exact else 2**0.5)
+
+    def half(pair: tuple[str, str]) -> float:
+        return wide * math.hypot(*(errors[g] or most for g in pair))
+
+    gaps = {pair: beyond[pair[0]] - beyond[pair[1]] for pair in permutations(known, 2)}
+    pair = max(gaps, key=lambda pair: gaps[pair] - half(pair))
+    gap, around = gaps[pair], half(pair)
+    has_interval = has_floor and most > 0
+    low, high = (gap - around, gap + around) if has_interval else (None, None)
+    worst = max(beyond, key=beyond.__getitem__)
     m = known[worst]
-    where = f"{worst} and {best}" + (", each beyond its own floor" if has_floor else "")
+    n = min(m.n for m in known.values())
+    where = f"{pair[0]} and {pair[1]}" + (", each beyond its own floor" if has_floor else "")
     return [
         m._replace(
             name=f"{name}_worst_group[{by}]",
             pillar="fairness",
             worst=None,
-            n=n,
             why=f"the subgroup {worst}",
         ),
         Metric(

@@ -88,7 +88,7 @@ def of_pairings(job: Job, learner: Learner, ending: str) -> Tested:
 
     def tested(who: Who) -> Iterator[Metric]:
         tests = chosen.tests.of(who)
-        if tests.smallest < SMALL_CELL:
+        if tests.smallest(job.label) < SMALL_CELL:
             return
         found = on(tests)
         chance = 0.5 if name == "auroc" else 0.0
@@ -115,9 +115,10 @@ def of_downstream(job: Job) -> Tested:
     drawn, real = _compared(job, chosen), None if fresh is None else _compared(job, fresh)
 
     def tested(who: Who) -> Iterator[Metric]:
-        if chosen.tests.of(who).smallest < SMALL_CELL:
+        if chosen.tests.of(who).smallest(job.label) < SMALL_CELL:
             return
-        found, floors = drawn(who), {} if real is None else real(who)
+        spare = fresh is not None and fresh.tests.of(who).smallest(job.label) >= SMALL_CELL
+        found, floors = drawn(who), real(who) if real is not None and spare else {}
         for name, estimate in found.items():
             floor = floors[name].value if floors else None
             worst = None if name in AUGMENTATION else 0.0
@@ -153,10 +154,12 @@ def of_dimensions(job: Job) -> Tested:
 
     def tested(who: Who) -> Iterator[Metric]:
         tests = chosen.tests.of(who)
-        if tests.smallest < SMALL_CELL:
+        if tests.smallest(None) < SMALL_CELL:
             return
-        found = on(tests)
-        beside = None if fresh_on is None or fresh is None else fresh_on(fresh.tests.of(who))
+        found, beside = on(tests), None
+        if fresh_on is not None and fresh is not None:
+            spare = fresh.tests.of(who)
+            beside = fresh_on(spare) if spare.smallest(None) >= SMALL_CELL else None
         for name, of, worst in (
             ("dimension_pearson", utility.dimension_pearson, 0.0),
             ("dimension_gap", utility.dimension_gap, None),

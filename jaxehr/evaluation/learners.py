@@ -182,8 +182,11 @@ def trained(
         only = np.zeros(classes)
         only[y[:1]] = 1.0
         return lambda records: np.tile(only, (len(records), 1))
+    x = view(train)[np.nonzero(wanted.known)[0]]
+    if learner == "boosting":
+        x[:, np.isnan(x).all(0)] = 0  # which boosting refuses: a column without a value
     with one_thread():
-        model.fit(view(train)[np.nonzero(wanted.known)[0]], y)
+        model.fit(x, y)
 
     def predict(records: Records) -> np.ndarray:
         with one_thread():

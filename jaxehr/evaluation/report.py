@@ -124,7 +124,7 @@ class Report:
                 f"{number(m.worst):>9}   {way(m)}"
             )
         if len(shown) < len(self.metrics):
-            lines.append("fairness: other gaps are within chance; they are in the saved report")
+            lines.append("fairness: gaps that are not beyond chance are in the saved report")
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 

@@ -23,6 +23,7 @@ from jaxehr.evaluation.learners import (
 )
 from jaxehr.evaluation.nearest import groups_of
 from jaxehr.evaluation.proportions import wilson
+from jaxehr.evaluation.report import SMALL_CELL
 
 PREDICTED = 20  # columns or codes of dimension-wise prediction
 SHARES = (0.0, 0.25, 0.5, 1.0)  # of synthetic rows added to as many real ones; none comes first
@@ -41,9 +42,11 @@ class Tests(NamedTuple):
         """Those among them: who(records) -> rows."""
         return Tests(*(records.rows(who(records)) for records in self))
 
-    @property
-    def smallest(self) -> int:
-        return min(len(records) for records in self)
+    def smallest(self, label: str | None) -> int:
+        """Of both: those whose label is known, where one is asked."""
+        if label is None:
+            return min(len(records) for records in self)
+        return min(int(target(records, label).known.sum()) for records in self)
 
 
 class Split(NamedTuple):
@@ -148,7 +151,7 @@ def _widened(estimate: Estimate, half: float) -> Estimate:
 def calibration(wanted: Target, predicted: np.ndarray) -> dict[str, Estimate]:
     """ece: mean |share - probability| over ten bins of as many patients; slope: of the outcome on the log odds of the
     probability, 1 where it is neither too bold (below) nor too timid. Of the most frequent class but the first."""
-    if wanted.task == "regression" or not wanted.known.any():
+    if wanted.task == "regression" or wanted.known.sum() < SMALL_CELL:
         return {}
     counts = np.bincount(wanted.values[wanted.known])
     classes = np.flatnonzero(counts)
@@ -330,6 +333,8 @@ def importance_overlap(parts: Split, label: str, seed: int) -> Callable[[Tests],
 
     def on(tests: Tests) -> Estimate:
         asked = target(tests.holdout, label)
+        if not np.isfinite([score(asked, predict(tests.holdout)) for predict in fitted]).all():
+            return Estimate(float("nan"), float("nan"), float("nan"))
         tops = []
         for predict in fitted:
             drops = _drops(predict, tests.holdout, features, asked, seed)

@@ -30,7 +30,9 @@ def uniform(real: Records, n: int, seed: int) -> Records:
     if isinstance(real, Bits):
         bits = rng.random((n, len(real.codes)), np.float32) < real.bits.mean()
         return replace(real, bits=bits.astype(np.int8))
-    low, high = (f(real.numbers, axis=0) for f in (np.nanmin, np.nanmax))
+    low = np.nanmin(real.numbers, axis=0, initial=np.inf)
+    high = np.nanmax(real.numbers, axis=0, initial=-np.inf)
+    low, high = (np.where(low <= high, end, np.nan) for end in (low, high))  # NaN: no value at all
     numbers = low + (high - low) * rng.random((n, real.numbers.shape[1]))
     labels = [rng.integers(0, len(values) + 1, n) for values in real.values]
     stacked = np.stack(labels, 1) if labels else np.zeros((n, 0), int)

@@ -4,9 +4,9 @@ Song, Meng and Ermon, "Denoising Diffusion Implicit Models", ICLR 2021.
 Composition     1,000 linear betas from 1e-4 to 0.02, the noise predicted, L_simple, Adam 2e-4, x_0 clipped to the
                 range of the data; draws by the ancestral chain with variance beta tilde (DDPM), or 100 deterministic
                 steps (DDIM).
-Differences     An MLP over one row of numbers per patient, with a skip from input to output (theirs: a U-Net over
-                pixels, which has skips); numbers in normal scores, bits and categories 0 and 1 on the way and rounded
-                at the end.
+Differences     An MLP over one row of numbers per patient (theirs: a U-Net over pixels), with a skip from input to
+                output where a row is wider than the network; numbers in normal scores, bits and categories 0 and 1 on
+                the way and rounded at the end.
 """
 
 from functools import partial
@@ -108,7 +108,7 @@ def _recipe(
             width=settings["width"],
             time_width=settings["time_width"],
             embedding=sinusoidal(settings["time_width"]),
-            skip=True,
+            skip=columns > min(settings["width"]),
         ),
         partial(predicting, EPS, process),
         layout=layout_of(codec),

@@ -5,8 +5,8 @@ Composition     Geometric noise levels, the largest the largest distance between
                 -network / sigma, lambda(sigma) = sigma^2, Adam 1e-4, draws by annealed Langevin dynamics with a last
                 denoising step.
 Differences     An MLP over one row of numbers per patient (theirs: a RefineNet over pixels), whose input is brought to
-                unit variance level by level, since it has no normalising layers; a skip from input to output stands
-                for theirs.
+                unit variance level by level, since it has no normalising layers, with a skip from input to output
+                where a row is wider than the network.
 """
 
 from typing import Any
@@ -76,7 +76,13 @@ def ncsn(
 
     model = diffusion_model(
         Gaussian(ve()),
-        mlp(columns, width=tuple(width), time_width=time_width, embedding=fourier(), skip=True),
+        mlp(
+            columns,
+            width=tuple(width),
+            time_width=time_width,
+            embedding=fourier(),
+            skip=columns > min(width),
+        ),
         exploding_score,
         layout=layout_of(codec),
         times=times,

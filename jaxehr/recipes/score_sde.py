@@ -3,9 +3,9 @@
 Composition     One of the three SDEs (VP, VE, sub-VP) in continuous time, the noise predicted, lambda(t) = sigma(t)^2,
                 Adam 2e-4, draws by the predictor-corrector sampler: reverse diffusion with one Langevin step of
                 signal-to-noise 0.16, 1,000 steps, and a last denoising step.
-Differences     An MLP over one row of numbers per patient, with a skip from input to output (theirs: U-Nets over
-                pixels, which have skips). VE's network sees its input at unit variance. VE's sigma_max is the largest
-                distance between records, as in their NCSN papers.
+Differences     An MLP over one row of numbers per patient (theirs: U-Nets over pixels), with a skip from input to
+                output where a row is wider than the network. VE's network sees its input at unit variance. VE's
+                sigma_max is the largest distance between records, as in their NCSN papers.
 """
 
 from collections.abc import Callable
@@ -122,7 +122,7 @@ def score_sde_ve(
         width=tuple(width),
         time_width=time_width,
         embedding=fourier(),
-        skip=True,
+        skip=layout_of(codec).columns > min(width),
     )
     parts = Gaussian(ve()), network, exploding_score
     return _recipe("score_sde_ve", codec, parts, times, grid, settings, centred=False)
@@ -181,7 +181,7 @@ def _bounded(
         width=tuple(settings["width"]),
         time_width=settings["time_width"],
         embedding=lambda t: embed(999 * t),
-        skip=True,
+        skip=layout_of(codec).columns > min(settings["width"]),
     )
     parts = process, network, partial(predicting, EPS, process)
     return _recipe(name, codec, parts, times, grid, settings, centred=True)

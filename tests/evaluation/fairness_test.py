@@ -46,6 +46,7 @@ def test_every_metric_of_fidelity_and_utility_is_compared():
         done = {m.name for m in found.metrics if m.pillar != "fairness" and m.status == "ok"}
         compared = {m.name for m in found.metrics if m.pillar == "fairness"}
         lost = {name for name in done if f"{name}_group_gap[{by}]" not in compared}
+        lost = {name for name in lost if not name.startswith("trtr")}  # the floor of the others
         assert lost <= {"log_odds_gap_rare", "rare_codes_kept"}  # there may be none in a subgroup
         assert {name.split("_group_gap")[0] for name in compared if "_gap[" in name} <= done
 
@@ -57,12 +58,12 @@ def test_the_widest_of_many_equal_subgroups_is_no_finding():
     half = 1.96 * 0.01
 
     def metric(x):
-        return Metric("x", "fidelity", x, None, "lower", 0.0, 50, x - half, x + half)
+        return Metric("x_gap_x", "fidelity", x, 0.0, "lower", 0.0, 50, x - half, x + half)
 
     found = 0
     for _ in range(400):
         values = 0.3 + 0.01 * rng.normal(size=10)
-        _, gap = compared("x", {str(i): metric(x) for i, x in enumerate(values)}, "g", 50)
+        _, gap = compared("x", {str(i): metric(x) for i, x in enumerate(values)}, "g")
         found += gap.low > 0
     assert 5 <= found < 35
 
@@ -74,6 +75,26 @@ def test_a_subgroup_below_eleven_is_not_shown():
     found = judged(real, fresh, by="ward")
     assert "leper" not in found.to_html() + str(found.to_json())
     assert any("1 subgroups by ward have fewer than 11" in note for note in found.notes)
+
+
+def test_subgroups_that_lack_what_others_have():
+    """A column that is missing in all men, a label unknown in all women, a subgroup of a few."""
+    sets = [table(300, seed) for seed in range(3)]
+    for i, records in enumerate(sets):
+        records.loc[records["sex"] == "m", "sbp"] = np.nan
+        records["ill"] = np.where(records["sex"] == "f", None, np.where(records["death"], "y", "n"))
+        records["site"] = np.where(np.arange(300) < (20 if i == 0 else 75), "b", "a")
+    found = judged(*sets, by="sex,site", label="ill")
+    shown = {(g.group, g.metric) for g in found.groups}
+    assert ("m", "detection_auc") in shown and ("f", "tstr_auroc") not in shown
+    assert all(m.n >= 11 for m in found.metrics if m.status == "ok")
+
+
+def test_without_held_out_patients_no_gap_is_found():
+    real, fresh = table(600, 0), table(600, 1)
+    real["site"], fresh["site"] = (np.where(np.arange(600) < 40, "b", "a") for _ in range(2))
+    found = judged(real, fresh, by="site")
+    assert all(m.low is None for m in found.metrics if "_group_gap" in m.name)
 
 
 def test_subgroups_by_a_code():
