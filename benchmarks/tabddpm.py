@@ -42,10 +42,6 @@ def model(timesteps: int, steps: int):
         indicators=(-1,) * NUMBERS,
         timesteps=timesteps,
         sampling_steps=steps,
-        label_counts=None,
-        log_one_hot=False,
-        label_dropout=0.0,
-        guidance=1.0,
     )
 
 

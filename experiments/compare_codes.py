@@ -33,10 +33,8 @@ from jaxehr.data import diabetes130_codes
 from jaxehr.evaluation.rule_file import starter_rules
 
 LABEL = "DIAG//428"  # heart failure
-SETTINGS = {
-    **FOUNDATIONS,
-    "ehrdiff": {"posterior_sigma": 0.3},
-}  # rounding, as published, loses rare codes
+# Rounding, as EHRDiff does it, loses rare codes.
+SETTINGS = {**FOUNDATIONS, "ehrdiff": {"posterior_sigma": 0.3}}
 
 
 def main() -> None:

@@ -94,6 +94,14 @@ def mlp(
     return Network(init, apply)
 
 
+def noise_mlp(
+    columns: int, *, width: tuple[int, ...], time_width: int, embedding: Embedding
+) -> Network:
+    """The same for what predicts the noise: with the skip where a row is wider than the narrowest layer."""
+    skip = columns > min(width)
+    return mlp(columns, width=width, time_width=time_width, embedding=embedding, skip=skip)
+
+
 class _MLP(nn.Module):
     width: tuple[int, ...]
     time_width: int

@@ -181,9 +181,8 @@ def drawn(key: Key, weight: Float[Array, "*batch column class"]) -> Int[Array, "
     one for each class."""
     classes = weight.shape[-1]
     u = jax.random.uniform(key, weight.shape[:-1])
-    if (
-        classes <= 32
-    ):  # written out, a running sum costs a fifth of XLA's own on a CPU; longer ones compile slowly
+    # Written out, a running sum costs a fifth of XLA's own on a CPU; longer ones compile slowly.
+    if classes <= 32:
         *below, total = accumulate(weight[..., k] for k in range(classes))
         return sum(((edge <= u * total).astype(int) for edge in below), jnp.zeros(u.shape, int))
     edges = jnp.cumsum(weight, axis=-1)

@@ -20,7 +20,7 @@ from jaxtyping import Array
 
 from jaxehr.data import Codec, Quantile, Schema, fit_codec
 from jaxehr.denoisers import EPS, predicting
-from jaxehr.networks import mlp, sinusoidal
+from jaxehr.networks import noise_mlp, sinusoidal
 from jaxehr.processes import Gaussian
 from jaxehr.processes import ddpm as betas
 from jaxehr.recipes.diffusion import diffusion_model
@@ -103,12 +103,11 @@ def _recipe(
 
     model = diffusion_model(
         process,
-        mlp(
+        noise_mlp(
             columns,
             width=settings["width"],
             time_width=settings["time_width"],
             embedding=sinusoidal(settings["time_width"]),
-            skip=columns > min(settings["width"]),
         ),
         partial(predicting, EPS, process),
         layout=layout_of(codec),

@@ -18,7 +18,7 @@ import pandas as pd
 from jaxtyping import Array
 
 from jaxehr.data import Codec, Quantile, Schema, fit_codec
-from jaxehr.networks import fourier, mlp
+from jaxehr.networks import fourier, noise_mlp
 from jaxehr.processes import Gaussian, ve
 from jaxehr.recipes.diffusion import diffusion_model
 from jaxehr.recipes.recipe import Recipe, Stage
@@ -76,12 +76,11 @@ def ncsn(
 
     model = diffusion_model(
         Gaussian(ve()),
-        mlp(
+        noise_mlp(
             columns,
             width=tuple(width),
             time_width=time_width,
             embedding=fourier(),
-            skip=columns > min(width),
         ),
         exploding_score,
         layout=layout_of(codec),

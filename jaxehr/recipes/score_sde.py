@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 
 from jaxehr.data import Codec, Quantile, Schema, fit_codec, matrix
 from jaxehr.denoisers import EPS, predicting
-from jaxehr.networks import fourier, mlp, sinusoidal
+from jaxehr.networks import fourier, noise_mlp, sinusoidal
 from jaxehr.processes import Gaussian, Schedule, sub_vp, ve, vp
 from jaxehr.recipes.diffusion import diffusion_model
 from jaxehr.recipes.recipe import Recipe, Stage
@@ -117,12 +117,11 @@ def score_sde_ve(
     def grid(n: int) -> Grid:
         return geometric(max(n - 1, 1), first=high, last=sigma_min, to_data=True)
 
-    network = mlp(
+    network = noise_mlp(
         layout_of(codec).columns,
         width=tuple(width),
         time_width=time_width,
         embedding=fourier(),
-        skip=layout_of(codec).columns > min(width),
     )
     parts = Gaussian(ve()), network, exploding_score
     return _recipe("score_sde_ve", codec, parts, times, grid, settings, centred=False)
@@ -176,12 +175,11 @@ def _bounded(
     def grid(n: int) -> Grid:
         return np.append(uniform(max(n - 1, 1), first=1.0, last=TIME_MIN), 0.0)
 
-    network = mlp(
+    network = noise_mlp(
         layout_of(codec).columns,
         width=tuple(settings["width"]),
         time_width=settings["time_width"],
         embedding=lambda t: embed(999 * t),
-        skip=layout_of(codec).columns > min(settings["width"]),
     )
     parts = process, network, partial(predicting, EPS, process)
     return _recipe(name, codec, parts, times, grid, settings, centred=True)

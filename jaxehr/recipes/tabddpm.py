@@ -199,10 +199,10 @@ def tabddpm_model(
     indicators: tuple[int, ...],
     timesteps: int,
     sampling_steps: int,
-    label_counts: tuple[int, ...] | None,
-    log_one_hot: bool,
-    label_dropout: float,
-    guidance: float,
+    label_counts: tuple[int, ...] | None = None,
+    log_one_hot: bool = False,
+    label_dropout: float = 0.0,
+    guidance: float = 1.0,
 ) -> Model:
     """The Model on the rows of `token_view`."""
     process = tabddpm_process(tokens, numbers, timesteps)

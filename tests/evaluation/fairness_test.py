@@ -58,12 +58,12 @@ def test_the_widest_of_many_equal_subgroups_is_no_finding():
     half = 1.96 * 0.01
 
     def metric(x):
-        return Metric("x_gap_x", "fidelity", x, 0.0, "lower", 0.0, 50, x - half, x + half)
+        return Metric("tstr_gap_r2", "fidelity", x, 0.0, "lower", 0.0, 50, x - half, x + half)
 
     found = 0
     for _ in range(400):
         values = 0.3 + 0.01 * rng.normal(size=10)
-        _, gap = compared("x", {str(i): metric(x) for i, x in enumerate(values)}, "g")
+        _, gap = compared("tstr_gap_r2", {str(i): metric(x) for i, x in enumerate(values)}, "g")
         found += gap.low > 0
     assert 5 <= found < 35
 

@@ -34,10 +34,6 @@ def test_an_error_of_the_noise_is_not_magnified_where_alpha_is_near_0(solver):
         indicators=(-1,),
         timesteps=TIMESTEPS,
         sampling_steps=TIMESTEPS,
-        label_counts=None,
-        log_one_hot=False,
-        label_dropout=0.0,
-        guidance=1.0,
     )
     sampler = None if solver is None else alongside(solver=solver)
     grid = uniform(TIMESTEPS if solver is None else 50, first=float(TIMESTEPS))
