@@ -1,5 +1,6 @@
 """Subgroups of patients, for fairness: are the synthetic records as faithful and as useful for each of them?"""
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -59,10 +60,16 @@ def subgroups(
 ) -> tuple[list[tuple[str, dict[str, Records]]], int]:
     """The subgroups that have 11 or more patients in every set, with their records; and how many are too small."""
     named = {name: grouping.of(records) for name, records in sets.items()}
-    groups = sorted(set(named["real"]) - {""})
+    groups = sorted(set(named["real"]) - {""}, key=_by_number)
     found = []
     for group in groups:
         rows = {name: np.nonzero(of == group)[0] for name, of in named.items()}
         if min(len(index) for index in rows.values()) >= SMALL_CELL:
             found.append((group, {name: sets[name].rows(index) for name, index in rows.items()}))
     return found, len(groups) - len(found)
+
+
+def _by_number(group: str) -> tuple[bool, float, str]:
+    """Puts 20 to 30 before 100 to 110, and both before words."""
+    number = re.match(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", group)
+    return (False, float(number[0]), group) if number else (True, 0.0, group)

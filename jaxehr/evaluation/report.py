@@ -28,6 +28,7 @@ from typing import Any, Literal, NamedTuple
 VERSION = 2
 UNDERPOWERED = "underpowered: not evaluated"
 SMALL_CELL = 11  # a smaller count of patients is not shown
+BEYOND = 1.7  # times a 95% interval is one of 99.9%
 Pillar = Literal["fidelity", "utility", "privacy", "clinical", "fairness"]
 Better = Literal["higher", "lower", "closer"]
 PILLARS: tuple[Pillar, ...] = ("fidelity", "utility", "privacy", "clinical", "fairness")
@@ -132,7 +133,12 @@ def in_short(m: Metric) -> bool:
     """Is it in a short table? Of fairness only gaps beyond chance are: there is one for every other figure."""
     if m.pillar != "fairness" or m.status != "ok":
         return True
-    return "_group_gap" in m.name and m.low is not None and m.low > 0
+    return "_group_gap" in m.name and m.low is not None and surely_above(m) > 0
+
+
+def surely_above(m: Metric) -> float:
+    """The lower end of an interval of 99.9%, for what is found by looking at a score of figures."""
+    return m.value if m.low is None else m.value - BEYOND * (m.value - m.low)
 
 
 def _plain(value: NamedTuple) -> dict[str, Any]:

@@ -89,16 +89,22 @@ def pairings(
     fit = lambda records: trained(learner, features, records, label, seed)
     on_synthetic, on_real = fit(parts.synthetic), fit(parts.real)
     on_both = fit(joined(parts.synthetic, parts.real))
+    chosen = reference_class(target(parts.real, label))
     own = groups_of(len(parts.real), FIFTHS)
     fifths = [fit(parts.real.rows(np.nonzero(own != g)[0])) for g in range(FIFTHS)]
 
     def on(tests: Tests) -> dict[str, Estimate]:
         of_real, of_synthetic = target(tests.holdout, label), target(tests.synthetic, label)
         tstr, trtr = on_synthetic(tests.holdout), on_real(tests.holdout)
-        half = _training_spread(of_real, [predict(tests.holdout) for predict in fifths])
+        half = _training_spread(of_real, [predict(tests.holdout) for predict in fifths], chosen)
         widened = lambda estimate, name="score", sets=1.0: _widened(
             estimate, half[name] * sets**0.5
         )
+        calibrated = {
+            f"{name}_{k}": widened(v, k)
+            for name, p in (("tstr", tstr), ("trtr", trtr))
+            for k, v in calibration(of_real, p, chosen).items()
+        }
         return {
             "tstr": widened(tested(of_real, tstr)),
             "trtr": widened(tested(of_real, trtr)),
@@ -106,8 +112,7 @@ def pairings(
             "tsts": widened(tested(of_synthetic, on_synthetic(tests.synthetic))),
             "tsrtr": widened(tested(of_real, on_both(tests.holdout)), sets=0.5),
             "tstr_gap": widened(_lost(of_real, trtr, tstr), sets=2.0),
-            **{f"tstr_{k}": widened(v, k) for k, v in calibration(of_real, tstr).items()},
-            **{f"trtr_{k}": widened(v, k) for k, v in calibration(of_real, trtr).items()},
+            **calibrated,
         }
 
     return on
@@ -125,16 +130,17 @@ def _lost(wanted: Target, better: np.ndarray, worse: np.ndarray) -> Estimate:
     return jackknife(of)["lost"]
 
 
-def _training_spread(asked: Target, predictions: list[np.ndarray]) -> dict[str, float]:
+def _training_spread(asked: Target, predictions: list[np.ndarray], chosen: int) -> dict[str, float]:
     """Half of a 95% interval of score, ece and slope from the rows trained on: a jackknife over fifths of them.
 
     predictions     without each fifth
+    chosen          the class that is calibrated
     """
     from scipy.stats import t
 
     found: dict[str, list[float]] = {}
     for predicted in predictions:
-        figures = {k: v.value for k, v in calibration(asked, predicted).items()}
+        figures = {k: v.value for k, v in calibration(asked, predicted, chosen).items()}
         for name, value in {"score": score(asked, predicted), **figures}.items():
             found.setdefault(name, []).append(value)
     wide = float(t.ppf((1 + CONFIDENCE) / 2, FIFTHS - 1))
@@ -148,14 +154,23 @@ def _widened(estimate: Estimate, half: float) -> Estimate:
     return Estimate(value, float(value - below), float(value + above))
 
 
-def calibration(wanted: Target, predicted: np.ndarray) -> dict[str, Estimate]:
-    """ece: mean |share - probability| over ten bins of as many patients; slope: of the outcome on the log odds of the
-    probability, 1 where it is neither too bold (below) nor too timid. Of the most frequent class but the first."""
-    if wanted.task == "regression" or wanted.known.sum() < SMALL_CELL:
-        return {}
+def reference_class(wanted: Target) -> int:
+    """Whose calibration is measured: the second of two classes, the most frequent of more; 0 for a number."""
+    if wanted.task == "regression" or not wanted.known.any():
+        return 0
     counts = np.bincount(wanted.values[wanted.known])
     classes = np.flatnonzero(counts)
-    chosen = classes[-1] if len(classes) <= 2 else int(counts.argmax())
+    return int(classes[-1] if len(classes) <= 2 else counts.argmax())
+
+
+def calibration(wanted: Target, predicted: np.ndarray, chosen: int) -> dict[str, Estimate]:
+    """ece: mean |share - probability| over ten bins of as many patients; slope: of the outcome on the log odds of the
+    probability, 1 where it is neither too bold (below) nor too timid.
+
+    chosen  the class whose probability it is
+    """
+    if wanted.task == "regression" or wanted.known.sum() < SMALL_CELL:
+        return {}
     y = (wanted.values[wanted.known] == chosen).astype(float)
     p = np.clip(predicted[wanted.known, chosen], 1e-4, 1 - 1e-4)
     own = groups_of(len(y), GROUPS)

@@ -4,11 +4,10 @@ import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from jaxehr.evaluation.report import Metric, Pillar, number
+from jaxehr.evaluation.report import Metric, Pillar, number, surely_above
 
 Standing = Literal["as real", "near", "off", "far off", "leak", "no leak", "not evaluated", "alone"]
 NEAR, FAR = 0.1, 0.4  # of the way from the floor to the worst case
-BEYOND = 1.7  # times a 95% interval is one of 99.9%: a score of figures is looked at
 
 
 class Verdict(NamedTuple):
@@ -42,15 +41,8 @@ def _half(metric: Metric) -> float:
 
 
 def leaks(metric: Metric) -> bool:
-    """Is it beyond its ideal on the leaking side, at 99.9%? A bound of epsilon is a bound already."""
-    return _surely(metric) > metric.ideal
-
-
-def _surely(metric: Metric) -> float:
-    """The lower end of an interval of 99.9%."""
-    if metric.low is None:
-        return metric.value
-    return metric.value - BEYOND * (metric.value - metric.low)
+    """Is it surely beyond its ideal on the leaking side? A bound of epsilon is a bound already."""
+    return surely_above(metric) > metric.ideal
 
 
 def badness(metric: Metric, value: float) -> float:
@@ -118,15 +110,15 @@ def _of_privacy(done: list[Metric], leaking: list[Metric], left: str) -> Verdict
 
 def _of_fairness(done: list[Metric], left: str) -> Verdict:
     gaps = [m for m in done if "_group_gap" in m.name]
-    clear = [m for m in gaps if m.low is not None and _surely(m) > 0]
+    clear = [m for m in gaps if m.low is not None and surely_above(m) > 0]
     if not clear:
         return Verdict(
             "No gap beyond chance",
             f"None of {len(gaps)} gaps between subgroups is beyond chance.{left}",
         )
-    m = max(clear, key=lambda m: m.value)
+    m = max(clear, key=lambda m: surely_above(m) / m.value)  # gaps have the units of their figures
     said = f"{len(clear)} of {len(gaps)} gaps between subgroups are beyond chance"
-    said += f"; the widest is {m.name}, {number(m.value)}."
+    said += f"; the clearest is {m.name}, {number(m.value)}."
     return Verdict("Subgroups differ", said + left)
 
 

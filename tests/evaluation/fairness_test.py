@@ -90,6 +90,15 @@ def test_subgroups_that_lack_what_others_have():
     assert all(m.n >= 11 for m in found.metrics if m.status == "ok")
 
 
+def test_subgroups_by_a_number_stand_in_its_order():
+    sets = [table(300, seed) for seed in range(2)]
+    for records in sets:
+        records["stay"] = np.resize([3.0, 12.0, 101.0, np.nan], 300)
+    found = judged(*sets, by="stay:10")
+    names = list(dict.fromkeys(g.group for g in found.groups))
+    assert names == ["0 to 10", "10 to 20", "100 to 110"]
+
+
 def test_without_held_out_patients_no_gap_is_found():
     real, fresh = table(600, 0), table(600, 1)
     real["site"], fresh["site"] = (np.where(np.arange(600) < 40, "b", "a") for _ in range(2))

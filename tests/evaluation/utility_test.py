@@ -34,7 +34,7 @@ def test_calibration_of_known_probabilities():
     y = (rng.random(20_000) < true(logit)).astype(int)
     wanted = Target("classification", y, np.ones(20_000, bool))
     both = lambda p: np.stack([1 - p, p], 1)
-    right, timid = (calibration(wanted, both(true(z))) for z in (logit, logit / 2))
+    right, timid = (calibration(wanted, both(true(z)), 1) for z in (logit, logit / 2))
     assert right["slope"].value == pytest.approx(1, abs=0.08)
     assert timid["slope"].value == pytest.approx(2 * right["slope"].value, rel=1e-6)
     assert right["ece"].value < 0.02 < timid["ece"].value
