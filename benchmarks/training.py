@@ -43,7 +43,7 @@ def ours(table: np.ndarray, batch_size: int, steps: int):
         Gaussian(edm()),
         network,
         partial(denoisers.edm, sigma_data=SIGMA_DATA),
-        layout=Layout(0, columns, (), (), np.zeros((2, 0))),
+        layout=Layout(0, columns, (), (), np.zeros((2, 0)), np.zeros((2, 0))),
         times=log_normal,
         weight=edm_weight(SIGMA_DATA),
         sampler=probability_flow(),

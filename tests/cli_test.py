@@ -221,11 +221,13 @@ def test_mistakes_in_sample(home, capsys, tmp_path):
     assert "is not a run" in refused(capsys, "sample", tmp_path, "-n", 1, *end)
     more = ["--sampler", "huen"]
     assert "did you mean heun?" in refused(capsys, "sample", home / "table", "-n", 1, *end, *more)
-    newer = tmp_path / "newer"
-    newer.mkdir()
+    other = tmp_path / "other"
+    other.mkdir()
     about = json.loads((home / "table" / "run.json").read_text())
-    (newer / "run.json").write_text(json.dumps({**about, "version": 99}))
-    assert "version 99" in refused(capsys, "sample", newer, "-n", 1, *end)
+    for version, advice in ((99, "upgrade jaxehr"), (1, "train it again")):
+        (other / "run.json").write_text(json.dumps({**about, "version": version}))
+        said = refused(capsys, "sample", other, "-n", 1, *end)
+        assert f"has format version {version}" in said and advice in said
     wrong = ["sample", home / "table", "-n", 1, "--out", tmp_path / "s.xlsx"]
     assert "records are read and written in these" in refused(capsys, *wrong)
     command = ["sample", home / "table", "-n", 1, "--out"]

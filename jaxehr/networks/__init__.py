@@ -2,7 +2,6 @@
 
 from jaxehr.networks.mlp import fourier as fourier
 from jaxehr.networks.mlp import mlp as mlp
-from jaxehr.networks.mlp import noise_mlp as noise_mlp
 from jaxehr.networks.mlp import sinusoidal as sinusoidal
 from jaxehr.networks.mlp import timestep as timestep
 from jaxehr.networks.perceptron import perceptron as perceptron

@@ -79,7 +79,7 @@ def mlp(
     Weights and biases start uniform in +-1/sqrt(fan in), as PyTorch's do.
 
     skip    adds x * (1 + Linear(time)), from 0: what a U-Net's outermost skip is for. Noise has as many dimensions as
-            x, and does not pass through layers that have fewer, so a network that predicts it needs this way around
+            x, and does not pass through layers that have fewer: a network that predicts it needs this way around
 
     A scalar time is embedded once for all rows, which is what makes sampling cheap.
     """
@@ -92,14 +92,6 @@ def mlp(
         return jnp.asarray(module.apply({"params": params}, x, t))
 
     return Network(init, apply)
-
-
-def noise_mlp(
-    columns: int, *, width: tuple[int, ...], time_width: int, embedding: Embedding
-) -> Network:
-    """The same for what predicts the noise: with the skip where a row is wider than the narrowest layer."""
-    skip = columns > min(width)
-    return mlp(columns, width=width, time_width=time_width, embedding=embedding, skip=skip)
 
 
 class _MLP(nn.Module):

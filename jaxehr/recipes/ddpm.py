@@ -5,8 +5,8 @@ Composition     1,000 linear betas from 1e-4 to 0.02, the noise predicted, L_sim
                 range of the data; draws by the ancestral chain with variance beta tilde (DDPM), or 100 deterministic
                 steps (DDIM).
 Differences     An MLP over one row of numbers per patient (theirs: a U-Net over pixels), with a skip from input to
-                output where a row is wider than the network; numbers in normal scores, bits and categories 0 and 1 on
-                the way and rounded at the end.
+                output; numbers in normal scores of the variance of an even bit, bits and categories 0 and 1 on the way
+                and rounded at the end.
 """
 
 from functools import partial
@@ -20,7 +20,7 @@ from jaxtyping import Array
 
 from jaxehr.data import Codec, Quantile, Schema, fit_codec
 from jaxehr.denoisers import EPS, predicting
-from jaxehr.networks import noise_mlp, sinusoidal
+from jaxehr.networks import mlp, sinusoidal
 from jaxehr.processes import Gaussian
 from jaxehr.processes import ddpm as betas
 from jaxehr.recipes.diffusion import diffusion_model
@@ -103,14 +103,15 @@ def _recipe(
 
     model = diffusion_model(
         process,
-        noise_mlp(
+        mlp(
             columns,
             width=settings["width"],
             time_width=settings["time_width"],
             embedding=sinusoidal(settings["time_width"]),
+            skip=True,
         ),
         partial(predicting, EPS, process),
-        layout=layout_of(codec),
+        layout=layout_of(codec, even=True),
         times=times,
         weight=lambda t: jnp.square(process.alpha(t) / process.sigma(t)),
         sampler=sampler,
@@ -121,4 +122,6 @@ def _recipe(
     )
     optimizer = optax.adam(settings["learning_rate"])
     stage = Stage("denoiser", model, optimizer, steps, settings["ema_decay"])
-    return Recipe(name, settings, codec, matrix_view(codec), (stage,), settings["batch_size"])
+    return Recipe(
+        name, settings, codec, matrix_view(codec, even=True), (stage,), settings["batch_size"]
+    )

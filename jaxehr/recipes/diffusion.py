@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from jaxehr.losses import denoising_loss
@@ -45,8 +46,8 @@ def diffusion_model(
     times       (key, shape) -> the noise levels of a training batch
     steps       of the recipe's own grid
     finish      (key, denoise, x at grid[-1], grid[-1]) -> the record; None leaves x as it is
-    centred     the process works on 2 x - 1, in [-1, 1] for columns in [0, 1]
-    clipped     draws hold the denoised value in that range, as DDPM's code does
+    centred     the process works on 2 x - 1: bits are -1 and 1
+    clipped     draws hold the denoised value in the range of the data, as DDPM's code does
     """
 
     default_grid = grid(steps)
@@ -56,8 +57,13 @@ def diffusion_model(
     def denoise_with(params: Params) -> Denoiser:
         return denoiser(lambda x, t: network.apply(params, x, t))
 
+    ends = np.zeros((2, columns), np.float32)
+    ends[1] = 1.0
+    ends[:, : layout.numbers] = layout.ends
+    low, high = 2 * ends - 1 if centred else ends
+
     def within(denoise: Denoiser) -> Denoiser:
-        return lambda x, t: jnp.clip(jnp.asarray(denoise(x, t)), -1.0 if centred else 0.0, 1.0)
+        return lambda x, t: jnp.clip(jnp.asarray(denoise(x, t)), low, high)
 
     def dynamics(params: Params) -> Dynamics:
         denoise = denoise_with(params)

@@ -5,8 +5,8 @@ Composition     Geometric noise levels, the largest the largest distance between
                 -network / sigma, lambda(sigma) = sigma^2, Adam 1e-4, draws by annealed Langevin dynamics with a last
                 denoising step.
 Differences     An MLP over one row of numbers per patient (theirs: a RefineNet over pixels), whose input is brought to
-                unit variance level by level, since it has no normalising layers, with a skip from input to output
-                where a row is wider than the network.
+                unit variance level by level, since it has no normalising layers, with a skip from input to output;
+                numbers in normal scores of the variance of an even bit.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ import pandas as pd
 from jaxtyping import Array
 
 from jaxehr.data import Codec, Quantile, Schema, fit_codec
-from jaxehr.networks import fourier, noise_mlp
+from jaxehr.networks import fourier, mlp
 from jaxehr.processes import Gaussian, ve
 from jaxehr.recipes.diffusion import diffusion_model
 from jaxehr.recipes.recipe import Recipe, Stage
@@ -76,14 +76,15 @@ def ncsn(
 
     model = diffusion_model(
         Gaussian(ve()),
-        noise_mlp(
+        mlp(
             columns,
             width=tuple(width),
             time_width=time_width,
             embedding=fourier(),
+            skip=True,
         ),
         exploding_score,
-        layout=layout_of(codec),
+        layout=layout_of(codec, even=True),
         times=times,
         weight=lambda sigma: 1 / jnp.square(sigma),
         sampler=langevin(steps=langevin_steps, epsilon=epsilon),
@@ -91,4 +92,4 @@ def ncsn(
         steps=levels,
     )
     stage = Stage("score", model, optax.adam(learning_rate), steps, ema_decay)
-    return Recipe("ncsn", settings, codec, matrix_view(codec), (stage,), batch_size)
+    return Recipe("ncsn", settings, codec, matrix_view(codec, even=True), (stage,), batch_size)

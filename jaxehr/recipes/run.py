@@ -12,7 +12,8 @@ import numpy as np
 from jaxehr.data import Codec, codec_from_json
 from jaxehr.types import X
 
-VERSION = 1
+# Counted up with any change of what a recipe's parameters mean: an older run would draw wrongly.
+VERSION = 2
 
 
 class RunError(ValueError):
@@ -88,10 +89,10 @@ def _read(path: Path) -> dict:
     except ValueError:
         raise RunError(f"{path / 'run.json'} is damaged: it is not JSON") from None
     found = about.get("version")
-    if not isinstance(found, int) or found > VERSION:
-        raise RunError(
-            f"{path} has format version {found}, and this jaxehr reads up to {VERSION}; upgrade jaxehr"
-        )
+    if found != VERSION:
+        older = isinstance(found, int) and found < VERSION
+        what = "train it again" if older else "upgrade jaxehr"
+        raise RunError(f"{path} has format version {found}, this jaxehr reads {VERSION}; {what}")
     return about
 
 

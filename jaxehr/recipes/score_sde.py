@@ -4,8 +4,8 @@ Composition     One of the three SDEs (VP, VE, sub-VP) in continuous time, the n
                 Adam 2e-4, draws by the predictor-corrector sampler: reverse diffusion with one Langevin step of
                 signal-to-noise 0.16, 1,000 steps, and a last denoising step.
 Differences     An MLP over one row of numbers per patient (theirs: U-Nets over pixels), with a skip from input to
-                output where a row is wider than the network. VE's network sees its input at unit variance. VE's
-                sigma_max is the largest distance between records, as in their NCSN papers.
+                output; numbers in normal scores of the variance of an even bit. VE's network sees its input at unit
+                variance. VE's sigma_max is the largest distance between records, as in their NCSN papers.
 """
 
 from collections.abc import Callable
@@ -19,9 +19,9 @@ import optax
 import pandas as pd
 from jaxtyping import Array, Float
 
-from jaxehr.data import Codec, Quantile, Schema, fit_codec, matrix
+from jaxehr.data import Codec, Quantile, Schema, fit_codec
 from jaxehr.denoisers import EPS, predicting
-from jaxehr.networks import fourier, noise_mlp, sinusoidal
+from jaxehr.networks import fourier, mlp, sinusoidal
 from jaxehr.processes import Gaussian, Schedule, sub_vp, ve, vp
 from jaxehr.recipes.diffusion import diffusion_model
 from jaxehr.recipes.recipe import Recipe, Stage
@@ -117,19 +117,20 @@ def score_sde_ve(
     def grid(n: int) -> Grid:
         return geometric(max(n - 1, 1), first=high, last=sigma_min, to_data=True)
 
-    network = noise_mlp(
+    network = mlp(
         layout_of(codec).columns,
         width=tuple(width),
         time_width=time_width,
         embedding=fourier(),
+        skip=True,
     )
     parts = Gaussian(ve()), network, exploding_score
     return _recipe("score_sde_ve", codec, parts, times, grid, settings, centred=False)
 
 
 def exploding_score(network: Callable[[Array, Array], Array]) -> Denoiser:
-    """score = -network(x / sqrt(1 + sigma^2), ln sigma) / sigma, for data in [0, 1]: the network predicts the noise,
-    and x_0 = x - sigma network."""
+    """score = -network(x / sqrt(1 + sigma^2), ln sigma) / sigma, for data of about [0, 1]: the network predicts the
+    noise, and x_0 = x - sigma network."""
 
     def denoise(x: Float[Array, "*batch column"], sigma: Time) -> Float[Array, "*batch column"]:
         sigma = jnp.asarray(sigma, x.dtype)
@@ -146,7 +147,7 @@ def measured_sigma_max(data: pd.DataFrame | Codec, codec: Codec) -> float:
     """
     if not isinstance(data, pd.DataFrame):
         raise ValueError("sigma_max is measured from records; with a codec alone, give it")
-    return largest_distance(matrix(codec.encode(data), codec))
+    return largest_distance(matrix_view(codec, even=True).to_x(codec.encode(data)))
 
 
 def largest_distance(table: np.ndarray, rows: int = 1000) -> float:
@@ -175,11 +176,12 @@ def _bounded(
     def grid(n: int) -> Grid:
         return np.append(uniform(max(n - 1, 1), first=1.0, last=TIME_MIN), 0.0)
 
-    network = noise_mlp(
+    network = mlp(
         layout_of(codec).columns,
         width=tuple(settings["width"]),
         time_width=settings["time_width"],
         embedding=lambda t: embed(999 * t),
+        skip=True,
     )
     parts = process, network, partial(predicting, EPS, process)
     return _recipe(name, codec, parts, times, grid, settings, centred=True)
@@ -192,7 +194,7 @@ def _recipe(name, codec, parts, times, grid, settings: dict[str, Any], *, centre
         process,
         network,
         denoiser,
-        layout=layout_of(codec),
+        layout=layout_of(codec, even=True),
         times=times,
         weight=lambda t: jnp.square(process.alpha(t) / process.sigma(t)),
         sampler=predictor_corrector(snr=settings["snr"]),
@@ -202,4 +204,6 @@ def _recipe(name, codec, parts, times, grid, settings: dict[str, Any], *, centre
     )
     optimizer = optax.adam(settings["learning_rate"])
     stage = Stage("score", model, optimizer, settings["steps"], settings["ema_decay"])
-    return Recipe(name, settings, codec, matrix_view(codec), (stage,), settings["batch_size"])
+    return Recipe(
+        name, settings, codec, matrix_view(codec, even=True), (stage,), settings["batch_size"]
+    )

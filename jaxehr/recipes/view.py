@@ -29,6 +29,7 @@ class Layout(NamedTuple):
 
     indicators  for each number the bit that says it is missing, -1 where there is none
     scales      [2, number]: mean and standard deviation of the numbers that are there
+    ends        [2, number]: the lowest and the highest that they can be
     """
 
     numbers: int
@@ -36,22 +37,40 @@ class Layout(NamedTuple):
     classes: tuple[int, ...]
     indicators: tuple[int, ...]
     scales: np.ndarray
+    ends: np.ndarray
 
     @property
     def columns(self) -> int:
         return self.numbers + self.bits + sum(self.classes)
 
 
-def layout_of(codec: Codec) -> Layout:
-    sizes = codec.sizes
-    return Layout(sizes["number"], sizes["bit"], codec.classes, codec.indicators, codec.scales)
+def layout_of(codec: Codec, *, even: bool = False) -> Layout:
+    """Of `matrix_view`."""
+    sizes, number = codec.sizes, codec.sizes["number"]
+    shift, factor = _even(codec) if even else (0.0, 1.0)
+    mean, std = codec.scales
+    scales = np.stack([shift + factor * mean, factor * std])
+    ends = np.stack([shift + factor * np.full(number, end) for end in (0.0, 1.0)])
+    return Layout(number, sizes["bit"], codec.classes, codec.indicators, scales, ends)
 
 
-def matrix_view(codec: Codec) -> View:
-    """All columns in one matrix of numbers, categories one-hot."""
+def matrix_view(codec: Codec, *, even: bool = False) -> View:
+    """All columns in one matrix of numbers, categories one-hot.
+
+    even    numbers weigh as much as an even bit does, with a mean and a standard deviation of 1/2; else they stand as
+            the codec has them. Normal scores in [0, 1] have 1/10: a network sees little of them beside bits
+    """
     layout = layout_of(codec)
+    shift, factor = _even(codec) if even else (0.0, 1.0)
     discrete = layout.numbers + layout.bits
     ends = np.cumsum([discrete, *layout.classes])
+
+    def to_x(parts: Parts) -> np.ndarray:
+        return matrix({**parts, "number": shift + factor * parts["number"]}, codec)
+
+    def of_x(x: X) -> Parts:
+        parts = parts_of(np.asarray(x), codec)
+        return {**parts, "number": (parts["number"] - shift) / factor}
 
     def known(given: KnownParts) -> Known:
         mask = np.zeros((len(given.filled), layout.columns), bool)
@@ -61,11 +80,18 @@ def matrix_view(codec: Codec) -> View:
             mask[:, a:b] = given.masks["category"][:, [j]]
             if codec.missing[j] >= 0:  # what is to be filled in is not the class of missing values
                 mask[:, a + codec.missing[j]] |= given.filled[:, j]
-        x0 = matrix(given.parts, codec).astype(np.float32)
+        x0 = to_x(given.parts).astype(np.float32)
         free = np.concatenate([mask[:, :discrete], _known_groups(given, layout.classes)], axis=1)
         return Known(np.where(free, x0, 0.0).astype(np.float32), mask, {})
 
-    return View(lambda parts: matrix(parts, codec), lambda x: parts_of(np.asarray(x), codec), known)
+    return View(to_x, of_x, known)
+
+
+def _even(codec: Codec) -> tuple[np.ndarray, np.ndarray]:
+    """(shift, factor) that bring each number to mean 1/2 and standard deviation 1/2; one that never varies to 1/2."""
+    mean, std = codec.scales
+    factor = 0.5 / np.where(std > 0, std, 0.5)
+    return 0.5 - factor * mean, factor
 
 
 def _known_groups(given: KnownParts, classes: Sequence[int]) -> np.ndarray:

@@ -257,9 +257,9 @@ def test_bits_drawn_from_the_posterior_keep_rare_codes():
         bit_key, noise_key, draw_key = jax.random.split(key, 3)
         bit = jax.random.bernoulli(bit_key, p, (1,)).astype(jnp.float32)
         x = bit + 1.0 * jax.random.normal(noise_key, (1,))
-        return posterior_draw(Layout(0, 1, (), (), np.zeros((2, 0))))(draw_key, denoise, x, 1.0)[
-            0
-        ], denoise(x, 1.0)[0]
+        return posterior_draw(Layout(0, 1, (), (), np.zeros((2, 0)), np.zeros((2, 0))))(
+            draw_key, denoise, x, 1.0
+        )[0], denoise(x, 1.0)[0]
 
     drawn, mean = jax.vmap(one)(jax.random.split(jax.random.key(0), n))
     assert abs(drawn.mean() - p) < 4 * (p * (1 - p) / n) ** 0.5
@@ -274,7 +274,7 @@ def test_bits_drawn_past_a_narrow_network_have_no_noise_of_their_own():
     from jaxehr.recipes.diffusion import Layout, posterior_draw
 
     p, c, n = 0.01, 0.1, 40_000
-    layout = Layout(0, 1, (), (), np.zeros((2, 0)))
+    layout = Layout(0, 1, (), (), np.zeros((2, 0)), np.zeros((2, 0)))
     ways = {"read past": posterior_draw(layout, lambda t: c), "as it is": posterior_draw(layout)}
 
     def share(finish):

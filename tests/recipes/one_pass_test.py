@@ -19,8 +19,10 @@ from jaxehr.recipes.vae import vae, vae_model
 from jaxehr.recipes.view import Layout
 from jaxehr.types import Known
 
-LAYOUT = Layout(1, 2, (3,), (0,), np.array([[0.5], [0.1]]))  # the first bit: the number is missing
-CODES = Layout(0, 4, (), (), np.zeros((2, 0)))
+LAYOUT = Layout(
+    1, 2, (3,), (0,), np.array([[0.5], [0.1]]), np.array([[0.0], [1.0]])
+)  # the first bit: the number is missing
+CODES = Layout(0, 4, (), (), np.zeros((2, 0)), np.zeros((2, 0)))
 
 
 def gan_of(layout, latent=4):

@@ -33,7 +33,7 @@ def small_model():
         Gaussian(edm()),
         mlp(COLUMNS, width=(16, 16), time_width=8, embedding=fourier(4)),
         partial(denoisers.edm, sigma_data=0.4),
-        layout=Layout(0, COLUMNS, (), (), np.zeros((2, 0))),
+        layout=Layout(0, COLUMNS, (), (), np.zeros((2, 0)), np.zeros((2, 0))),
         times=log_normal,
         weight=edm_weight(0.4),
         sampler=probability_flow(),

@@ -1,0 +1,47 @@
+"""How a recipe sees records."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jaxehr.data import Number, Quantile, fit_codec
+from jaxehr.recipes.view import layout_of, matrix_view
+
+
+@pytest.mark.parametrize("numbers", [Number, Quantile])
+def test_even_numbers_weigh_as_a_fair_bit_and_come_back(numbers):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "sodium": np.round(rng.normal(140, 4, 500), 1),
+            "platelets": rng.gamma(2, 100, 500).round(),
+            "gap": np.where(rng.random(500) < 0.3, np.nan, np.round(rng.normal(0, 1, 500), 2)),
+            "male": rng.random(500) < 0.5,
+            "ward": rng.choice(["icu", "er"], 500),
+        }
+    )
+    codec = fit_codec(frame, None, numbers)
+    view, layout = matrix_view(codec, even=True), layout_of(codec, even=True)
+    parts = codec.encode(frame)
+    x = view.to_x(parts)
+    there = frame["gap"].notna().to_numpy()
+    for j, rows in enumerate((slice(None), slice(None), there)):
+        assert x[rows, j].mean() == pytest.approx(0.5, abs=1e-5)
+        assert x[rows, j].std() == pytest.approx(0.5, abs=1e-5)
+    np.testing.assert_allclose(layout.scales, 0.5)
+    seen = x[:, : layout.numbers]
+    assert (seen >= layout.ends[0] - 1e-5).all() and (seen <= layout.ends[1] + 1e-5).all()
+    pd.testing.assert_frame_equal(codec.decode(view.of_x(x)), frame)
+
+    plain = matrix_view(codec)
+    np.testing.assert_array_equal(plain.to_x(parts)[:, layout.numbers :], x[:, layout.numbers :])
+    known = view.known(codec.known(frame[["sodium", "ward"]]))
+    np.testing.assert_allclose(known.x0[:, 0], x[:, 0], rtol=1e-6)
+    assert known.mask[:, 0].all() and not known.mask[:, 1].any()
+
+
+def test_a_number_that_never_varies_is_even_too():
+    frame = pd.DataFrame({"a": [1.5, np.nan, 1.5, 1.5] * 20, "b": np.arange(80.0)})
+    codec = fit_codec(frame, None, Quantile)
+    x = matrix_view(codec, even=True).to_x(codec.encode(frame))
+    assert np.isfinite(x).all() and np.isfinite(layout_of(codec, even=True).ends).all()
