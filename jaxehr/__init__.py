@@ -2,7 +2,7 @@
 
     import jax, jaxehr
 
-    recipe = jaxehr.ehrdiff(train)                            # a DataFrame: one row per patient, or subject_id and code
+    recipe = jaxehr.masked(train)                             # a DataFrame: one row per patient, or subject_id and code
     synthesizer = jaxehr.fit(recipe, train, jax.random.key(0))
     synthetic = synthesizer.sample(jax.random.key(1), 10_000)
     jaxehr.evaluate(train, synthetic, holdout).save("report")
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from jaxehr.recipes import fit as fit
     from jaxehr.recipes import load as load
     from jaxehr.recipes.ehrdiff import ehrdiff as ehrdiff
+    from jaxehr.recipes.masked import masked as masked
     from jaxehr.samplers import karras as karras
     from jaxehr.samplers import probability_flow as probability_flow
 
@@ -38,6 +39,7 @@ _HOME = {
     "ehrdiff": "recipes",
     "fit": "recipes",
     "load": "recipes",
+    "masked": "recipes",
     "karras": "samplers",
     "probability_flow": "samplers",
 }

@@ -25,7 +25,7 @@ def test_the_ten_lines_of_python(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     table[:120].to_csv("train.csv", index=False)
     table[120:].to_csv("holdout.csv", index=False)
-    code = code.replace("steps=20_000", "steps=20, width=(16,), time_width=8")
+    code = code.replace("steps=2_500", "steps=20, width=16, blocks=1")
     exec(compile(code.replace("10_000", "50"), "README.md", "exec"), {})
     assert (tmp_path / "report" / "report.html").exists()
     assert "shape_error" in capsys.readouterr().out
