@@ -113,6 +113,23 @@ def predicting(
     return denoise
 
 
+def of_bits(process: Gaussian, logit: Value, x: Value, t: Time, *, low: float) -> Value:
+    """E[x_0 | x_t] of bits that are `low` or 1, by Bayes' rule.
+
+    logit   log odds of a 1 given all else, which a network may predict. The bit's own x_t adds the log ratio of two
+            normal densities, alpha (1 - low) (x_t - alpha (1 + low) / 2) / sigma^2
+    """
+    alpha, sigma = _levels(process, x, t)
+    evidence = alpha * (1 - low) * (x - alpha * (1 + low) / 2) / sigma**2
+    return low + (1 - low) * jax.nn.sigmoid(logit + evidence)
+
+
+def of_one_hot(process: Gaussian, logits: Value, x: Value, t: Time, *, low: float) -> Value:
+    """The same of a category, the last axis, whose class is 1 and whose others are `low`."""
+    alpha, sigma = _levels(process, x, t)
+    return low + (1 - low) * jax.nn.softmax(logits + alpha * (1 - low) * x / sigma**2)
+
+
 def edm(network: Callable[[Array, Array], Array], *, sigma_data: float) -> Denoiser:
     """The preconditioning of Karras et al. (2022), Table 1 and eq. 7.
 

@@ -59,3 +59,29 @@ def test_the_edm_output_is_the_edm_denoiser():
     np.testing.assert_allclose(
         predicting(edm_output(0.5), process, lambda x, t: value)(x, t), denoise(x, t), atol=1e-6
     )
+
+
+@pytest.mark.parametrize("low", [-1.0, 0.0])
+@pytest.mark.parametrize("name", PROCESSES)
+def test_bits_and_categories_follow_bayes_rule(name, low):
+    """Against the densities of x_t under each value, written out."""
+    process, times = PROCESSES[name]
+    for time in times:
+        alpha, sigma = float(process.alpha(time)), float(process.sigma(time))
+        rng = np.random.default_rng(0)
+        x, prior = alpha * rng.choice([low, 1.0], 6) + sigma * rng.normal(size=6), rng.random(6)
+        density = lambda value, x=x, a=alpha, s=sigma: np.exp(-(((x - a * value) / s) ** 2) / 2)
+        one, other = prior * density(1.0), (1 - prior) * density(low)
+        mean = (one + low * other) / (one + other)
+        logit = jnp.log(prior / (1 - prior))
+        found = denoisers.of_bits(process, logit, jnp.asarray(x), jnp.asarray(time), low=low)
+        np.testing.assert_allclose(found, mean, rtol=2e-3, atol=2e-4)
+
+        rows = np.where(np.eye(6) > 0, 1.0, low)
+        x = alpha * rows[2] + sigma * rng.normal(size=6)
+        far = ((x - alpha * rows) ** 2).sum(1) / (2 * sigma**2)
+        weight = prior * np.exp(far.min() - far)
+        mean = weight @ rows / weight.sum()
+        logits = jnp.log(prior)
+        found = denoisers.of_one_hot(process, logits, jnp.asarray(x), jnp.asarray(time), low=low)
+        np.testing.assert_allclose(found, mean, rtol=2e-3, atol=2e-4)

@@ -68,7 +68,7 @@ def mlp(
     width: tuple[int, ...],
     time_width: int,
     embedding: Embedding,
-    skip: bool = False,
+    skip: int = 0,
 ) -> Network:
     """EHRDiff's network (Yuan et al. 2024; the authors' LinearModel).
 
@@ -78,8 +78,8 @@ def mlp(
     One block from `columns` to width[0], one between neighbours, one back to `columns`; no norm, no residual.
     Weights and biases start uniform in +-1/sqrt(fan in), as PyTorch's do.
 
-    skip    adds x * (1 + Linear(time)), from 0: what a U-Net's outermost skip is for. Noise has as many dimensions as
-            x, and does not pass through layers that have fewer: a network that predicts it needs this way around
+    skip    the first so many columns have x * (1 + Linear(time)) added, from x: what a U-Net's outermost skip is for.
+            Noise has as many dimensions as x, and does not pass through layers that have fewer
 
     A scalar time is embedded once for all rows, which is what makes sampling cheap.
     """
@@ -98,7 +98,7 @@ class _MLP(nn.Module):
     width: tuple[int, ...]
     time_width: int
     embedding: Embedding
-    skip: bool
+    skip: int
 
     @nn.compact
     def __call__(self, x, t):
@@ -111,8 +111,8 @@ class _MLP(nn.Module):
             x = linear(width, h, f"block_{i}")(h)
         if not self.skip:
             return x
-        gain = nn.Dense(read.shape[-1], kernel_init=nn.initializers.zeros_init(), name="skip")(time)
-        return x + read * (1 + gain)
+        gain = nn.Dense(self.skip, kernel_init=nn.initializers.zeros_init(), name="skip")(time)
+        return x.at[..., : self.skip].add(read[..., : self.skip] * (1 + gain))
 
 
 def linear(width: int, x: Array, name: str) -> nn.Dense:

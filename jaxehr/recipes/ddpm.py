@@ -5,8 +5,8 @@ Composition     1,000 linear betas from 1e-4 to 0.02, the noise predicted, L_sim
                 range of the data; draws by the ancestral chain with variance beta tilde (DDPM), or 100 deterministic
                 steps (DDIM).
 Differences     An MLP over one row of numbers per patient (theirs: a U-Net over pixels), with a skip from input to
-                output; numbers in normal scores of the variance of an even bit, bits and categories 0 and 1 on the way
-                and rounded at the end.
+                output; numbers in normal scores of the variance of an even bit. Of bits and categories the noise is
+                predicted through their log odds given all else, and they are rounded at the end.
 """
 
 from functools import partial
@@ -19,11 +19,10 @@ import pandas as pd
 from jaxtyping import Array
 
 from jaxehr.data import Codec, Quantile, Schema, fit_codec
-from jaxehr.denoisers import EPS, predicting
 from jaxehr.networks import mlp, sinusoidal
 from jaxehr.processes import Gaussian
 from jaxehr.processes import ddpm as betas
-from jaxehr.recipes.diffusion import diffusion_model
+from jaxehr.recipes.diffusion import diffusion_model, noise_and_odds
 from jaxehr.recipes.recipe import Recipe, Stage
 from jaxehr.recipes.view import layout_of, matrix_view
 from jaxehr.samplers import ancestral, uniform
@@ -92,7 +91,7 @@ def _recipe(
 ) -> Recipe:
     codec = fit_codec(data, schema, Quantile) if isinstance(data, pd.DataFrame) else data
     timesteps, steps = settings["timesteps"], settings["steps"]
-    columns = layout_of(codec).columns
+    layout = layout_of(codec, even=True)
     settings["width"] = tuple(settings["width"])
     process = Gaussian(
         betas(timesteps, beta_first=settings["beta_first"], beta_last=settings["beta_last"])
@@ -104,14 +103,14 @@ def _recipe(
     model = diffusion_model(
         process,
         mlp(
-            columns,
+            layout.columns,
             width=settings["width"],
             time_width=settings["time_width"],
             embedding=sinusoidal(settings["time_width"]),
-            skip=True,
+            skip=layout.numbers,
         ),
-        partial(predicting, EPS, process),
-        layout=layout_of(codec, even=True),
+        noise_and_odds(process, layout, centred=True),
+        layout=layout,
         times=times,
         weight=lambda t: jnp.square(process.alpha(t) / process.sigma(t)),
         sampler=sampler,

@@ -6,7 +6,8 @@ Composition     Geometric noise levels, the largest the largest distance between
                 denoising step.
 Differences     An MLP over one row of numbers per patient (theirs: a RefineNet over pixels), whose input is brought to
                 unit variance level by level, since it has no normalising layers, with a skip from input to output;
-                numbers in normal scores of the variance of an even bit.
+                numbers in normal scores of the variance of an even bit. Of bits and categories the score is predicted
+                through their log odds given all else.
 """
 
 from typing import Any
@@ -20,9 +21,9 @@ from jaxtyping import Array
 from jaxehr.data import Codec, Quantile, Schema, fit_codec
 from jaxehr.networks import fourier, mlp
 from jaxehr.processes import Gaussian, ve
-from jaxehr.recipes.diffusion import diffusion_model
+from jaxehr.recipes.diffusion import diffusion_model, noise_and_odds
 from jaxehr.recipes.recipe import Recipe, Stage
-from jaxehr.recipes.score_sde import exploding_score, measured_sigma_max
+from jaxehr.recipes.score_sde import at_unit_variance, measured_sigma_max
 from jaxehr.recipes.view import layout_of, matrix_view
 from jaxehr.samplers import geometric, langevin
 from jaxehr.types import Key
@@ -69,22 +70,23 @@ def ncsn(
         "ema_decay": ema_decay,
     }
     noise_levels = geometric(levels - 1, first=sigma_max, last=sigma_min)
-    columns = layout_of(codec).columns
+    process, layout = Gaussian(ve()), layout_of(codec, even=True)
+    network = mlp(
+        layout.columns,
+        width=tuple(width),
+        time_width=time_width,
+        embedding=fourier(),
+        skip=layout.numbers,
+    )
 
     def times(key: Key, shape: tuple[int, ...]) -> Array:
         return jax.random.choice(key, jnp.asarray(noise_levels, jnp.float32), shape)
 
     model = diffusion_model(
-        Gaussian(ve()),
-        mlp(
-            columns,
-            width=tuple(width),
-            time_width=time_width,
-            embedding=fourier(),
-            skip=True,
-        ),
-        exploding_score,
-        layout=layout_of(codec, even=True),
+        process,
+        at_unit_variance(network),
+        noise_and_odds(process, layout),
+        layout=layout,
         times=times,
         weight=lambda sigma: 1 / jnp.square(sigma),
         sampler=langevin(steps=langevin_steps, epsilon=epsilon),

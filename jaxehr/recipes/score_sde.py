@@ -4,12 +4,11 @@ Composition     One of the three SDEs (VP, VE, sub-VP) in continuous time, the n
                 Adam 2e-4, draws by the predictor-corrector sampler: reverse diffusion with one Langevin step of
                 signal-to-noise 0.16, 1,000 steps, and a last denoising step.
 Differences     An MLP over one row of numbers per patient (theirs: U-Nets over pixels), with a skip from input to
-                output; numbers in normal scores of the variance of an even bit. VE's network sees its input at unit
-                variance. VE's sigma_max is the largest distance between records, as in their NCSN papers.
+                output; numbers in normal scores of the variance of an even bit. Of bits and categories the noise is
+                predicted through their log odds given all else. VE's network sees its input at unit variance. VE's
+                sigma_max is the largest distance between records, as in their NCSN papers.
 """
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
@@ -20,14 +19,13 @@ import pandas as pd
 from jaxtyping import Array, Float
 
 from jaxehr.data import Codec, Quantile, Schema, fit_codec
-from jaxehr.denoisers import EPS, predicting
 from jaxehr.networks import fourier, mlp, sinusoidal
 from jaxehr.processes import Gaussian, Schedule, sub_vp, ve, vp
-from jaxehr.recipes.diffusion import diffusion_model
+from jaxehr.recipes.diffusion import diffusion_model, noise_and_odds
 from jaxehr.recipes.recipe import Recipe, Stage
 from jaxehr.recipes.view import layout_of, matrix_view
 from jaxehr.samplers import geometric, predictor_corrector, uniform
-from jaxehr.types import Denoiser, Grid, Key, Time
+from jaxehr.types import Grid, Key, Network, Time
 
 TIME_MIN, TRAIN_MIN = 1e-3, 1e-5  # where draws end, and training begins: the paper's appendix C
 
@@ -117,27 +115,27 @@ def score_sde_ve(
     def grid(n: int) -> Grid:
         return geometric(max(n - 1, 1), first=high, last=sigma_min, to_data=True)
 
+    layout = layout_of(codec, even=True)
     network = mlp(
-        layout_of(codec).columns,
+        layout.columns,
         width=tuple(width),
         time_width=time_width,
         embedding=fourier(),
-        skip=True,
+        skip=layout.numbers,
     )
-    parts = Gaussian(ve()), network, exploding_score
+    parts = Gaussian(ve()), at_unit_variance(network), layout
     return _recipe("score_sde_ve", codec, parts, times, grid, settings, centred=False)
 
 
-def exploding_score(network: Callable[[Array, Array], Array]) -> Denoiser:
-    """score = -network(x / sqrt(1 + sigma^2), ln sigma) / sigma, for data of about [0, 1]: the network predicts the
-    noise, and x_0 = x - sigma network."""
+def at_unit_variance(network: Network) -> Network:
+    """The network sees x / sqrt(1 + sigma^2) and ln sigma, for data of about [0, 1] under the VE process."""
 
-    def denoise(x: Float[Array, "*batch column"], sigma: Time) -> Float[Array, "*batch column"]:
+    def apply(params, x: Float[Array, "*batch column"], sigma: Time) -> Array:
         sigma = jnp.asarray(sigma, x.dtype)
         column = sigma[..., None] if sigma.ndim else sigma
-        return x - column * network(x / jnp.sqrt(1 + column**2), jnp.log(sigma))
+        return network.apply(params, x / jnp.sqrt(1 + column**2), jnp.log(sigma))
 
-    return denoise
+    return network._replace(apply=apply)
 
 
 def measured_sigma_max(data: pd.DataFrame | Codec, codec: Codec) -> float:
@@ -176,25 +174,26 @@ def _bounded(
     def grid(n: int) -> Grid:
         return np.append(uniform(max(n - 1, 1), first=1.0, last=TIME_MIN), 0.0)
 
+    layout = layout_of(codec, even=True)
     network = mlp(
-        layout_of(codec).columns,
+        layout.columns,
         width=tuple(settings["width"]),
         time_width=settings["time_width"],
         embedding=lambda t: embed(999 * t),
-        skip=True,
+        skip=layout.numbers,
     )
-    parts = process, network, partial(predicting, EPS, process)
+    parts = process, network, layout
     return _recipe(name, codec, parts, times, grid, settings, centred=True)
 
 
 def _recipe(name, codec, parts, times, grid, settings: dict[str, Any], *, centred: bool) -> Recipe:
-    process, network, denoiser = parts
+    process, network, layout = parts
     settings["width"] = tuple(settings["width"])
     model = diffusion_model(
         process,
         network,
-        denoiser,
-        layout=layout_of(codec, even=True),
+        noise_and_odds(process, layout, centred=centred),
+        layout=layout,
         times=times,
         weight=lambda t: jnp.square(process.alpha(t) / process.sigma(t)),
         sampler=predictor_corrector(snr=settings["snr"]),
