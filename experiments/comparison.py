@@ -45,7 +45,7 @@ def options_of(about: str, out: Path) -> argparse.Namespace:
         "--out", type=Path, default=out, help="runs, drawn records, reports, rows.json"
     )
     budget = parser.add_mutually_exclusive_group()
-    budget.add_argument("--minutes", type=float, default=5.0, help="of training, for each recipe")
+    budget.add_argument("--minutes", type=float, default=5.0, help="of training, in CPU time")
     budget.add_argument("--steps", type=int, help="of training instead, for each recipe")
     parser.add_argument("-n", type=int, default=10_000, help="patients drawn and judged")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="some recipes and baselines")
@@ -126,12 +126,15 @@ def _ms(began: float, n: int) -> float:
 
 
 def _steps_in(minutes: float, make: Callable, train: pd.DataFrame, settings: dict) -> int:
-    """How many steps take so long here, by the rate of the last of 300, compilation left out."""
-    with tempfile.TemporaryDirectory() as folder:
-        recipe = make(train, steps=300, **settings)
-        jaxehr.fit(recipe, train, jax.random.key(0), run_dir=folder)
-        last = json.loads((Path(folder) / "metrics.jsonl").read_text().splitlines()[-1])
-    steps = int(minutes * 60 * last["records_per_s"] / recipe.batch_size)
+    """How many steps take so long in CPU time here: by 200 steps, what 300 take more than 100, compilation left out."""
+    spent = []
+    for steps in (100, 300):
+        recipe = make(train, steps=steps, **settings)
+        began = time.process_time()
+        with tempfile.TemporaryDirectory() as folder:
+            jaxehr.fit(recipe, train, jax.random.key(0), run_dir=folder)
+        spent.append(time.process_time() - began)
+    steps = int(minutes * 60 * 200 / max(spent[1] - spent[0], 0.1))
     return max(steps // 100 * 100, 100)
 
 

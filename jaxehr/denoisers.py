@@ -113,6 +113,9 @@ def predicting(
     return denoise
 
 
+TINY = 1e-12  # a variance of the noise: at 0 what lies nearest is certain
+
+
 def of_bits(process: Gaussian, logit: Value, x: Value, t: Time, *, low: float) -> Value:
     """E[x_0 | x_t] of bits that are `low` or 1, by Bayes' rule.
 
@@ -120,14 +123,15 @@ def of_bits(process: Gaussian, logit: Value, x: Value, t: Time, *, low: float) -
             normal densities, alpha (1 - low) (x_t - alpha (1 + low) / 2) / sigma^2
     """
     alpha, sigma = _levels(process, x, t)
-    evidence = alpha * (1 - low) * (x - alpha * (1 + low) / 2) / sigma**2
+    evidence = alpha * (1 - low) * (x - alpha * (1 + low) / 2) / jnp.maximum(sigma**2, TINY)
     return low + (1 - low) * jax.nn.sigmoid(logit + evidence)
 
 
 def of_one_hot(process: Gaussian, logits: Value, x: Value, t: Time, *, low: float) -> Value:
     """The same of a category, the last axis, whose class is 1 and whose others are `low`."""
     alpha, sigma = _levels(process, x, t)
-    return low + (1 - low) * jax.nn.softmax(logits + alpha * (1 - low) * x / sigma**2)
+    evidence = alpha * (1 - low) * x / jnp.maximum(sigma**2, TINY)
+    return low + (1 - low) * jax.nn.softmax(logits + evidence)
 
 
 def edm(network: Callable[[Array, Array], Array], *, sigma_data: float) -> Denoiser:

@@ -224,7 +224,7 @@ def test_mistakes_in_sample(home, capsys, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     about = json.loads((home / "table" / "run.json").read_text())
-    for version, advice in ((99, "upgrade jaxehr"), (1, "train it again")):
+    for version, advice in ((99, "upgrade jaxehr"), (1, "train again, in another folder")):
         (other / "run.json").write_text(json.dumps({**about, "version": version}))
         said = refused(capsys, "sample", other, "-n", 1, *end)
         assert f"has format version {version}" in said and advice in said

@@ -71,5 +71,5 @@ def subgroups(
 
 def _by_number(group: str) -> tuple[bool, float, str]:
     """Puts 20 to 30 before 100 to 110, and both before words."""
-    number = re.match(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", group)
-    return (False, float(number[0]), group) if number else (True, 0.0, group)
+    number = re.fullmatch(r"([-+]?\d+(\.\d+)?(e[-+]?\d+)?)( to .*)?", group)
+    return (False, float(number[1]), group) if number else (True, 0.0, group)

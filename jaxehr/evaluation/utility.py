@@ -167,7 +167,7 @@ def calibration(wanted: Target, predicted: np.ndarray, chosen: int) -> dict[str,
     """ece: mean |share - probability| over ten bins of as many patients; slope: of the outcome on the log odds of the
     probability, 1 where it is neither too bold (below) nor too timid.
 
-    chosen  the class whose probability it is
+    chosen  the class whose probability it is; without a patient of it the slope is NaN
     """
     if wanted.task == "regression" or wanted.known.sum() < SMALL_CELL:
         return {}

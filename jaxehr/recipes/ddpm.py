@@ -5,8 +5,8 @@ Composition     1,000 linear betas from 1e-4 to 0.02, the noise predicted, L_sim
                 range of the data; draws by the ancestral chain with variance beta tilde (DDPM), or 100 deterministic
                 steps (DDIM).
 Differences     An MLP over one row of numbers per patient (theirs: a U-Net over pixels), with a skip from input to
-                output; numbers in normal scores of the variance of an even bit. Of bits and categories the noise is
-                predicted through their log odds given all else, and they are rounded at the end.
+                output for numbers, which are in normal scores of the variance of an even bit. Of bits and
+                categories the noise is predicted through their log odds given all else; they are rounded at the end.
 """
 
 from functools import partial

@@ -5,9 +5,9 @@ Composition     Geometric noise levels, the largest the largest distance between
                 -network / sigma, lambda(sigma) = sigma^2, Adam 1e-4, draws by annealed Langevin dynamics with a last
                 denoising step.
 Differences     An MLP over one row of numbers per patient (theirs: a RefineNet over pixels), whose input is brought to
-                unit variance level by level, since it has no normalising layers, with a skip from input to output;
-                numbers in normal scores of the variance of an even bit. Of bits and categories the score is predicted
-                through their log odds given all else.
+                unit variance level by level, since it has no normalising layers, with a skip from input to output
+                for numbers, which are in normal scores of the variance of an even bit. Of bits and categories the
+                score is predicted through their log odds given all else.
 """
 
 from typing import Any

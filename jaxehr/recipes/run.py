@@ -91,7 +91,7 @@ def _read(path: Path) -> dict:
     found = about.get("version")
     if found != VERSION:
         older = isinstance(found, int) and found < VERSION
-        what = "train it again" if older else "upgrade jaxehr"
+        what = "train again, in another folder" if older else "upgrade jaxehr"
         raise RunError(f"{path} has format version {found}, this jaxehr reads {VERSION}; {what}")
     return about
 

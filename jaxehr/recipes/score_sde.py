@@ -4,9 +4,9 @@ Composition     One of the three SDEs (VP, VE, sub-VP) in continuous time, the n
                 Adam 2e-4, draws by the predictor-corrector sampler: reverse diffusion with one Langevin step of
                 signal-to-noise 0.16, 1,000 steps, and a last denoising step.
 Differences     An MLP over one row of numbers per patient (theirs: U-Nets over pixels), with a skip from input to
-                output; numbers in normal scores of the variance of an even bit. Of bits and categories the noise is
-                predicted through their log odds given all else. VE's network sees its input at unit variance. VE's
-                sigma_max is the largest distance between records, as in their NCSN papers.
+                output for numbers, which are in normal scores of the variance of an even bit. Of bits and
+                categories the noise is predicted through their log odds given all else. VE's network sees its input at
+                unit variance. VE's sigma_max is the largest distance between records, as in their NCSN papers.
 """
 
 from typing import Any
@@ -128,7 +128,7 @@ def score_sde_ve(
 
 
 def at_unit_variance(network: Network) -> Network:
-    """The network sees x / sqrt(1 + sigma^2) and ln sigma, for data of about [0, 1] under the VE process."""
+    """The network sees x / sqrt(1 + sigma^2) and ln sigma: of about unit variance at any level of the VE process."""
 
     def apply(params, x: Float[Array, "*batch column"], sigma: Time) -> Array:
         sigma = jnp.asarray(sigma, x.dtype)

@@ -45,7 +45,7 @@ class Layout(NamedTuple):
 
 
 def layout_of(codec: Codec, *, even: bool = False) -> Layout:
-    """Of `matrix_view`."""
+    """Of the `matrix_view` with the same `even`."""
     sizes, number = codec.sizes, codec.sizes["number"]
     shift, factor = _even(codec) if even else (0.0, 1.0)
     mean, std = codec.scales
@@ -88,9 +88,16 @@ def matrix_view(codec: Codec, *, even: bool = False) -> View:
 
 
 def _even(codec: Codec) -> tuple[np.ndarray, np.ndarray]:
-    """(shift, factor) that bring each number to mean 1/2 and standard deviation 1/2; one that never varies to 1/2."""
+    """(shift, factor) that bring each number to mean 1/2 and standard deviation 1/2.
+
+    One that hardly varies is widened tenfold at most, or the few records that differ would be far away from all others.
+
+    Raises ValueError if the codec holds numbers as Bins.
+    """
     mean, std = codec.scales
-    factor = 0.5 / np.where(std > 0, std, 0.5)
+    if len(mean) != codec.sizes["number"]:
+        raise ValueError("this recipe needs a codec of Quantile or Number; this one has Bins")
+    factor = 0.5 / np.maximum(std, 0.05)
     return 0.5 - factor * mean, factor
 
 

@@ -10,6 +10,7 @@ from patients import codes, table
 
 from jaxehr.evaluation import Comparison, Metric, evaluate
 from jaxehr.evaluation.comparison import _tex
+from jaxehr.evaluation.report import in_short
 from jaxehr.evaluation.verdict import leaks, standing, verdict
 
 FIELDS = [
@@ -159,3 +160,12 @@ def test_rules_join_as_the_clinical_pillar():
     assert "one rule speaks of columns that are not there" in report.notes
     assert verdict("clinical", report.metrics).heading == "Nearly as sensible"
     assert "no pregnant men" in report.to_html()
+
+
+def test_only_gaps_that_are_surely_there_are_in_short():
+    """95% intervals from above 0: of 0.1 to 1.9 the one of 99.9% is not, of 0.5 to 1.5 it is."""
+    gap = lambda low, high: Metric(
+        "shape_error_group_gap[sex]", "fairness", 1.0, None, "lower", 0, 99, low, high
+    )
+    assert not in_short(gap(0.1, 1.9)) and in_short(gap(0.5, 1.5))
+    assert verdict("fairness", [gap(0.1, 1.9)]).heading == "No gap beyond chance"

@@ -7,7 +7,7 @@ from patients import bits, frame, shuffled, table
 from jaxehr.data import DataError
 from jaxehr.evaluation import evaluate
 from jaxehr.evaluation.learners import Target, score
-from jaxehr.evaluation.utility import calibration
+from jaxehr.evaluation.utility import calibration, reference_class
 from jaxehr.evaluation.verdict import standing
 
 
@@ -38,6 +38,12 @@ def test_calibration_of_known_probabilities():
     assert right["slope"].value == pytest.approx(1, abs=0.08)
     assert timid["slope"].value == pytest.approx(2 * right["slope"].value, rel=1e-6)
     assert right["ece"].value < 0.02 < timid["ece"].value
+
+
+def test_whose_calibration_is_measured():
+    of = lambda *values: Target("classification", np.array(values), np.ones(len(values), bool))
+    assert reference_class(of(0, 1, 0, 0)) == 1
+    assert reference_class(of(1, 2, 2, 1, 2, 3)) == 2
 
 
 @pytest.fixture(scope="module")

@@ -287,32 +287,3 @@ def test_bits_drawn_past_a_narrow_network_have_no_noise_of_their_own():
 
     assert abs(share(ways["read past"]) - p) < 4 * (p * (1 - p) / n) ** 0.5
     assert share(ways["as it is"]) > 2 * p
-
-
-def test_a_network_that_knows_the_prevalences_alone_draws_them():
-    """Independent bits and categories, rare ones too: their log odds given all else are constants, whatever the noise.
-
-    4 standard errors: 1 in 16,000 for each of seven.
-    """
-    import jax.numpy as jnp
-
-    from jaxehr.processes import Gaussian, ddpm
-    from jaxehr.recipes.diffusion import Layout, noise_and_odds
-    from jaxehr.samplers import uniform
-
-    p, q, n = np.array([0.005, 0.02, 0.1, 0.5]), np.array([0.01, 0.29, 0.7]), 10_000
-    said = jnp.asarray(np.concatenate([np.log(p / (1 - p)), np.log(q)]), jnp.float32)
-    layout = Layout(0, 4, (3,), (), np.zeros((2, 0)), np.zeros((2, 0)))
-    process, grid = Gaussian(ddpm(1000)), uniform(200, first=1000.0)
-    denoise = noise_and_odds(process, layout, centred=True)(lambda x, t: said)
-
-    def one(key):
-        prior_key, path_key = jax.random.split(key)
-        x_T = process.prior(prior_key, (7,), float(grid[0]))
-        return ancestral()(path_key, denoise, process, x_T, grid).x
-
-    drawn = np.asarray(jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(0), n)))
-    np.testing.assert_allclose(abs(drawn), 1, atol=0.05)
-    wanted = np.concatenate([p, q])
-    error = np.sqrt(wanted * (1 - wanted) / n)
-    assert (abs((drawn > 0).mean(0) - wanted) < 4 * error).all()

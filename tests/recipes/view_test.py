@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from jaxehr.data import Number, Quantile, fit_codec
+from jaxehr.data.numbers import Bins
 from jaxehr.recipes.view import layout_of, matrix_view
 
 
@@ -38,6 +39,21 @@ def test_even_numbers_weigh_as_a_fair_bit_and_come_back(numbers):
     known = view.known(codec.known(frame[["sodium", "ward"]]))
     np.testing.assert_allclose(known.x0[:, 0], x[:, 0], rtol=1e-6)
     assert known.mask[:, 0].all() and not known.mask[:, 1].any()
+
+
+def test_a_number_that_hardly_varies_is_not_blown_up():
+    doses = np.zeros(3000)
+    doses[:20] = np.arange(1, 21)
+    frame = pd.DataFrame({"dose": doses, "age": np.arange(3000) % 70 + 20.0})
+    x = matrix_view(codec := fit_codec(frame, None, Quantile), even=True).to_x(codec.encode(frame))
+    assert 3 < abs(x[:, 0]).max() < 6
+
+
+def test_bins_cannot_be_even():
+    values = np.random.default_rng(0).normal(size=(2000, 2))
+    codec = fit_codec(pd.DataFrame(values, columns=["a", "b"]), None, Bins)
+    with pytest.raises(ValueError, match="this one has Bins"):
+        matrix_view(codec, even=True)
 
 
 def test_a_number_that_never_varies_is_even_too():
