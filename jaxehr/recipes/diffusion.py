@@ -1,8 +1,7 @@
 """A diffusion model: a process, a network, a denoiser, a loss, a sampler and a grid, made into a Model."""
 
 from collections.abc import Callable
-from functools import partial
-from itertools import pairwise
+from itertools import groupby
 
 import jax
 import jax.numpy as jnp
@@ -131,15 +130,21 @@ def noise_and_odds(
         def denoise(x: Float[Array, "*batch column"], t: Time) -> Float[Array, "*batch column"]:
             t = jnp.asarray(t, x.dtype)
             said = network(x, t)
-            part = lambda f, a, b: f(process, said[..., a:b], x[..., a:b], t)
-            number, bit = (
-                part(EPS.to_x0, 0, numbers),
-                part(partial(of_bits, low=low), numbers, discrete),
-            )
-            of_group = partial(of_one_hot, low=low)
-            ends = np.cumsum([discrete, *layout.classes]).tolist()
-            groups = [part(of_group, a, b) for a, b in pairwise(ends)]
-            return jnp.concatenate([number, bit, *groups], axis=-1)
+            bits = slice(numbers, discrete)
+            parts = [
+                EPS.to_x0(process, said[..., :numbers], x[..., :numbers], t),
+                of_bits(process, said[..., bits], x[..., bits], t, low=low),
+            ]
+            start = discrete
+            for k, alike in groupby(layout.classes):  # neighbours of as many classes at once
+                end = start + k * len(list(alike))
+                logits, noisy = (
+                    row[..., start:end].reshape(*row.shape[:-1], -1, k) for row in (said, x)
+                )
+                group = of_one_hot(process, logits, noisy, t, low=low)
+                parts.append(group.reshape(*x.shape[:-1], end - start))
+                start = end
+            return jnp.concatenate(parts, axis=-1)
 
         return denoise
 

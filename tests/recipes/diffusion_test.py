@@ -45,13 +45,15 @@ def test_each_column_is_denoised_as_what_it_is(centred):
     """Told the noise of the numbers and the prior odds of the rest: the numbers come back, the rest is Bayes' rule."""
     process, t, low = Gaussian(ve()), jnp.array([0.1, 0.7, 3.0]), -1.0 if centred else 0.0
     rng = np.random.default_rng(0)
-    layout = Layout(2, 3, (2, 4), (-1, -1), np.full((2, 2), 0.5), np.array([[0.0] * 2, [1.0] * 2]))
+    layout = Layout(
+        2, 3, (2, 4, 4), (-1, -1), np.full((2, 2), 0.5), np.array([[0.0] * 2, [1.0] * 2])
+    )
     number, eps = rng.normal(size=(2, 3, 2))
-    prior, likely = rng.uniform(0.1, 0.9, (3, 3)), [rng.dirichlet(np.ones(k), 3) for k in (2, 4)]
+    prior, likely = rng.uniform(0.1, 0.9, (3, 3)), [rng.dirichlet(np.ones(k), 3) for k in (2, 4, 4)]
     sigma = np.asarray(t)[:, None]
     noisy = lambda x0: x0 + sigma * rng.normal(size=x0.shape)
     bit = noisy(rng.choice([low, 1.0], (3, 3)))
-    groups = [noisy(np.where(np.eye(k)[rng.integers(0, k, 3)] > 0, 1.0, low)) for k in (2, 4)]
+    groups = [noisy(np.where(np.eye(k)[rng.integers(0, k, 3)] > 0, 1.0, low)) for k in (2, 4, 4)]
     x = np.concatenate([number + sigma * eps, bit, *groups], 1)
     logit = np.log(prior / (1 - prior))
     said = np.concatenate([eps, logit, *(np.log(q) for q in likely)], 1)
