@@ -80,6 +80,14 @@ def parts(job: Job, most: int) -> tuple[utility.Split, utility.Split | None]:
     return chosen, fresh
 
 
+def enough(split: utility.Split | None, who: Who, label: str | None) -> utility.Tests | None:
+    """Those among the patients to test on; None where fewer than 11 of them (have the label)."""
+    if split is None:
+        return None
+    tests = split.tests.of(who)
+    return tests if tests.smallest(label) >= SMALL_CELL else None
+
+
 def of_pairings(job: Job, learner: Learner, ending: str) -> Tested:
     assert job.label is not None
     chosen, _ = parts(job, TRAINED_ROWS)
@@ -87,8 +95,8 @@ def of_pairings(job: Job, learner: Learner, ending: str) -> Tested:
     on = utility.pairings(chosen, job.label, learner, job.seed)
 
     def tested(who: Who) -> Iterator[Metric]:
-        tests = chosen.tests.of(who)
-        if tests.smallest(job.label) < SMALL_CELL:
+        tests = enough(chosen, who, job.label)
+        if tests is None:
             return
         found = on(tests)
         chance = 0.5 if name == "auroc" else 0.0
@@ -115,10 +123,11 @@ def of_downstream(job: Job) -> Tested:
     drawn, real = _compared(job, chosen), None if fresh is None else _compared(job, fresh)
 
     def tested(who: Who) -> Iterator[Metric]:
-        if chosen.tests.of(who).smallest(job.label) < SMALL_CELL:
+        tests, spare = enough(chosen, who, job.label), enough(fresh, who, job.label)
+        if tests is None:
             return
-        spare = fresh is not None and fresh.tests.of(who).smallest(job.label) >= SMALL_CELL
-        found, floors = drawn(who), real(who) if real is not None and spare else {}
+        found = drawn(tests)
+        floors = {} if real is None or spare is None else real(spare)
         for name, estimate in found.items():
             floor = floors[name].value if floors else None
             worst = None if name in AUGMENTATION else 0.0
@@ -127,15 +136,14 @@ def of_downstream(job: Job) -> Tested:
     return tested
 
 
-def _compared(job: Job, split: utility.Split) -> Callable[[Who], dict[str, Estimate]]:
+def _compared(job: Job, split: utility.Split) -> Callable[[utility.Tests], dict[str, Estimate]]:
     """The figures of DOWNSTREAM."""
     assert job.label is not None
     ranking = utility.ranking_agreement(split, job.label, job.seed)
     importance = utility.importance_overlap(split, job.label, job.seed)
     adding = utility.augmentation(split, job.label, job.seed)
 
-    def figures(who: Who) -> dict[str, Estimate]:
-        tests = split.tests.of(who)
+    def figures(tests: utility.Tests) -> dict[str, Estimate]:
         gains = adding(tests)
         return {
             "ranking_agreement": ranking(tests),
@@ -153,13 +161,11 @@ def of_dimensions(job: Job) -> Tested:
     fresh_on = None if fresh is None else utility.dimension_wise(fresh, job.seed)
 
     def tested(who: Who) -> Iterator[Metric]:
-        tests = chosen.tests.of(who)
-        if tests.smallest(None) < SMALL_CELL:
+        tests, spare = enough(chosen, who, None), enough(fresh, who, None)
+        if tests is None:
             return
-        found, beside = on(tests), None
-        if fresh_on is not None and fresh is not None:
-            spare = fresh.tests.of(who)
-            beside = fresh_on(spare) if spare.smallest(None) >= SMALL_CELL else None
+        found = on(tests)
+        beside = None if fresh_on is None or spare is None else fresh_on(spare)
         for name, of, worst in (
             ("dimension_pearson", utility.dimension_pearson, 0.0),
             ("dimension_gap", utility.dimension_gap, None),

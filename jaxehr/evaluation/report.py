@@ -133,6 +133,11 @@ def in_short(m: Metric) -> bool:
     """Is it in a short table? Of fairness only gaps beyond chance are: there is one for every other figure."""
     if m.pillar != "fairness" or m.status != "ok":
         return True
+    return clear_gap(m)
+
+
+def clear_gap(m: Metric) -> bool:
+    """Is it a gap between subgroups that is surely there?"""
     return "_group_gap" in m.name and m.low is not None and surely_above(m) > 0
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from jaxehr.evaluation.report import Metric, Pillar, number, surely_above
+from jaxehr.evaluation.report import Metric, Pillar, clear_gap, number, surely_above
 
 Standing = Literal["as real", "near", "off", "far off", "leak", "no leak", "not evaluated", "alone"]
 NEAR, FAR = 0.1, 0.4  # of the way from the floor to the worst case
@@ -110,7 +110,7 @@ def _of_privacy(done: list[Metric], leaking: list[Metric], left: str) -> Verdict
 
 def _of_fairness(done: list[Metric], left: str) -> Verdict:
     gaps = [m for m in done if "_group_gap" in m.name]
-    clear = [m for m in gaps if m.low is not None and surely_above(m) > 0]
+    clear = [m for m in gaps if clear_gap(m)]
     if not clear:
         return Verdict(
             "No gap beyond chance",

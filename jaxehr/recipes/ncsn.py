@@ -19,11 +19,10 @@ import pandas as pd
 from jaxtyping import Array
 
 from jaxehr.data import Codec, Quantile, Schema, fit_codec
-from jaxehr.networks import fourier, mlp
 from jaxehr.processes import Gaussian, ve
 from jaxehr.recipes.diffusion import diffusion_model, noise_and_odds
 from jaxehr.recipes.recipe import Recipe, Stage
-from jaxehr.recipes.score_sde import at_unit_variance, measured_sigma_max
+from jaxehr.recipes.score_sde import exploding_network, measured_sigma_max
 from jaxehr.recipes.view import layout_of, matrix_view
 from jaxehr.samplers import geometric, langevin
 from jaxehr.types import Key
@@ -71,20 +70,13 @@ def ncsn(
     }
     noise_levels = geometric(levels - 1, first=sigma_max, last=sigma_min)
     process, layout = Gaussian(ve()), layout_of(codec, even=True)
-    network = mlp(
-        layout.columns,
-        width=tuple(width),
-        time_width=time_width,
-        embedding=fourier(),
-        skip=layout.numbers,
-    )
 
     def times(key: Key, shape: tuple[int, ...]) -> Array:
         return jax.random.choice(key, jnp.asarray(noise_levels, jnp.float32), shape)
 
     model = diffusion_model(
         process,
-        at_unit_variance(network),
+        exploding_network(layout, width=width, time_width=time_width),
         noise_and_odds(process, layout),
         layout=layout,
         times=times,

@@ -23,7 +23,7 @@ from jaxehr.networks import fourier, mlp, sinusoidal
 from jaxehr.processes import Gaussian, Schedule, sub_vp, ve, vp
 from jaxehr.recipes.diffusion import diffusion_model, noise_and_odds
 from jaxehr.recipes.recipe import Recipe, Stage
-from jaxehr.recipes.view import layout_of, matrix_view
+from jaxehr.recipes.view import Layout, layout_of, matrix_view
 from jaxehr.samplers import geometric, predictor_corrector, uniform
 from jaxehr.types import Grid, Key, Network, Time
 
@@ -116,15 +116,22 @@ def score_sde_ve(
         return geometric(max(n - 1, 1), first=high, last=sigma_min, to_data=True)
 
     layout = layout_of(codec, even=True)
-    network = mlp(
-        layout.columns,
-        width=tuple(width),
-        time_width=time_width,
-        embedding=fourier(),
-        skip=layout.numbers,
-    )
-    parts = Gaussian(ve()), at_unit_variance(network), layout
+    network = exploding_network(layout, width=width, time_width=time_width)
+    parts = Gaussian(ve()), network, layout
     return _recipe("score_sde_ve", codec, parts, times, grid, settings, centred=False)
+
+
+def exploding_network(layout: Layout, *, width: tuple[int, ...], time_width: int) -> Network:
+    """The network of a VE process: NCSN's and this one's."""
+    return at_unit_variance(
+        mlp(
+            layout.columns,
+            width=tuple(width),
+            time_width=time_width,
+            embedding=fourier(),
+            skip=layout.numbers,
+        )
+    )
 
 
 def at_unit_variance(network: Network) -> Network:

@@ -93,9 +93,10 @@ def test_subgroups_by_a_number_stand_in_its_order():
     sets = [table(300, seed) for seed in range(2)]
     for records in sets:
         records["stay"] = np.resize([3.0, 12.0, 101.0, np.nan], 300)
-    found = judged(*sets, by="stay:10, sex")
-    names = list(dict.fromkeys(g.group for g in found.groups))
+    found = judged(*sets, by="stay:10, sex, age:20")
+    names = list(dict.fromkeys(g.group for g in found.groups if g.by != "age:20"))
     assert names == ["0 to 10", "10 to 20", "100 to 110", "f", "m"]
+    assert {g.group for g in found.groups if g.by == "age:20"} >= {"40 to 60", "60 to 80"}
 
 
 def test_without_held_out_patients_no_gap_is_found():
