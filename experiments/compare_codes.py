@@ -19,6 +19,7 @@ Time        CPU seconds of the process on one of 2 shared cores, compilation inc
   score_sde     .881       95.7%      5.21       .623     .748       .027        .498         .002    4,600    233 20.75
   .. sub_vp     .887       95.3%      5.37       .638     .722       .041        .497         .002    4,500    236 19.73
   .. ve         .909       96.2%      5.31       .610     .745       .030        .501        -.003    6,300    314 19.94
+  ncsn          .926       98.8%      6.13       .675     .743       .011        .500        -.001    6,000    307 49.87
   vae           .940       93.6%      4.75       .540     .743       .000        .508        -.001   12,900    217   .19
   gan           .892       90.3%      4.80       .547     .730       .000        .508         .004   10,000    244   .22
   real held out .936       96.4%      4.93       .496     .759       .004        .510        -.001
@@ -27,7 +28,7 @@ Four minutes of one core are too few for masked (600 steps): with 3,000 it has d
 masked_diabetes130_codes.py; EHRDiff with 24,000 steps .527. The gan's steps are the critic's, after 2,000 of its
 autoencoder. With the noise predicted for all columns, by a network with a skip for each, ddpm had Spearman .401, 8% of
 the codes, 2.79 a patient, detection .917 and TSTR .621 after 3,600 steps; ddim, ncsn and the score SDEs the like (8% to
-10% of the codes, detection .909 to .923). ncsn has no row yet by the log odds.
+10% of the codes, detection .909 to .923).
 """
 
 from pathlib import Path

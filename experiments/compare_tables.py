@@ -20,13 +20,14 @@ Time        CPU seconds of the process on one of 2 shared cores, compilation inc
     score_sde   .0083   .0171     .656     .555      .025         .515        .000      8,500   292  12.11
     .. sub_vp   .0078   .0165     .687     .567      .067         .514        .000      6,900   251  10.81
     .. ve       .0089   .0182     .684     .579      .067         .508        .000      7,400   255  10.62
+    ncsn        .0156   .0306     .748     .554      .089         .512        .000      5,200   203  26.04
     vae         .0180   .0314     .716     .592      .014         .509        .000     22,500   213    .94
     gan         .0120   .0221     .817     .580      .173         .501        .000     19,300   288   1.07
     real held out .0048 .0105     .507     .633      .001         .485        .000
 
 The gan's steps are the critic's, after a fifth as many of its autoencoder. With the noise predicted for all columns,
 and normal scores a fifth as wide as an even bit, ddpm had shape .079, trend .142, detection .988 after 5,500 steps,
-ddim .061, .114, .979 after 4,700. ncsn has no row yet.
+ddim .061, .114, .979 after 4,700.
 """
 
 from pathlib import Path
