@@ -11,6 +11,7 @@ import json
 import os
 import statistics
 import time
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -103,6 +104,8 @@ def twin(table, steps: int):
     from torch.nn import functional as F
 
     torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_float32_matmul_precision("high")  # TF32 on a GPU, as JAX's default
+    device = "cuda" if torch.cuda.is_available() else "cpu"
 
     class Network(nn.Module):
         def __init__(self):
@@ -124,18 +127,19 @@ def twin(table, steps: int):
                 h = torch.relu(block(h))
             return self.head(h)
 
-    net = Network()
+    net = Network().to(device)
     parameters = list(net.parameters())
     average = [p.detach().clone() for p in parameters]
     optimizer = torch.optim.AdamW(parameters, lr=RATE, weight_decay=1e-5, fused=True)
     u = np.arange(1001) / 1000
     level = np.cos((u + 0.008) / 1.008 * np.pi / 2) ** 2
     kept = np.append(1.0, np.cumprod(1 - np.minimum(1 - level[1:] / level[:-1], 0.999)))
-    kept = torch.as_tensor(kept, dtype=torch.float32)
+    kept = torch.as_tensor(kept, dtype=torch.float32, device=device)
     cells = np.zeros((len(table["number"]), len(CLASSES)), np.int64)
     for name, members in TOKENS.groups.items():
         cells[:, list(members)] = table[name]
-    cells, numbers = torch.as_tensor(cells), torch.as_tensor(table["number"])
+    cells, numbers = (torch.as_tensor(x, device=device) for x in (cells, table["number"]))
+    draw = partial(torch.randint, size=(BATCH,), device=device)
 
     def posterior(p, x, k, a_s, a_ts):
         logits = torch.log(a_s * p + (1 - a_s) / k + 1e-30) + torch.log(a_ts * x + (1 - a_ts) / k)
@@ -143,15 +147,14 @@ def twin(table, steps: int):
 
     def run():
         for _ in range(steps):
-            rows = torch.randint(len(cells), (BATCH,))
-            t = torch.randint(1, 1001, (BATCH,))
+            rows, t = draw(len(cells)), draw(1000) + 1
             a_t, a_s = kept[t][:, None], kept[t - 1][:, None]
-            z = torch.randn(BATCH, NUMBERS)
+            z = torch.randn(BATCH, NUMBERS, device=device)
             y = a_t.sqrt() * numbers[rows] + (1 - a_t).sqrt() * z
             hot, noised = [], []
             for j, k in enumerate(CLASSES):
-                fresh = torch.rand(BATCH) > a_t[:, 0]
-                x = torch.where(fresh, torch.randint(k, (BATCH,)), cells[rows, j])
+                fresh = torch.rand(BATCH, device=device) > a_t[:, 0]
+                x = torch.where(fresh, draw(k), cells[rows, j])
                 hot.append(F.one_hot(cells[rows, j], k).float())
                 noised.append(F.one_hot(x, k).float())
             out = net(torch.cat([y, *noised], 1), (t - 1).float())
@@ -167,6 +170,8 @@ def twin(table, steps: int):
             loss.backward()
             optimizer.step()
             torch._foreach_lerp_(average, parameters, 1 - EMA)
+        if device == "cuda":
+            torch.cuda.synchronize()
 
     return run
 

@@ -6,6 +6,7 @@ law of its output is Gaussian, and a Jacobian gives it exactly, without Monte Ca
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import jax
@@ -36,6 +37,17 @@ class Law(NamedTuple):
 TO_DATA = karras(10, sigma_min=LAST, sigma_max=FIRST)
 
 
+@contextmanager
+def float64() -> Iterator[None]:
+    """Double precision on the host: an accelerator may have none (a TPU), and is slow at an operation at a time."""
+    try:
+        host = jax.local_devices(backend="cpu")[0]
+    except RuntimeError:  # JAX_PLATFORMS leaves the CPU out
+        host = None
+    with jax.enable_x64(True), jax.default_device(host):
+        yield
+
+
 def grid_to(n: int) -> Grid:
     """n Karras steps from noise 20 to 0.05, where some noise is left: the flow is smooth all the way."""
     return karras(n + 1, sigma_min=LAST, sigma_max=FIRST, last=LAST)
@@ -43,7 +55,7 @@ def grid_to(n: int) -> Grid:
 
 def path_error(sampler: Sampler, n: int) -> float:
     """The largest distance of 64 draws from the exact flow, after n steps; float64."""
-    with jax.enable_x64(True):
+    with float64():
         data, process = four_columns(), Gaussian(edm())
         x_T = FIRST * jax.random.normal(jax.random.key(7), (64, 4))
         draw = sampler(jax.random.key(KEY), data.denoiser(process), process, x_T, grid_to(n))
@@ -56,7 +68,7 @@ def law_error(sampler: Sampler, n: int) -> float:
 
     The sampler must take noise [n, column] in the place of its key.
     """
-    with jax.enable_x64(True):
+    with float64():
         data, process = four_columns(), Gaussian(edm())
         denoise, grid = data.denoiser(process), grid_to(n)
         columns = len(data.mean)
@@ -83,7 +95,7 @@ def observed_order(error: Callable[[int], float], n: int = 80) -> float:
 
 def strong_error(sampler: Sampler, n: int, finest: int = 2048) -> float:
     """The root mean square distance from `finest` steps along the same Brownian path; finest is a multiple of n."""
-    with jax.enable_x64(True):
+    with float64():
         data, process = four_columns(), Gaussian(edm())
         denoise = data.denoiser(process)
         fine = grid_to(finest)
@@ -100,6 +112,7 @@ def strong_error(sampler: Sampler, n: int, finest: int = 2048) -> float:
         return float(jnp.sqrt(jnp.mean((ends[0] - ends[1]) ** 2)))
 
 
+@float64()
 def counted_evaluations(sampler: Sampler, grid: Grid) -> tuple[int, int]:
     """(calls of the denoiser as they happen, nfe as the draw says), for one record."""
     data, process = four_columns(), Gaussian(edm())
@@ -116,6 +129,7 @@ def counted_evaluations(sampler: Sampler, grid: Grid) -> tuple[int, int]:
     return sum(calls), nfe
 
 
+@float64()
 def is_random(sampler: Sampler) -> bool:
     """Whether two keys give two draws."""
     data, process = four_columns(), Gaussian(edm())

@@ -78,7 +78,7 @@ def mixture_setting(dim: int, batch: int) -> Setting:
     """Twenty kinds of patients; the exact flow by 200 steps of Dormand-Prince 8 in float64."""
     process = Gaussian(edm())
     x_T = FIRST * jax.random.normal(jax.random.key(1), (batch, dim))
-    with jax.enable_x64(True):
+    with laws.float64():
         data = problems.code_like_mixture(dim)
         end = _end(data.denoiser(process), process, x_T.astype(jnp.float64), diffrax.Dopri8(), 200)
     data = problems.code_like_mixture(dim)

@@ -1,7 +1,8 @@
 """Distances between sets of records, on the device, in tiles of bounded memory: the nearest, the k-th, a kernel's sum.
 
 Bits and one-hot columns are packed 32 to a word, and their distance is XOR and count. What is held at once is one tile
-of TILE x TILE distances; a set of n rows against m in G groups returns n x G numbers.
+of distances; a set of n rows against m in G groups returns n x G numbers. Nothing here is a matrix product, whose
+rounding on an accelerator (TF32, bfloat16) would make equal records differ.
 """
 
 from collections.abc import Callable
@@ -14,8 +15,20 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, Int8
 
-TILE = 256  # a tile of counts then stays in the second-level cache
 Kind = Literal["hamming", "gower", "l2"]
+
+
+class Tiling(NamedTuple):
+    """Most rows of a tile, what they are a multiple of, and how many columns (or words) a step of the loop takes."""
+
+    rows: int
+    multiple: int
+    unroll: int
+
+
+CPU = Tiling(256, 1, 1)  # a tile of counts then stays in the second-level cache
+# A step of the loop is a kernel's launch: few of them, each with work for the whole chip, in whole vectors.
+ACCELERATOR = Tiling(4096, 32, 16)
 
 
 @dataclass(frozen=True)
@@ -138,9 +151,9 @@ def _over_tiles(
 ) -> tuple[np.ndarray, ...]:
     """reduce over each group, for every tile of rows in turn."""
     n, m = len(rows), len(others)
-    columns = _chunks(groups_of(m, groups), groups)
-    index = np.arange(-(-n // TILE) * TILE)
-    lines = np.where(index < n, index, -1).reshape(-1, TILE)
+    tiling = _tiling()
+    columns = _chunks(groups_of(m, groups), groups, tiling)
+    (lines,) = _chunks(np.zeros(n, int), 1, tiling)
     found = _scanned(
         (jnp.asarray(rows.words), jnp.asarray(rows.numbers)),
         (jnp.asarray(others.words), jnp.asarray(others.numbers)),
@@ -150,17 +163,22 @@ def _over_tiles(
         rows.kind,
         itself,
         reduce,
+        tiling.unroll,
     )
     # [tile, group, row] or, for the k nearest, [tile, group, row, k], which are asked of one group
     lines_first = [np.moveaxis(np.asarray(part), 2, 1) for part in found]
     return tuple(part.reshape(-1, part[0, 0].size)[:n] for part in lines_first)
 
 
-def _chunks(group: np.ndarray, groups: int) -> Int[np.ndarray, "group chunk TILE"]:
-    """Row numbers, group by group, in chunks of TILE; -1 fills them up."""
+def _tiling() -> Tiling:
+    return CPU if jax.default_backend() == "cpu" else ACCELERATOR
+
+
+def _chunks(group: np.ndarray, groups: int, tiling: Tiling) -> Int[np.ndarray, "group chunk tile"]:
+    """Row numbers, group by group, in even chunks; -1 fills them up."""
     most = int(np.bincount(group, minlength=groups).max())
-    chunks = -(-most // TILE)
-    tile = min(TILE, -(-most // chunks))
+    chunks = -(-most // tiling.rows)
+    tile = -(-most // chunks // tiling.multiple) * tiling.multiple
     index = np.full((groups, chunks * tile), -1)
     for g in range(groups):
         (inside,) = np.nonzero(group == g)
@@ -168,8 +186,8 @@ def _chunks(group: np.ndarray, groups: int) -> Int[np.ndarray, "group chunk TILE
     return index.reshape(groups, chunks, tile)
 
 
-@partial(jax.jit, static_argnums=(5, 6, 7))
-def _scanned(rows, others, lines, columns, scale, kind, itself, reduce):
+@partial(jax.jit, static_argnums=(5, 6, 7, 8))
+def _scanned(rows, others, lines, columns, scale, kind, itself, reduce, unroll):
     start, update = reduce(scale)
 
     def of_tile(line):
@@ -177,7 +195,7 @@ def _scanned(rows, others, lines, columns, scale, kind, itself, reduce):
 
         def of_group(_, group):
             def step(state, column):
-                d = _between(kind, tile, tuple(part[column] for part in others))
+                d = _between(kind, tile, tuple(part[column] for part in others), unroll)
                 hidden = column[None, :] < 0
                 if itself:
                     hidden |= column[None, :] == line[:, None]
@@ -190,8 +208,8 @@ def _scanned(rows, others, lines, columns, scale, kind, itself, reduce):
     return jax.lax.map(of_tile, lines)
 
 
-def _between(kind, a, b):
-    """Distances of a tile: a column at a time, so that nothing of size [TILE, TILE, columns] is held."""
+def _between(kind, a, b, unroll):
+    """Distances of a tile: a column at a time, so that nothing of size [tile, tile, columns] is held."""
     differ = jnp.zeros((len(a[0]), len(b[0])), jnp.int32)
     apart = jnp.zeros(differ.shape, jnp.float32)
     if a[0].shape[1]:
@@ -200,7 +218,7 @@ def _between(kind, a, b):
             bits = jax.lax.population_count(words[0][:, None] ^ words[1][None, :])
             return total + bits.astype(jnp.int32), None
 
-        differ = jax.lax.scan(count, differ, (a[0].T, b[0].T))[0]
+        differ = jax.lax.scan(count, differ, (a[0].T, b[0].T), unroll=unroll)[0]
     if a[1].shape[1]:
 
         def add(total, columns):
@@ -208,7 +226,7 @@ def _between(kind, a, b):
             gap = gap**2 if kind == "l2" else 2 * jnp.minimum(jnp.abs(gap), 1.0)
             return total + gap, None
 
-        apart = jax.lax.scan(add, apart, (a[1].T, b[1].T))[0]
+        apart = jax.lax.scan(add, apart, (a[1].T, b[1].T), unroll=unroll)[0]
     return jnp.sqrt(apart) if kind == "l2" else differ.astype(jnp.float32) + apart
 
 

@@ -121,16 +121,25 @@ def table(betas: np.ndarray) -> Schedule:
 
     Between them log alpha^2 is interpolated on a straight line.
     """
-    log_alpha2 = np.append(0.0, np.cumsum(np.log1p(-np.asarray(betas, np.float64))))
-    times = np.arange(len(log_alpha2), dtype=float)
+    # As jnp.interp, but for its binary search: that loop within a sampler's own did not compile on a GPU.
+    loss = -np.append(0.0, np.cumsum(np.log1p(-np.asarray(betas, np.float64))))
+    n, step = len(betas), np.diff(loss)
 
-    def curve(t: Time) -> Array:
-        return jnp.interp(jnp.asarray(t, float), times, log_alpha2)
+    def lost(t: Time) -> Array:
+        """-log alpha^2."""
+        t = jnp.clip(jnp.asarray(t, float), 0, n)
+        i = jnp.clip(t.astype(int), 0, n - 1)
+        return jnp.asarray(loss, float)[i] + (t - i) * jnp.asarray(step, float)[i]
+
+    def time_of(ratio: Time) -> Array:
+        level = jnp.clip(jnp.log1p(jnp.square(ratio)), 0, loss[-1])
+        i = jnp.searchsorted(jnp.asarray(loss[1:-1], float), level, "right", method="compare_all")
+        return i + (level - jnp.asarray(loss, float)[i]) / jnp.asarray(step, float)[i]
 
     return Schedule(
-        alpha=lambda t: jnp.exp(0.5 * curve(t)),
-        sigma=lambda t: jnp.sqrt(-jnp.expm1(curve(t))),
-        time_of=lambda ratio: jnp.interp(jnp.log1p(jnp.square(ratio)), -log_alpha2, times),
+        alpha=lambda t: jnp.exp(-0.5 * lost(t)),
+        sigma=lambda t: jnp.sqrt(-jnp.expm1(-lost(t))),
+        time_of=time_of,
     )
 
 

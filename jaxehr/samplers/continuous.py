@@ -99,7 +99,7 @@ class Increments(diffrax.AbstractPath):
         return self.times[-1]
 
     def evaluate(self, t0, t1=None, left=True):
-        step = jnp.searchsorted(self.times, 0.5 * (t0 + t1)) - 1
+        step = jnp.searchsorted(self.times, 0.5 * (t0 + t1), method="compare_all") - 1
         return jnp.sqrt(t1 - t0) * self.z[step]
 
 

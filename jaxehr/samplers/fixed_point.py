@@ -6,6 +6,7 @@ steps: latency is bought with evaluations (Shih et al. 2023, ParaDiGMS; Tang et 
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -18,6 +19,9 @@ from jaxehr.types import Denoiser, Draw, Grid, Noise, Sampler
 
 # (points [w, d], D there [w, d], levels [w + 1]) -> the next points [w, d], from the first point and all D
 Form = Callable[[Array, Array, Array], Array]
+
+# Mixing solves normal equations, which the rounding of an accelerator's default (TF32, bfloat16) would spoil.
+_dot, _einsum = (partial(f, precision="highest") for f in (jnp.dot, jnp.einsum))
 
 
 def noise_form(y: Array, d: Array, sigma: Array) -> Array:
@@ -194,8 +198,8 @@ def _anderson(y, residual, into, mix, taken, history, triangular):
     dr = dr.at[slot].set(jnp.where(seen, full - r_last, dr[slot]))
 
     s, f = dy[:, into], dr[:, into]
-    gram = jnp.einsum("awd,bwd->wab", f, f)
-    right = jnp.einsum("awd,wd->wa", f, residual)
+    gram = _einsum("awd,bwd->wab", f, f)
+    right = _einsum("awd,wd->wa", f, residual)
     if triangular:
         gram, right = jnp.cumsum(gram, axis=0), jnp.cumsum(right, axis=0)
     else:
@@ -205,7 +209,7 @@ def _anderson(y, residual, into, mix, taken, history, triangular):
     gamma = jnp.linalg.solve(gram + ridge, right[..., None])[..., 0]
     gamma = jnp.broadcast_to(gamma, (len(into), memory))
     gamma = jnp.where(mix[:, None] & jnp.isfinite(gamma), gamma, 0.0)
-    step = -jnp.einsum("awd,wa->wd", s + f, gamma)
+    step = -_einsum("awd,wa->wd", s + f, gamma)
     return step, (y, full, dy, dr)
 
 
@@ -243,11 +247,11 @@ def anderson(
             slot = (i - 1) % memory
             s = jnp.where(i > 0, s.at[slot].set((x - x_last).ravel()), s)
             y = jnp.where(i > 0, y.at[slot].set((r - r_last).ravel()), y)
-            gram = y @ y.T + (
+            gram = _dot(y, y.T) + (
                 ridge * (jnp.sum(y**2) + jnp.sum(s**2)) + jnp.finfo(x.dtype).tiny
             ) * jnp.eye(memory)
-            gamma = jnp.linalg.solve(gram, y @ r.ravel())
-            change = ((s - y).T @ gamma).reshape(x.shape)
+            gamma = jnp.linalg.solve(gram, _dot(y, r.ravel()))
+            change = _dot((s - y).T, gamma).reshape(x.shape)
             kept = (i > 0) & jnp.isfinite(change).all() & (_norm(change) <= limit * _norm(r))
             return (g - jnp.where(kept, change, 0.0), x, r, s, y, i + 1), None
 

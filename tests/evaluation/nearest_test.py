@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
+from jaxehr.evaluation import nearest as engine
 from jaxehr.evaluation.distances import Distances, measure
 from jaxehr.evaluation.nearest import (
+    ACCELERATOR,
+    CPU,
+    Tiling,
     bit_rows,
     groups_of,
     kth_nearest,
@@ -49,8 +53,10 @@ def sets(kind):
     return point_rows(a), point_rows(b), euclid(a, b), euclid(b, b)
 
 
+@pytest.mark.parametrize("tiling", [CPU, ACCELERATOR, Tiling(100, 8, 4)])
 @pytest.mark.parametrize("kind", ["hamming", "gower", "l2"])
-def test_nearest_equals_brute_force(kind):
+def test_nearest_equals_brute_force(kind, tiling, monkeypatch):
+    monkeypatch.setattr(engine, "_tiling", lambda: tiling)
     rows, others, across, within = sets(kind)
     found = nearest(rows, others)
     np.testing.assert_allclose(found.least, across.min(1), atol=2e-6)

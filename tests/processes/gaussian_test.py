@@ -98,6 +98,12 @@ def test_the_table_of_ddpm():
     np.testing.assert_allclose(process.alpha(np.arange(1001.0)) ** 2, product, rtol=3e-4)
     assert float(process.alpha(1000.0)) ** 2 == pytest.approx(4.0358e-5, rel=1e-3)
 
+    t = np.linspace(0, 1000, 777)  # between them, and back
+    between = np.exp(0.5 * np.interp(t, np.arange(1001), np.log(product)))
+    np.testing.assert_allclose(process.alpha(t), between, rtol=1e-5)
+    ratio = process.sigma(t) / process.alpha(t)
+    np.testing.assert_allclose(process.schedule.time_of(ratio), t, atol=2e-3)
+
 
 def test_the_posterior_of_ddpm():
     """beta tilde and the mean of Ho et al. (2020), eq. 7, from the table."""
