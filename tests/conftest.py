@@ -1,11 +1,21 @@
-"""Before anything imports jax: no compilation cache, one CPU device, and types of the science checked at run time."""
+"""Before anything imports jax: one CPU device, and types of the science checked at run time.
 
+Programs are compiled once in a run of the tests, whichever process comes to them first; nothing is kept for the next.
+"""
+
+import atexit
 import os
-
-os.environ["JAX_COMPILATION_CACHE_DIR"] = ""
-os.environ.setdefault("JAX_PLATFORMS", "cpu")
+import shutil
+import tempfile
 
 from jaxtyping import install_import_hook
+
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="jaxehr-tests-")
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.05"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "0"
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 SCIENCE = ("processes", "denoisers", "losses", "samplers", "networks")
 install_import_hook([f"jaxehr.{part}" for part in SCIENCE], "beartype.beartype")

@@ -58,9 +58,13 @@ def path_error(sampler: Sampler, n: int) -> float:
     with float64():
         data, process = four_columns(), Gaussian(edm())
         x_T = FIRST * jax.random.normal(jax.random.key(7), (64, 4))
-        draw = sampler(jax.random.key(KEY), data.denoiser(process), process, x_T, grid_to(n))
-        exact = data.flow(process, x_T, FIRST, LAST)
-        return float(jnp.abs(jnp.asarray(draw.x) - jnp.asarray(exact)).max())
+
+        @jax.jit
+        def apart(key, x_T):
+            x = sampler(key, data.denoiser(process), process, x_T, grid_to(n)).x
+            return jnp.abs(x - data.flow(process, x_T, FIRST, LAST)).max()
+
+        return float(apart(jax.random.key(KEY), x_T))
 
 
 def law_error(sampler: Sampler, n: int) -> float:
@@ -78,14 +82,16 @@ def law_error(sampler: Sampler, n: int) -> float:
             noise = jnp.broadcast_to(z[:, None], (n, columns))
             return sampler(noise, denoise, process, x_T, grid).x
 
-        quiet = jnp.zeros(n)
-        centre = data.mean
-        mean, of_start = jax.jvp(lambda x: end(x, quiet), (centre,), (jnp.ones(columns),))
-        of_noise = jax.jacfwd(lambda z: end(centre, z))(quiet)
-        start = data.spread(process, FIRST)
-        spread = jnp.sqrt((of_start * start) ** 2 + jnp.sum(of_noise**2, axis=1))
-        gap = (mean - data.mean) ** 2 + (spread - data.spread(process, LAST)) ** 2
-        return float(jnp.sqrt(gap.sum()))
+        @jax.jit
+        def apart(centre, quiet):
+            mean, of_start = jax.jvp(lambda x: end(x, quiet), (centre,), (jnp.ones(columns),))
+            of_noise = jax.jacfwd(lambda z: end(centre, z))(quiet)
+            start = data.spread(process, FIRST)
+            spread = jnp.sqrt((of_start * start) ** 2 + jnp.sum(of_noise**2, axis=1))
+            gap = (mean - data.mean) ** 2 + (spread - data.spread(process, LAST)) ** 2
+            return jnp.sqrt(gap.sum())
+
+        return float(apart(data.mean, jnp.zeros(n)))
 
 
 def observed_order(error: Callable[[int], float], n: int = 80) -> float:
@@ -105,11 +111,16 @@ def strong_error(sampler: Sampler, n: int, finest: int = 2048) -> float:
         coarse = fine[:: finest // n]
         summed = increments.reshape(n, finest // n, 64, 4).sum(1)
         noise = summed / np.sqrt(-np.diff(coarse))[:, None, None]
-        ends = [
-            jnp.asarray(sampler(given, denoise, process, x_T, grid).x)
-            for given, grid in ((noise, coarse), (z, fine))
-        ]
-        return float(jnp.sqrt(jnp.mean((ends[0] - ends[1]) ** 2)))
+
+        @jax.jit
+        def apart(noise, z):
+            ends = (
+                sampler(given, denoise, process, x_T, grid).x
+                for given, grid in ((noise, coarse), (z, fine))
+            )
+            return jnp.sqrt(jnp.mean(jnp.subtract(*ends) ** 2))
+
+        return float(apart(noise, z))
 
 
 @float64()
@@ -123,8 +134,8 @@ def counted_evaluations(sampler: Sampler, grid: Grid) -> tuple[int, int]:
         return data.denoiser(process)(x, t)
 
     x_T = FIRST * jax.random.normal(jax.random.key(7), (4,))
-    draw = sampler(jax.random.key(KEY), denoise, process, x_T, grid)
-    nfe = int(jax.block_until_ready(draw.nfe))
+    draw = jax.jit(lambda key, x: sampler(key, denoise, process, x, grid))
+    nfe = int(draw(jax.random.key(KEY), x_T).nfe)
     jax.effects_barrier()
     return sum(calls), nfe
 
@@ -134,8 +145,8 @@ def is_random(sampler: Sampler) -> bool:
     """Whether two keys give two draws."""
     data, process = four_columns(), Gaussian(edm())
     x_T = FIRST * jnp.ones(4)
-    denoise = data.denoiser(process)
-    a, b = (sampler(jax.random.key(k), denoise, process, x_T, grid_to(8)).x for k in (0, 1))
+    draw = jax.jit(lambda key: sampler(key, data.denoiser(process), process, x_T, grid_to(8)).x)
+    a, b = (draw(jax.random.key(k)) for k in (0, 1))
     return not np.array_equal(np.asarray(a), np.asarray(b))
 
 
