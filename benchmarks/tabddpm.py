@@ -105,7 +105,7 @@ def twin(table, steps: int):
 
     torch.set_num_threads(os.cpu_count() or 1)
     torch.set_float32_matmul_precision("high")  # TF32 on a GPU, as JAX's default
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = "cuda" if jax.default_backend() == "gpu" else "cpu"
 
     class Network(nn.Module):
         def __init__(self):
@@ -206,7 +206,7 @@ def main() -> None:
         "device": jax.devices()[0].device_kind,
         "jax": jax.__version__,
         "rows": options.rows,
-        "ms_per_network_evaluation": round(1e3 * of_network / options.chain, 2),
+        "ms_per_network_evaluation": round(1e3 * of_network / options.chain, 4),
         "chain_step_over_network": round(over_network, 3),
     }
     table = made_table(40_000, np.random.default_rng(0))

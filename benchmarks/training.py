@@ -74,7 +74,7 @@ def twin(table: np.ndarray, batch_size: int, steps: int):
 
     torch.set_num_threads(os.cpu_count() or 1)
     torch.set_float32_matmul_precision("high")  # TF32 on a GPU, as JAX's default
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = "cuda" if jax.default_backend() == "gpu" else "cpu"
     columns, widths, t = table.shape[1], CODES.width, CODES.time_width
 
     class Block(nn.Module):

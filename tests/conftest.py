@@ -1,6 +1,6 @@
 """Before anything imports jax: one CPU device, and types of the science checked at run time.
 
-Programs are compiled once in a run of the tests, whichever process comes to them first; nothing is kept for the next.
+Programs are compiled once in a run of the tests, whichever process comes to them first, and forgotten when it ends.
 """
 
 import atexit

@@ -20,6 +20,7 @@ from jaxehr.types import Grid, Sampler
 
 FIRST, LAST = 20.0, 0.05
 KEY = 0
+NOT_COMPILED = "it cannot be compiled: where it looks at values, jnp.where or lax.cond is wanted"
 TOLERANCE = 0.15  # of an observed order against the stated one
 ALLOWED = 0.1  # of the spread: bias that is left to a sampler which has no order
 FINE = 1e-9  # errors of a high order come down to it in float64 before they settle to their order
@@ -39,7 +40,7 @@ TO_DATA = karras(10, sigma_min=LAST, sigma_max=FIRST)
 
 @contextmanager
 def float64() -> Iterator[None]:
-    """Double precision on the host: an accelerator may have none (a TPU), and is slow at an operation at a time."""
+    """Double precision on the host: a TPU has none, and these problems are too small for any accelerator."""
     try:
         host = jax.local_devices(backend="cpu")[0]
     except RuntimeError:  # JAX_PLATFORMS leaves the CPU out
@@ -178,7 +179,11 @@ def check(sampler: Sampler, stated: float | None = None) -> Iterator[Law]:
     stated      its order: of the path if it is deterministic, of the law (weak) if it is random; None asks for 1/2
                 at the least, which is to converge, or to have converged
     """
-    random = is_random(sampler)
+    try:
+        random = is_random(sampler)
+    except jax.errors.JAXTypeError as refused:
+        yield Law("jit", False, f"{NOT_COMPILED} ({str(refused).splitlines()[0]})")
+        return
     if random:
         try:
             error, kind = (lambda n: law_error(sampler, n)), "weak order"

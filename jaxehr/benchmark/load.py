@@ -12,6 +12,7 @@ import diffrax
 import jax
 import jax.numpy as jnp
 
+from jaxehr.benchmark.laws import NOT_COMPILED
 from jaxehr.benchmark.problems import four_columns
 from jaxehr.processes import Gaussian, edm
 from jaxehr.samplers import is_stochastic, probability_flow, reverse_sde, sequential
@@ -67,7 +68,7 @@ def as_sampler(value: Any) -> Sampler:
     - a step function (key, denoise, process, x, t, s) -> x
     - a sampler (key, denoise, process, x_T, grid) -> Draw
 
-    Raises ValueError for anything else.
+    Raises ValueError for anything else, and for a step that cannot be compiled.
     """
     if inspect.isclass(value) and issubclass(value, diffrax.AbstractSolver):
         value = value()
@@ -104,8 +105,12 @@ def _evaluations_of_step(step) -> int:
         calls += 1
         return data.denoiser(process)(x, t)
 
-    jax.eval_shape(
-        lambda x: step(jax.random.key(0), denoise, process, x, jnp.float32(2), jnp.float32(1)),
-        jnp.ones(4),
-    )
+    def one(x):
+        return step(jax.random.key(0), denoise, process, x, jnp.float32(2), jnp.float32(1))
+
+    try:
+        jax.eval_shape(one, jnp.ones(4))
+    except jax.errors.JAXTypeError as refused:
+        found = str(refused).splitlines()[0]
+        raise ValueError(f"{step.__name__}: {NOT_COMPILED} ({found})") from refused
     return calls

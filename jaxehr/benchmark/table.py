@@ -54,6 +54,7 @@ class Row(NamedTuple):
     sampler: str
     problem: str
     dim: int
+    batch: int
     nfe: int
     steps: int
     error: float | None
@@ -161,6 +162,7 @@ def measure(
                 name,
                 setting.problem,
                 dim,
+                batch,
                 spent,
                 steps,
                 None if random else float(np.sqrt(np.mean((x - setting.end) ** 2))),

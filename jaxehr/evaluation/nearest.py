@@ -19,7 +19,10 @@ Kind = Literal["hamming", "gower", "l2"]
 
 
 class Tiling(NamedTuple):
-    """Most rows of a tile, what they are a multiple of, and how many columns (or words) a step of the loop takes."""
+    """Most rows of a tile, what they are a multiple of, and how many columns (or words) a step of the loop takes.
+
+    The multiple divides the rows.
+    """
 
     rows: int
     multiple: int

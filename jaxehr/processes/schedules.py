@@ -119,22 +119,31 @@ def cosine_betas(n: int, *, offset: float = 0.008, largest: float = 0.999) -> np
 def table(betas: np.ndarray) -> Schedule:
     """Any table of betas: alpha^2 = prod (1 - beta_i) at the whole times 0, 1, ..., n, variance preserving.
 
-    Between them log alpha^2 is interpolated on a straight line.
+    Between them log alpha^2 is interpolated on a straight line. Raises ValueError unless every beta is above 0 and at
+    most 1.
     """
-    # As jnp.interp, but for its binary search: that loop within a sampler's own did not compile on a GPU.
-    loss = -np.append(0.0, np.cumsum(np.log1p(-np.asarray(betas, np.float64))))
+    betas = np.asarray(betas, np.float64)
+    if not len(betas) or not ((betas > 0) & (betas <= 1)).all():
+        raise ValueError(f"betas must be above 0 and at most 1; got {betas}")
+    # Not jnp.interp, whose binary search is a loop within a sampler's loop: XLA did not compile it for a GPU.
+    with np.errstate(divide="ignore"):
+        loss = -np.append(0.0, np.cumsum(np.log1p(-betas)))
     n, step = len(betas), np.diff(loss)
+
+    def at(values: np.ndarray, i: Array) -> Array:
+        return jnp.asarray(values, float)[i]
 
     def lost(t: Time) -> Array:
         """-log alpha^2."""
-        t = jnp.clip(jnp.asarray(t, float), 0, n)
+        t = jnp.asarray(t, float)
         i = jnp.clip(t.astype(int), 0, n - 1)
-        return jnp.asarray(loss, float)[i] + (t - i) * jnp.asarray(step, float)[i]
+        line = at(loss, i) + (t - i) * at(step, i)
+        return jnp.where(t < 0, 0.0, jnp.where(t > n, loss[-1], line))
 
     def time_of(ratio: Time) -> Array:
-        level = jnp.clip(jnp.log1p(jnp.square(ratio)), 0, loss[-1])
-        i = jnp.searchsorted(jnp.asarray(loss[1:-1], float), level, "right", method="compare_all")
-        return i + (level - jnp.asarray(loss, float)[i]) / jnp.asarray(step, float)[i]
+        level, inner = jnp.log1p(jnp.square(ratio)), jnp.asarray(loss[1:-1], float)
+        i = jnp.searchsorted(inner, level, "right", method="compare_all")
+        return jnp.where(level > loss[-1], n, i + (level - at(loss, i)) / at(step, i))
 
     return Schedule(
         alpha=lambda t: jnp.exp(-0.5 * lost(t)),

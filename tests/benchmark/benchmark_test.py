@@ -37,6 +37,15 @@ def too_short(key, denoise, process, x, t, s):
     return x + 0.9 * (s - t) * (x - denoise(x, t)) / t
 
 
+def branching_step(key, denoise, process, x, t, s):
+    return x if jnp.abs(x).max() > 1e9 else denoise(x, t)
+
+
+def branching(key, denoise, process, x_T, grid):
+    from jaxehr.samplers import ddim
+    return ddim()(key, denoise, process, x_T if x_T[0] < 1e9 else 1e9, grid)
+
+
 def miscounted(key, denoise, process, x_T, grid):
     from jaxehr.samplers import ddim
     return ddim()(key, denoise, process, x_T, grid)._replace(nfe=jnp.asarray(1))
@@ -61,7 +70,9 @@ def test_a_users_solver_is_held_to_the_laws(file, name, capsys):
     assert (", stated " in out) == (name != "step")
 
 
-@pytest.mark.parametrize(("name", "law"), [("too_short", "order"), ("miscounted", "nfe")])
+@pytest.mark.parametrize(
+    ("name", "law"), [("too_short", "order"), ("miscounted", "nfe"), ("branching", "jit")]
+)
 def test_a_wrong_solver_is_caught(file, name, law, capsys):
     assert main(["check", f"{file}:{name}"]) == 1
     assert f"FAILS  {law}" in capsys.readouterr().out
@@ -84,8 +95,9 @@ def test_a_stated_order_that_is_not_reached_fails(name, order, capsys):
         ("none.py:x", "there is no file"),
         (
             "{file}:Missing",
-            "has no 'Missing' (it has: Midpoint, ready, steep, step, too_short, miscounted",
+            "has no 'Missing' (it has: Midpoint, ready, steep, step, too_short, branching_step, branching, miscounted",
         ),
+        ("{file}:branching_step", "branching_step: it cannot be compiled"),
         ("{file}:number", "a solver is a diffrax.AbstractSolver"),
     ],
 )

@@ -53,10 +53,14 @@ def sets(kind):
     return point_rows(a), point_rows(b), euclid(a, b), euclid(b, b)
 
 
-@pytest.mark.parametrize("tiling", [CPU, ACCELERATOR, Tiling(100, 8, 4)])
+@pytest.fixture(params=[CPU, ACCELERATOR, Tiling(96, 8, 4)], ids=["cpu", "accelerator", "small"])
+def tiling(request, monkeypatch):
+    monkeypatch.setattr(engine, "_tiling", lambda: request.param)
+
+
+@pytest.mark.usefixtures("tiling")
 @pytest.mark.parametrize("kind", ["hamming", "gower", "l2"])
-def test_nearest_equals_brute_force(kind, tiling, monkeypatch):
-    monkeypatch.setattr(engine, "_tiling", lambda: tiling)
+def test_nearest_equals_brute_force(kind):
     rows, others, across, within = sets(kind)
     found = nearest(rows, others)
     np.testing.assert_allclose(found.least, across.min(1), atol=2e-6)
@@ -74,6 +78,7 @@ def test_nearest_equals_brute_force(kind, tiling, monkeypatch):
     np.testing.assert_allclose(kth_nearest(others, 5), np.sort(hidden, 1)[:, 4], atol=2e-6)
 
 
+@pytest.mark.usefixtures("tiling")
 @pytest.mark.parametrize("kind", ["hamming", "gower"])
 def test_the_kernel_equals_brute_force(kind):
     rows, others, across, _ = sets(kind)

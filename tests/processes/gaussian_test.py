@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxehr.processes import Gaussian, cosine, ddpm, edm, flow, sub_vp, ve, vp
+from jaxehr.processes import Gaussian, cosine, ddpm, edm, flow, sub_vp, table, ve, vp
 
 CASES = [
     pytest.param(Gaussian(edm()), (3.0, 1.0, 0.2), id="edm"),
@@ -103,6 +103,15 @@ def test_the_table_of_ddpm():
     np.testing.assert_allclose(process.alpha(t), between, rtol=1e-5)
     ratio = process.sigma(t) / process.alpha(t)
     np.testing.assert_allclose(process.schedule.time_of(ratio), t, atol=2e-3)
+
+    # The slope at the last time is that of the last beta, and beyond it the table goes on unchanged.
+    assert float(process.drift(jnp.ones(()), 1000.0)) == pytest.approx(
+        np.log1p(-0.02) / 2, rel=1e-3
+    )
+    assert float(process.alpha(1001.0)) == float(process.alpha(1000.0))
+    assert float(process.schedule.time_of(1e9)) == 1000
+    with pytest.raises(ValueError, match="above 0 and at most 1"):
+        table(np.array([0.1, 0.0]))
 
 
 def test_the_posterior_of_ddpm():
