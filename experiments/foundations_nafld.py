@@ -3,14 +3,17 @@
 Command     python experiments/foundations_nafld.py --steps 3000
 Choice      Steps of 256 at learning rate 1e-3, one seed; each recipe's own sampler and grid; all else its defaults.
             8,774 patients to train, 8,774 held out, as many drawn; TSTR predicts death.
-Time        2 CPU cores with other work on them: a quarter of an hour for four. The score SDEs were not measured.
+Time        One CPU core each, two runs side by side: 20 minutes of a core for all seven.
 
-                    shape error  trend error  detection AUC  TSTR AUROC  train s  draw s
-    ehrdiff               .0177        .0344           .806        .848      143      22
-    ddpm                  .0084        .0189           .573        .794      126     171
-    ddim                  .0087        .0201           .585        .824      131      24
-    ncsn                  .0240        .0372           .616        .803       98     175
-    real held out         .0083        .0168           .497        .863
+                      shape error  trend error  detection AUC  TSTR AUROC  train s  draw s
+    ehrdiff                 .0178        .0343           .788        .847       99      13
+    ddpm                    .0102        .0197           .577        .814       34      47
+    ddim                    .0098        .0211           .586        .824       35       6
+    ncsn                    .0227        .0362           .616        .798       34      48
+    score_sde               .0130        .0239           .582        .809       34      99
+    score_sde_ve            .0134        .0238           .594        .786       33      93
+    score_sde_sub_vp        .0155        .0251           .590        .802       34      98
+    real held out           .0083        .0168           .497        .863
 
     A 95% interval of TSTR is .034 wide to each side. With the noise predicted for all columns, and normal scores a
     fifth as wide as an even bit, ddpm had .0347, .0548, .668, .821, ddim .0159, .0303, .678, .856, ncsn .0595, .1013,
