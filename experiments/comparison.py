@@ -25,7 +25,9 @@ FLOOR = "real held out"
 # For minutes of training instead of days: the papers' rates are for hundreds of thousands of steps.
 SHORT = {"batch_size": 256, "learning_rate": 1e-3}
 SDE = {**SHORT, "sampling_steps": 200}
-FOUNDATIONS = {
+SETTINGS = {
+    "masked": {"batch_size": 128},
+    "ehrdiff": SHORT,
     "ddpm": {**SHORT, "sampling_steps": 250},
     "ddim": SHORT,
     "ncsn": SHORT,
