@@ -20,7 +20,6 @@ from jaxehr.types import Grid, Sampler
 
 FIRST, LAST = 20.0, 0.05
 KEY = 0
-NOT_COMPILED = "it cannot be compiled: where it looks at values, jnp.where or lax.cond is wanted"
 TOLERANCE = 0.15  # of an observed order against the stated one
 ALLOWED = 0.1  # of the spread: bias that is left to a sampler which has no order
 FINE = 1e-9  # errors of a high order come down to it in float64 before they settle to their order
@@ -40,7 +39,7 @@ TO_DATA = karras(10, sigma_min=LAST, sigma_max=FIRST)
 
 @contextmanager
 def float64() -> Iterator[None]:
-    """Double precision on the host: a TPU has none, and these problems are too small for any accelerator."""
+    """Double precision on the host: a TPU has none."""
     try:
         host = jax.local_devices(backend="cpu")[0]
     except RuntimeError:  # JAX_PLATFORMS leaves the CPU out
@@ -49,50 +48,56 @@ def float64() -> Iterator[None]:
         yield
 
 
+def not_compiled(refused: Exception) -> str:
+    """In a line, what is wrong with a solver that JAX refused to trace."""
+    found = str(refused).splitlines()[0]
+    return f"it cannot be compiled: where it looks at values, jnp.where or lax.cond is wanted ({found})"
+
+
 def grid_to(n: int) -> Grid:
     """n Karras steps from noise 20 to 0.05, where some noise is left: the flow is smooth all the way."""
     return karras(n + 1, sigma_min=LAST, sigma_max=FIRST, last=LAST)
 
 
+@float64()
 def path_error(sampler: Sampler, n: int) -> float:
     """The largest distance of 64 draws from the exact flow, after n steps; float64."""
-    with float64():
-        data, process = four_columns(), Gaussian(edm())
-        x_T = FIRST * jax.random.normal(jax.random.key(7), (64, 4))
+    data, process = four_columns(), Gaussian(edm())
+    x_T = FIRST * jax.random.normal(jax.random.key(7), (64, 4))
 
-        @jax.jit
-        def apart(key, x_T):
-            x = sampler(key, data.denoiser(process), process, x_T, grid_to(n)).x
-            return jnp.abs(x - data.flow(process, x_T, FIRST, LAST)).max()
+    @jax.jit
+    def apart(key, x_T):
+        x = sampler(key, data.denoiser(process), process, x_T, grid_to(n)).x
+        return jnp.abs(x - data.flow(process, x_T, FIRST, LAST)).max()
 
-        return float(apart(jax.random.key(KEY), x_T))
+    return float(apart(jax.random.key(KEY), x_T))
 
 
+@float64()
 def law_error(sampler: Sampler, n: int) -> float:
     """The Wasserstein-2 distance of the law of the draws from the true marginal, exactly; float64.
 
     The sampler must take noise [n, column] in the place of its key.
     """
-    with float64():
-        data, process = four_columns(), Gaussian(edm())
-        denoise, grid = data.denoiser(process), grid_to(n)
-        columns = len(data.mean)
+    data, process = four_columns(), Gaussian(edm())
+    denoise, grid = data.denoiser(process), grid_to(n)
+    columns = len(data.mean)
 
-        def end(x_T, z):
-            """The columns do not mix, so one number of noise per step serves them all."""
-            noise = jnp.broadcast_to(z[:, None], (n, columns))
-            return sampler(noise, denoise, process, x_T, grid).x
+    def end(x_T, z):
+        """The columns do not mix, so one number of noise per step serves them all."""
+        noise = jnp.broadcast_to(z[:, None], (n, columns))
+        return sampler(noise, denoise, process, x_T, grid).x
 
-        @jax.jit
-        def apart(centre, quiet):
-            mean, of_start = jax.jvp(lambda x: end(x, quiet), (centre,), (jnp.ones(columns),))
-            of_noise = jax.jacfwd(lambda z: end(centre, z))(quiet)
-            start = data.spread(process, FIRST)
-            spread = jnp.sqrt((of_start * start) ** 2 + jnp.sum(of_noise**2, axis=1))
-            gap = (mean - data.mean) ** 2 + (spread - data.spread(process, LAST)) ** 2
-            return jnp.sqrt(gap.sum())
+    @jax.jit
+    def apart(centre, quiet):
+        mean, of_start = jax.jvp(lambda x: end(x, quiet), (centre,), (jnp.ones(columns),))
+        of_noise = jax.jacfwd(lambda z: end(centre, z))(quiet)
+        start = data.spread(process, FIRST)
+        spread = jnp.sqrt((of_start * start) ** 2 + jnp.sum(of_noise**2, axis=1))
+        gap = (mean - data.mean) ** 2 + (spread - data.spread(process, LAST)) ** 2
+        return jnp.sqrt(gap.sum())
 
-        return float(apart(data.mean, jnp.zeros(n)))
+    return float(apart(data.mean, jnp.zeros(n)))
 
 
 def observed_order(error: Callable[[int], float], n: int = 80) -> float:
@@ -100,28 +105,28 @@ def observed_order(error: Callable[[int], float], n: int = 80) -> float:
     return float(np.log2(error(n) / error(2 * n)))
 
 
+@float64()
 def strong_error(sampler: Sampler, n: int, finest: int = 2048) -> float:
     """The root mean square distance from `finest` steps along the same Brownian path; finest is a multiple of n."""
-    with float64():
-        data, process = four_columns(), Gaussian(edm())
-        denoise = data.denoiser(process)
-        fine = grid_to(finest)
-        x_T = FIRST * jax.random.normal(jax.random.key(1), (64, 4))
-        z = jax.random.normal(jax.random.key(2), (finest, 64, 4))
-        increments = z * np.sqrt(-np.diff(fine))[:, None, None]
-        coarse = fine[:: finest // n]
-        summed = increments.reshape(n, finest // n, 64, 4).sum(1)
-        noise = summed / np.sqrt(-np.diff(coarse))[:, None, None]
+    data, process = four_columns(), Gaussian(edm())
+    denoise = data.denoiser(process)
+    fine = grid_to(finest)
+    x_T = FIRST * jax.random.normal(jax.random.key(1), (64, 4))
+    z = jax.random.normal(jax.random.key(2), (finest, 64, 4))
+    increments = z * np.sqrt(-np.diff(fine))[:, None, None]
+    coarse = fine[:: finest // n]
+    summed = increments.reshape(n, finest // n, 64, 4).sum(1)
+    noise = summed / np.sqrt(-np.diff(coarse))[:, None, None]
 
-        @jax.jit
-        def apart(noise, z):
-            ends = (
-                sampler(given, denoise, process, x_T, grid).x
-                for given, grid in ((noise, coarse), (z, fine))
-            )
-            return jnp.sqrt(jnp.mean(jnp.subtract(*ends) ** 2))
+    @jax.jit
+    def apart(noise, z):
+        ends = (
+            sampler(given, denoise, process, x_T, grid).x
+            for given, grid in ((noise, coarse), (z, fine))
+        )
+        return jnp.sqrt(jnp.mean(jnp.subtract(*ends) ** 2))
 
-        return float(apart(noise, z))
+    return float(apart(noise, z))
 
 
 @float64()
@@ -182,7 +187,7 @@ def check(sampler: Sampler, stated: float | None = None) -> Iterator[Law]:
     try:
         random = is_random(sampler)
     except jax.errors.JAXTypeError as refused:
-        yield Law("jit", False, f"{NOT_COMPILED} ({str(refused).splitlines()[0]})")
+        yield Law("jit", False, not_compiled(refused))
         return
     if random:
         try:

@@ -12,7 +12,7 @@ import diffrax
 import jax
 import jax.numpy as jnp
 
-from jaxehr.benchmark.laws import NOT_COMPILED
+from jaxehr.benchmark.laws import not_compiled
 from jaxehr.benchmark.problems import four_columns
 from jaxehr.processes import Gaussian, edm
 from jaxehr.samplers import is_stochastic, probability_flow, reverse_sde, sequential
@@ -111,6 +111,5 @@ def _evaluations_of_step(step) -> int:
     try:
         jax.eval_shape(one, jnp.ones(4))
     except jax.errors.JAXTypeError as refused:
-        found = str(refused).splitlines()[0]
-        raise ValueError(f"{step.__name__}: {NOT_COMPILED} ({found})") from refused
+        raise ValueError(f"{step.__name__}: {not_compiled(refused)}") from refused
     return calls
