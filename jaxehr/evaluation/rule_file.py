@@ -114,10 +114,14 @@ def _read(path: Path, *, starter: bool) -> RuleFile:
     if unknown or not said.get("rule"):
         what = f"has [{min(unknown)}]" if unknown else "has no [[rule]]"
         raise DataError(f"{path} {what}; it may have [vocabularies], [codes], [columns], [[rule]]")
+    rule = said["rule"]
+    if not isinstance(rule, list) or not all(isinstance(each, dict) for each in rule):
+        raise DataError(f"{path}: rule = {rule!r}; begin each rule with [[rule]]")
     words = {
-        name: _spellings(path, said.get(name, {})) for name in ("vocabularies", "codes", "columns")
+        name: _spellings(path, _table(f"{path}:", name, said))
+        for name in ("vocabularies", "codes", "columns")
     }
-    rules = tuple(_rule(path, i, value, words["codes"]) for i, value in enumerate(said["rule"]))
+    rules = tuple(_rule(path, i, value, words["codes"]) for i, value in enumerate(rule))
     names = [rule.name for rule in rules]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
@@ -125,6 +129,15 @@ def _read(path: Path, *, starter: bool) -> RuleFile:
     return RuleFile(
         path.name, starter, words["vocabularies"], words["codes"], words["columns"], rules
     )
+
+
+def _table(where: str, name: str, said: dict[str, Any]) -> dict[str, Any]:
+    value = said.get(name, {})
+    if not isinstance(value, dict):
+        raise DataError(
+            f"{where} {name} = {value!r}; it is to be names with values, {{ NAME = VALUE }}"
+        )
+    return value
 
 
 def _spellings(path: Path, said: dict[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -152,9 +165,10 @@ def _rule(path: Path, i: int, said: dict[str, Any], groups: dict[str, tuple[str,
             f"{where} is to say one of always, never, nothing_after, nothing_before; it says {what}"
         )
     conditions = {
-        key: tuple(_condition(where, column, value, groups) for column, value in said[key].items())
-        if key in said
-        else ()
+        key: tuple(
+            _condition(where, column, value, groups)
+            for column, value in _table(f"{where} says", key, said).items()
+        )
         for key in ("who", "always", "never")
     }
     order = None
@@ -175,8 +189,8 @@ def _condition(
         return Condition(column, "any", tuple(values))
     span = re.fullmatch(r"\s*(-?[\d.]+) to (-?[\d.]+)\s*", value)
     if span:
-        low, high = float(span[1]), float(span[2])
-        if low > high:
+        low, high = map(_number_or_column, span.groups())
+        if isinstance(low, str) or isinstance(high, str) or low > high:
             raise DataError(f"{where} asks of '{column}' {value!r}, which nothing can be")
         return Condition(column, "range", (low, high))
     for sign in SIGNS:
@@ -193,7 +207,7 @@ def _number_or_column(text: str) -> float | str:
 
 
 def _group(where: str, name: Any, groups: dict[str, tuple[str, ...]]) -> str:
-    if name not in groups:
+    if not isinstance(name, str) or name not in groups:
         raise DataError(
             f"{where} names the codes {name!r}, which are no group of [codes] "
             f"({', '.join(groups) or 'there is none'})"
