@@ -1,6 +1,9 @@
 """Fidelity, column by column and pair by pair: do synthetic records have the frequencies and relations of real ones?
 
 Every function here returns figures of (real, other) by name, cheap enough to be taken again without each group.
+
+What is asked is settled by the real records. Where the others have nothing to answer with, a column that is constant or
+missing throughout, or a code that nobody has, their relation is 0: it counts against them, and is not left out.
 """
 
 from collections.abc import Callable
@@ -89,12 +92,13 @@ class _CodeSums:
 def _agreement(p: np.ndarray, q: np.ndarray) -> dict[str, float]:
     from scipy.stats import spearmanr
 
-    varies = len(p) > 1 and p.std() > 0 and q.std() > 0
-    return {
-        "prevalence_pearson": float(np.corrcoef(p, q)[0, 1]) if varies else float("nan"),
-        "prevalence_spearman": float(spearmanr(p, q).statistic) if varies else float("nan"),
-        "prevalence_slope": float(np.polyfit(p, q, 1)[0]) if varies else float("nan"),
-    }
+    names = ("prevalence_pearson", "prevalence_spearman", "prevalence_slope")
+    if len(p) < 2 or p.std() == 0:
+        return dict.fromkeys(names, float("nan"))
+    if q.std() == 0:
+        return dict.fromkeys(names, 0.0)
+    found = np.corrcoef(p, q)[0, 1], spearmanr(p, q).statistic, np.polyfit(p, q, 1)[0]
+    return dict(zip(names, map(float, found), strict=True))
 
 
 def _log_odds(counts: np.ndarray, n: float) -> np.ndarray:
@@ -125,14 +129,20 @@ def code_pairs(real: Bits, other: Bits) -> Figures:
     def figures(leave: int | None) -> dict[str, float]:
         a, b = (np.nan_to_num(phi(counts.share(leave))) for counts in (r, s))
         x, y = a[above][asked], b[above][asked]
-        related = len(x) > 2 and x.std() > 0 and y.std() > 0
         return {
             "pair_gap": _mean(np.abs(x - y)),
-            "pair_pearson": float(np.corrcoef(x, y)[0, 1]) if related else float("nan"),
+            "pair_pearson": _pearson(x, y) if len(x) > 2 else float("nan"),
             "correlation_difference": float(np.linalg.norm(a - b)),
         }
 
     return figures
+
+
+def _pearson(real: np.ndarray, other: np.ndarray) -> float:
+    """0 where only the others do not vary."""
+    if real.std() == 0:
+        return float("nan")
+    return float(np.corrcoef(real, other)[0, 1]) if other.std() > 0 else 0.0
 
 
 def shapes(real: Table, other: Table) -> Figures:
@@ -184,27 +194,48 @@ def total_variation(a: np.ndarray, b: np.ndarray) -> float:
 def trends(real: Table, other: Table) -> Figures:
     """Relations of columns.
 
-    trend_error             mean over pairs, in [0, 1]: |r - r'| / 2 for two numbers, over rows that have both; else
-                            the total variation of their contingency tables, numbers in the real records' deciles
-    correlation_difference  Frobenius norm of the difference of the correlation matrices of numbers
+    trend_error             mean over pairs of the first of `relations`
+    correlation_difference  Frobenius norm of the second
     """
-    (hot, blocks), (other_hot, _) = one_hot(real, real), one_hot(other, real)
-    counts, other_counts = PairCounts.of(hot), PairCounts.of(other_hot)
-    below = np.tril_indices(len(blocks.names), -1)
-    p = blocks.numbers
+    of = relations(real, other)
+    below = np.tril_indices(len(real.number_names) + len(real.label_names), -1)
 
     def figures(leave: int | None) -> dict[str, float]:
-        gaps = variation(counts.share(leave), other_counts.share(leave), blocks)
-        a, b = (correlation(table.numbers) for table in _left(leave, real, other))
-        gaps[:p, :p] = np.abs(a - b) / 2
+        gaps, apart = of(leave)
         found = gaps[below]
-        apart = np.nan_to_num(a - b)
+        related = np.isfinite(apart).sum() > np.isfinite(np.diag(apart)).sum()
+        norm = float(np.linalg.norm(np.nan_to_num(apart)))
         return {
             "trend_error": _mean(found[np.isfinite(found)]),
-            "correlation_difference": float(np.linalg.norm(apart)) if p > 1 else float("nan"),
+            "correlation_difference": norm if related else float("nan"),
         }
 
     return figures
+
+
+def relations(
+    real: Table, other: Table
+) -> Callable[[int | None], tuple[Float[np.ndarray, "column column"], Float[np.ndarray, "p p"]]]:
+    """For each pair of columns the distance of their relations, in [0, 1], and r - r' for two numbers.
+
+    The distance is |r - r'| / 2 for two numbers, over rows that have both; else the total variation of their
+    contingency tables, numbers in the real records' deciles. NaN where the real records have no r: fewer than 10 rows
+    with both, or one does not vary.
+    """
+    (hot, blocks), (other_hot, _) = one_hot(real, real), one_hot(other, real)
+    counts, other_counts = PairCounts.of(hot), PairCounts.of(other_hot)
+    asked = np.isfinite(correlation(real.numbers))
+    p = blocks.numbers
+
+    def of(leave: int | None) -> tuple[np.ndarray, np.ndarray]:
+        gaps = variation(counts.share(leave), other_counts.share(leave), blocks)
+        kept = _left(leave, real, other)
+        a, b = (np.nan_to_num(correlation(table.numbers)) for table in kept)
+        apart = np.where(asked, a - b, np.nan)
+        gaps[:p, :p] = np.abs(apart) / 2
+        return gaps, apart
+
+    return of
 
 
 def missing(real: Table, other: Table) -> Figures:
@@ -212,8 +243,8 @@ def missing(real: Table, other: Table) -> Figures:
 
     missing_share_error     largest difference over columns of the share that is missing
     missing_together_error  mean |phi - phi'| over pairs of columns of being missing, where both may be
-    missing_given_error     mean, over columns that may be missing and every other column, of the total variation
-                            between being missing and the other's value, beyond the column's own share
+    missing_given_error     mean, over columns that may be missing and every other column, of the total variation of
+                            the other's values where it is missing; 1 where it never is in the other records
     """
     (hot, blocks), (other_hot, _) = one_hot(real, real), one_hot(other, real)
     counts, other_counts = PairCounts.of(hot), PairCounts.of(other_hot)
@@ -243,7 +274,7 @@ def _given(a, b, places, may, blocks) -> float:
     p, q = (np.diag(x)[places] for x in (a, b))
     rows = [x[places] / np.maximum(np.diag(x)[places], 1e-12)[:, None] for x in (a, b)]
     apart = np.add.reduceat(np.abs(rows[0] - rows[1]), starts, axis=1) / 2
+    apart[q == 0] = 1.0
     others = np.arange(len(starts))[None, :] != may[:, None]
-    asked = others & ((p > 0) & (q > 0))[:, None]
-    weight = np.where(asked, p[:, None], 0.0)
+    weight = np.where(others, p[:, None], 0.0)
     return float((apart * weight).sum() / weight.sum()) if weight.sum() > 0 else float("nan")

@@ -1,6 +1,9 @@
 """Fidelity by hand, by brute force, and against SciPy."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from patients import bits, frame, shuffled, table
 
@@ -178,3 +181,67 @@ def test_a_collapsed_mode_and_copies_are_seen_patient_by_patient():
     assert few["spread_ratio"] < 0.05 < 0.8 < good["spread_ratio"]
     assert few["coverage"] < 0.8 < 0.9 < good["coverage"]
     assert copies["authenticity"] < good["authenticity"] - 0.3
+
+
+def related(n, seed):
+    """Three numbers of which any two correlate by 0.9, and a label by the sign of the first."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(n, 1))
+    found = pd.DataFrame(0.9**0.5 * z + 0.1**0.5 * rng.normal(size=(n, 3)), columns=list("xyz"))
+    return found.assign(sign=np.where(found["x"] > 0, "up", "down"))
+
+
+@pytest.mark.parametrize("lost", [0.0, np.nan], ids=["constant", "missing"])
+def test_a_relation_that_was_lost_with_its_column_counts_as_none(lost):
+    """By hand: z is in two of the three pairs of numbers, each |r - 0| / 2, and the third stays as it is."""
+    records, fresh = related(2000, 0), related(2000, 1)
+    columns = list("xyz")
+    real, other = sets(records[columns], fresh[columns].assign(z=lost))
+    found = fidelity.trends(real, other)(None)
+    r, s = records[columns].corr().to_numpy(), fresh[columns].corr().to_numpy()
+    by_hand = (r[0, 2] / 2 + r[1, 2] / 2 + abs(r[0, 1] - s[0, 1]) / 2) / 3
+    assert found["trend_error"] == pytest.approx(by_hand, abs=1e-9)
+    norm = 2 * (r[0, 2] ** 2 + r[1, 2] ** 2 + (r[0, 1] - s[0, 1]) ** 2) + r[2, 2]
+    assert found["correlation_difference"] == pytest.approx(norm**0.5, abs=1e-9)
+
+
+def test_a_degenerate_set_is_never_nearer_than_a_fresh_one():
+    """Constant, missing, or all of one kind: no figure of columns and pairs is left out, or better than fresh."""
+    tables = (related(1500, 0), related(1500, 1))
+    records, fresh = (t.mask(np.random.default_rng(2).random(t.shape) < 0.1) for t in tables)
+    ruined = [
+        fresh.assign(z=fresh["z"].median()),
+        fresh.assign(y=np.nan, z=np.nan),
+        fresh.assign(x=0.0, y=0.0, z=0.0, sign="up"),
+        fresh.fillna({"x": 0, "y": 0, "z": 0, "sign": "up"}),
+    ]
+    real, good, *others = sets(records, fresh, *ruined)
+    families = (fidelity.shapes, fidelity.trends, fidelity.missing)
+    of = lambda other: {k: v for f in families for k, v in f(real, other)(None).items()}
+    fresh_ones = of(good)
+    for other in others:
+        for name, value in of(other).items():
+            assert value > 0.9 * fresh_ones[name], name
+    never_missing = of(others[-1])
+    assert never_missing["missing_given_error"] == pytest.approx(1.0)
+    assert never_missing["missing_share_error"] == pytest.approx(0.1, abs=0.03)
+
+    patients = bits(1500, 0)
+    everyone = np.broadcast_to(patients.mean(0) > 0.2, patients.shape).astype(np.int8)
+    nobody = np.zeros_like(patients)
+    real, all_alike = sets(frame(patients), frame(everyone))
+    found = fidelity.code_pairs(real, all_alike)(None)
+    assert found["pair_pearson"] == 0.0 and found["pair_gap"] > 0
+    found = fidelity.prevalence(real, replace(real, bits=nobody))(None)
+    assert found["prevalence_pearson"] == found["prevalence_spearman"] == 0.0
+    assert found["prevalence_slope"] == found["codes_present"] == 0.0
+
+
+def test_log_odds_by_hand():
+    """Of 10 patients 6 have a, 4 do not; of 20 others 1 and 19: half a patient is added to each side."""
+    x, y = np.ones((10, 2), np.int8), np.ones((20, 2), np.int8)
+    x[6:, 0], y[1:, 0] = 0, 0
+    real, other = sets(frame(x), frame(y))
+    a = abs(np.log(6.5 / 4.5) - np.log(1.5 / 19.5))
+    b = abs(np.log(10.5 / 0.5) - np.log(20.5 / 0.5))
+    assert fidelity.prevalence(real, other)(None)["log_odds_gap"] == pytest.approx((a + b) / 2)

@@ -1,11 +1,14 @@
 """Privacy: definitions by brute force, silence on fresh patients, noise on copies, and the cases others get wrong."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from patients import bits, frame, table
 
-from jaxehr.evaluation import evaluate
+from jaxehr.data import Schema
+from jaxehr.evaluation import attacks, evaluate
 from jaxehr.evaluation.distances import Distances, measure
+from jaxehr.evaluation.frames import comparable
 from jaxehr.evaluation.intervals import Estimate
 from jaxehr.evaluation.nearest import bit_rows, nearest
 from jaxehr.evaluation.privacy import copies, neighbours, with_exact_interval
@@ -162,3 +165,35 @@ def test_too_few_patients_are_not_evaluated():
     assert private and all(m.status == "underpowered: not evaluated" for m in private)
     some = judged(frame(bits(600, 0)), frame(bits(600, 1)), frame(bits(600, 2)))
     assert "membership_kernel_auc" in some and "membership_kernel_tpr_at_1pct" not in some
+
+
+def of_numbers(*columns):
+    sets = [pd.DataFrame(column) for column in columns]
+    names = [str(i) for i in range(len(sets))]
+    return comparable(Schema.infer(sets[0]), dict(zip(names, sets, strict=True)))
+
+
+def test_a_number_within_a_twentieth_of_its_range_is_guessed():
+    """The range is 0 to 100: 5 off is known, 5.1 off is not; missing for missing is."""
+    real, drawn = of_numbers(
+        {"a": [0.0, 100, 50, 50, np.nan]}, {"a": [5.0, 94.9, 55, 44.9, np.nan]}
+    )
+    who = np.arange(5)
+    right = attacks._right(real, drawn, who, who, np.array([0]), real)
+    assert right[:, 0].tolist() == [1, 0, 1, 0, 1] and (right[:, 1] == 1).all()
+
+
+def test_numbers_single_out_by_their_own_side_of_the_median():
+    """The drawn numbers are 1 to 201: one of 190 is asked by "at least 190", which 12 of them fulfil, one of 10 by "at
+    most 10", and the extremes alone single out, by themselves. The real ones have an end of their own on each side."""
+    drawn = np.arange(1.0, 202)
+    low, high = np.append(np.full(200, 100.0), 0.5), np.append(np.full(200, 100.0), 202.5)
+    sets = dict(zip(("synthetic", "real", "holdout"), of_numbers(
+        {"a": drawn}, {"a": low}, {"a": high}), strict=True))  # fmt: skip
+    counts = list(attacks._column_conditions(sets, np.random.default_rng(0)))
+    assert len(counts) == 201
+    asked = {tuple(c) for c in counts}
+    assert (1, 1, 0) in asked  # at most 1: the real 0.5
+    assert (1, 0, 1) in asked  # at least 201: the held-out 202.5
+    assert max(c[0] for c in counts) == 101  # the median itself; the wrong side would ask of 201
+    assert sum(c[0] == 1 for c in counts) == 2
