@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from jaxehr.samplers import karras as karras
     from jaxehr.samplers import probability_flow as probability_flow
 
+__version__ = "0.1.0"
+
 _HOME = {
     "Schema": "data",
     "read_records": "data",

@@ -14,7 +14,7 @@ FLOORS = {
     3: ("training", "evaluation", "baselines", "samplers", "denoisers", "losses"),
     2: ("data", "processes"),
     1: ("networks",),
-    0: ("types",),
+    0: ("types", "files"),
 }
 
 SCIENCE = ("processes", "denoisers", "losses", "samplers")

@@ -23,6 +23,12 @@ def add(command: Command) -> None:
     fit.add_argument("--batch-size", type=int, metavar="B", help="patients in a step")
     fit.add_argument("--min-patients", type=int, default=1, help="drop codes that fewer have")
     fit.add_argument("--seed", type=int, default=0)
+    fit.add_argument(
+        "--checkpoint-every",
+        type=int,
+        metavar="N",
+        help="steps between two checkpoints; by default a tenth of all",
+    )
     fit.add_argument("--resume", action="store_true", help="continue a run that was stopped")
     add_set(fit, "a setting of the recipe, such as learning_rate=1e-3")
 
@@ -39,19 +45,20 @@ def _run(options) -> int:
         if getattr(options, name) is not None:
             settings.nearest(name, settings.of(recipe), "setting")
             chosen[name] = getattr(options, name)
+    if options.checkpoint_every is not None and options.checkpoint_every < 1:
+        raise ValueError(f"--checkpoint-every must be at least 1; got {options.checkpoint_every}")
     schema = None if options.schema is None else data.Schema.load(options.schema)
-    if (options.out / "run.json").exists() and not options.resume:
-        raise run.RunError(
-            f"{options.out} holds a run already; continue it with --resume, or choose another --out"
-        )
+    if options.resume:
+        run.check_recipe(options.out, options.recipe)
+        _, begun, codec = run.read(options.out)
+        chosen, schema = {**begun, **chosen}, schema or codec.schema
+    else:
+        run.check_new(options.out)
     records = data.read_records(options.data, schema)
     schema = data.Schema.infer(records) if schema is None else schema
     if options.min_patients > 1:
         records = _without_rare(records, schema, options.min_patients)
     cache_compilations()
-    if options.resume:
-        _, begun, _ = run.read(options.out)
-        chosen = {**begun, **chosen}
     made = recipe(records, schema, **chosen)
     print(schema, file=sys.stderr)
     say(f"sigma_data {made.settings['sigma_data']:.4g}") if "sigma_data" in made.settings else None
@@ -63,6 +70,7 @@ def _run(options) -> int:
             jax.random.key(options.seed),
             run_dir=options.out,
             resume=options.resume,
+            checkpoint_every=options.checkpoint_every,
         ),
     )
 

@@ -1,5 +1,6 @@
 """A recipe is a published choice of codec, model, optimizer and steps; fitting it gives a synthesizer."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +16,10 @@ from jaxehr.recipes.sampling import draw_batches, draw_records
 from jaxehr.recipes.view import View
 from jaxehr.training import train
 from jaxehr.training.checkpoint import Checkpoints
+from jaxehr.training.sharding import check_batch, data_mesh
 from jaxehr.types import Grid, Key, Model, Params, Sampler
+
+log = logging.getLogger(__name__)
 
 
 class Stage(NamedTuple):
@@ -156,12 +160,15 @@ class Synthesizer(NamedTuple):
 
         Raises run.RunError if there is a run at `path` already.
         """
-        run.create(Path(path), self.recipe)
+        path = Path(path)
+        run.check_new(path)
         for stage in self.recipe.stages:
-            checkpoints = Checkpoints(run.checkpoints(Path(path), stage.name))
+            checkpoints = Checkpoints(run.checkpoints(path, stage.name))
             checkpoints.save(stage.steps, self.params[stage.name])
             checkpoints.wait()
             checkpoints.close()
+        run.create(path, self.recipe)
+        run.finish(path)
 
 
 def fit(
@@ -179,13 +186,19 @@ def fit(
     resume      continue the run in run_dir; it then equals an unbroken one
     options     of jaxehr.training.train: checkpoint_every, steps_per_dispatch, devices
 
-    Raises run.RunError where run_dir holds another run; training.Diverged, training.Interrupted.
+    Raises run.RunError where run_dir holds another run; training.Diverged, training.Interrupted; ValueError for a batch
+    that does not split over the devices.
     """
     table = recipe.view.to_x(recipe.codec.encode(data))
+    check_batch(recipe.batch_size, data_mesh(options.get("devices")))
     path = None if run_dir is None else Path(run_dir)
     if path is not None:
-        print_ = run.fingerprint(table, key)
-        run.reopen(path, recipe, print_) if resume else run.create(path, recipe, print_)
+        print_ = run.fingerprint(data[recipe.codec.schema.names], table, key)
+        if resume:
+            run.reopen(path, recipe, print_)
+        else:
+            run.check_new(path)
+            run.create(path, recipe, print_)
     params: dict[str, Params] = {}
     stages = []
     for i, stage in enumerate(recipe.stages):
@@ -204,6 +217,8 @@ def fit(
             resume=resume,
             **options,
         )
+    if path is not None:
+        run.finish(path)
     return Synthesizer(recipe._replace(stages=tuple(stages)), params)
 
 
@@ -218,10 +233,13 @@ def load(
 
     recipe      the function that made it, if it is not one of jaxehr.recipes
     changes     settings to change, such as sampling_steps or posterior_sigma
+    Logs a warning where its training has not come to its end.
     Raises run.RunError if there is no run at `path`, or none that this version can read.
     """
     path = Path(path)
     name, settings, codec = run.read(path)
+    if line := run.unfinished(path):
+        log.warning(line)
     if recipe is None:
         recipe = _published(name, path)
     made = recipe(codec, **{**settings, **changes})
@@ -232,7 +250,8 @@ def load(
         stages.append(stage._replace(model=model))
         shapes = jax.eval_shape(model.init, jax.random.key(0))
         folder = run.checkpoints(path, stage.name)
-        found = Checkpoints(folder).restore(shapes) if folder.is_dir() else None
+        kept = Checkpoints(folder, read_only=True) if folder.is_dir() else None
+        found = None if kept is None else kept.restore(shapes)
         if found is None:
             raise run.RunError(
                 f"{path} has no checkpoint of its {stage.name} yet; fit it with --resume"

@@ -6,6 +6,7 @@ so each step carries a digest of every leaf, and a step that fails its digest is
 
 import hashlib
 import logging
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -28,13 +29,19 @@ class Checkpoints:
     Each holds `ema`, which is what sampling reads, and `state`, the rest of what a resumed run needs.
     """
 
-    def __init__(self, folder: Path, *, keep: int = 3):
+    def __init__(self, folder: Path, *, keep: int = 3, read_only: bool = False):
         import orbax.checkpoint as ocp
 
         self.folder = Path(folder).absolute()
+        logging.getLogger("absl").addFilter(_not_orbax)
         self._manager = ocp.CheckpointManager(
             self.folder,
-            options=ocp.CheckpointManagerOptions(max_to_keep=keep, create=True),
+            options=ocp.CheckpointManagerOptions(
+                max_to_keep=keep,
+                create=not read_only,
+                read_only=read_only,
+                cleanup_tmp_directories=not read_only,  # what a killed process left
+            ),
             item_names=("ema", "state", "digest"),
         )
 
@@ -77,6 +84,16 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         return sorted(self._manager.all_steps())
+
+    def set_aside_after(self, step: int) -> None:
+        """Renames what is newer than `step` to STEP.damaged: a resumed run comes to these steps anew."""
+        for newer in self.steps():
+            if newer > step:
+                aside = self.folder / f"{newer}.damaged"
+                shutil.rmtree(aside, ignore_errors=True)
+                (self.folder / str(newer)).rename(aside)
+                log.warning("checkpoint %d is set aside as %s", newer, aside)
+        self._manager.reload()
 
     def restore(self, ema: Params, state: Any = None) -> tuple[int, Params, Any] | None:
         """The newest step whose digest holds, shaped like `ema` and (where given) `state`; None if there is none.
@@ -132,6 +149,11 @@ class _PlainErrors:
             raise CheckpointError(
                 f"{self.what} could not be written in {self.folder}: {reason}"
             ) from error
+
+
+def _not_orbax(record: logging.LogRecord) -> bool:
+    """What fails in Orbax's threads is raised here as one line; its own pages of tracebacks are left out."""
+    return f"{os.sep}orbax{os.sep}" not in record.pathname
 
 
 def _check_shapes(found: Any, wanted: Any) -> None:

@@ -140,7 +140,8 @@ def _restored(checkpoints: Checkpoints, state: State, sharding) -> State:
     found = checkpoints.restore(shapes.ema, _rest(shapes))
     if found is None:
         return state
-    _, ema, rest = found
+    step, ema, rest = found
+    checkpoints.set_aside_after(step)
     # A copy: what Orbax returns may share memory that donation must not take.
     return jax.tree.map(lambda x: jax.device_put(np.array(x), sharding), State(ema=ema, **rest))
 
