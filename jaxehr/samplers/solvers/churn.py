@@ -22,8 +22,11 @@ class Churn(StochasticSolver):
         return 2
 
     def advance(self, denoise, t, s, y, state, noise):
-        raised = jnp.where((t >= self.low) & (t <= self.high), 1 + self.gamma, 1.0) * t
-        y = y + jnp.sqrt(raised**2 - t**2) * self.inflate * noise()
+        within = (t >= self.low) & (t <= self.high)
+        raised = jnp.where(within, 1 + self.gamma, 1.0) * t
+        # The root of raised^2 - t^2, which rounding would bring below 0 where nothing is raised.
+        added = jnp.where(within, (self.gamma * (2 + self.gamma)) ** 0.5, 0.0) * t
+        y = y + added * self.inflate * noise()
         slope = (y - denoise(y, raised)) / raised
         euler = y + (s - raised) * slope
         return y + (s - raised) * (slope + (euler - denoise(euler, s)) / s) / 2, state
