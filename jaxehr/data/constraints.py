@@ -1,13 +1,17 @@
 """What holds in every row: one column never above another, or a column between two ends."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
+from jaxehr.data.dates import read_dates
 from jaxehr.data.kinds import Column, DataError
+
+Columns = Mapping[str, Column]
 
 
 @dataclass(frozen=True)
@@ -18,8 +22,19 @@ class Inequality:
     high: str
     kind: ClassVar[str] = "inequality"
 
-    def broken(self, frame: pd.DataFrame) -> np.ndarray:
-        return (frame[self.low] > frame[self.high]).fillna(False).to_numpy(bool)
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.low, self.high
+
+    def check(self, columns: Columns) -> None:
+        """Raises DataError for columns that cannot be compared."""
+        _check_ordered(self, columns)
+        if len({columns[name].kind == "datetime" for name in self.names}) > 1:
+            raise DataError(f"the constraint {self} compares dates with numbers")
+
+    def broken(self, frame: pd.DataFrame, columns: Columns) -> np.ndarray:
+        low, high = (_ordered(frame[name], columns[name]) for name in self.names)
+        return (low > high).fillna(False).to_numpy(bool)
 
     def __str__(self) -> str:
         return f"{self.low} <= {self.high}"
@@ -27,55 +42,98 @@ class Inequality:
 
 @dataclass(frozen=True)
 class Range:
-    """The values of a column lie between two numbers, ends included; None is no end."""
+    """The values of a column lie between two ends, which are included; None is no end.
+
+    low, high   numbers; for a column of dates, dates in the column's own spelling or in ISO 8601, and one without a
+                time is its midnight
+    """
 
     column: str
-    low: float | None = None
-    high: float | None = None
+    low: float | str | None = None
+    high: float | str | None = None
     kind: ClassVar[str] = "range"
 
-    def broken(self, frame: pd.DataFrame) -> np.ndarray:
-        values = frame[self.column]
-        below = values < self.low if self.low is not None else values.isna() & False
-        above = values > self.high if self.high is not None else values.isna() & False
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.column,)
+
+    def check(self, columns: Columns) -> None:
+        """Raises DataError for ends that are not what the column holds."""
+        _check_ordered(self, columns)
+        low, high = self._ends(columns)
+        if low is not None and high is not None and low > high:
+            raise DataError(f"the constraint {self} can never hold: its low end is above its high")
+
+    def broken(self, frame: pd.DataFrame, columns: Columns) -> np.ndarray:
+        values = _ordered(frame[self.column], columns[self.column])
+        low, high = self._ends(columns)
+        below = values < low if low is not None else values.isna() & False
+        above = values > high if high is not None else values.isna() & False
         return (below | above).fillna(False).to_numpy(bool)
 
+    def _ends(self, columns: Columns) -> tuple[Any, Any]:
+        column = columns[self.column]
+        return _end(self.low, column), _end(self.high, column)
+
     def __str__(self) -> str:
-        low = "" if self.low is None else f"{self.low:g} <= "
-        high = "" if self.high is None else f" <= {self.high:g}"
+        low = "" if self.low is None else f"{_shown(self.low)} <= "
+        high = "" if self.high is None else f" <= {_shown(self.high)}"
         return f"{low}{self.column}{high}"
 
 
 Constraint = Inequality | Range
 
 
-def constraints_from_json(
-    values: list[dict[str, Any]], columns: tuple[Column, ...]
-) -> tuple[Constraint, ...]:
-    """Raises DataError for a kind that is not known, a column that is not there, or one that has no order."""
+def constraints_from_json(values: Sequence[Mapping[str, Any]]) -> tuple[Constraint, ...]:
+    """Raises DataError for a kind that is not known."""
     kinds: dict[str, type[Constraint]] = {"inequality": Inequality, "range": Range}
-    ordered = {c.name for c in columns if c.kind in ("numerical", "integer", "datetime")}
     found = []
     for value in values:
-        rest = {name: v for name, v in value.items() if name != "kind"}
         try:
-            constraint = kinds[value["kind"]](**rest)
-        except (KeyError, TypeError):
+            rest = {name: v for name, v in value.items() if name != "kind"}
+            found.append(kinds[value["kind"]](**rest))
+        except (AttributeError, KeyError, TypeError):
             raise DataError(
                 f"not a constraint: {json.dumps(value)}; there are "
                 '{"kind": "inequality", "low": COLUMN, "high": COLUMN} and '
-                '{"kind": "range", "column": COLUMN, "low": NUMBER, "high": NUMBER}'
+                '{"kind": "range", "column": COLUMN, "low": END, "high": END}, an end a number or a date'
             ) from None
-        for name in _columns_of(constraint):
-            if name not in ordered:
-                raise DataError(
-                    f"the constraint {constraint} needs columns of numbers or dates; '{name}' is none of the schema's"
-                )
-        found.append(constraint)
     return tuple(found)
 
 
-def _columns_of(constraint: Constraint) -> tuple[str, ...]:
-    if isinstance(constraint, Range):
-        return (constraint.column,)
-    return constraint.low, constraint.high
+def _check_ordered(constraint: Constraint, columns: Columns) -> None:
+    for name in constraint.names:
+        if name not in columns or columns[name].kind not in ("numerical", "integer", "datetime"):
+            raise DataError(
+                f"the constraint {constraint} needs columns of numbers or dates; '{name}' is none of the schema's"
+            )
+
+
+def _ordered(values: pd.Series, column: Column) -> pd.Series:
+    """Dates as times, whatever their spelling."""
+    return read_dates(values, column.format) if column.kind == "datetime" else values
+
+
+def _end(end: float | str | None, column: Column) -> Any:
+    if end is None:
+        return None
+    if column.kind != "datetime":
+        if isinstance(end, str | bool) or not isinstance(end, int | float):
+            raise DataError(
+                f"a range of '{column.name}' has the end {end!r}; the column holds numbers"
+            )
+        return end
+    written = pd.Series([end], dtype=object)
+    for form in (column.format, None):
+        read = read_dates(written, form).iloc[0] if isinstance(end, str) or form else pd.NaT
+        if not pd.isna(read):
+            return read
+    spelling = f"dates as {column.format}" if column.format else "dates"
+    raise DataError(
+        f"a range of '{column.name}' has the end {end!r}; the column holds {spelling}: give a date in that spelling, "
+        "or as 2020-12-31"
+    )
+
+
+def _shown(end: float | str) -> str:
+    return end if isinstance(end, str) else f"{end:.12g}"

@@ -1,85 +1,132 @@
 """The kinds of columns, read off their values."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
-from jaxehr.data.kinds import Column, DataError, Kind, check_values
+from jaxehr.data.checks import check_values, not_a_date
+from jaxehr.data.dates import date_formats, looks_like_dates, nearest_format, unread
+from jaxehr.data.identity import (
+    named_like_id,
+    names_patients,
+    numbers_people,
+    numbers_rows,
+    who_is_told,
+)
+from jaxehr.data.kinds import Column, DataError, Kind
 
 
-def infer_column(values: pd.Series) -> Column:
+class Inferred(NamedTuple):
+    """What a column looks like, None where it has no value; and what stands in the way of learning it, in one line."""
+
+    column: Column | None
+    problem: str = ""
+
+
+class _Read(NamedTuple):
+    kind: Kind
+    format: str | None = None
+    problem: str = ""
+
+
+def infer_column(values: pd.Series) -> Inferred:
     name, dtype = str(values.name), str(values.dtype)
     present = values.dropna()
     if present.empty:
-        raise DataError(f"column '{name}' has no value at all; drop it")
-    kind, form = _kind(name, present)
+        return Inferred(None, f"column '{name}' has no value at all; drop it")
+    kind, form, problem = _read(name, present)
     column = Column(name, kind, dtype, form)
-    if kind != "id":
-        check_values(values, column)
-    return column
+    if kind in ("numerical", "integer") and not problem:
+        try:
+            check_values(present, column)
+        except DataError as error:
+            problem = str(error)
+    return Inferred(column, problem)
 
 
-def _kind(name: str, present: pd.Series) -> tuple[Kind, str | None]:
-    distinct = present.nunique()
+def _read(name: str, present: pd.Series) -> _Read:
     if pd.api.types.is_bool_dtype(present):
-        return "boolean", None
+        return _Read("boolean")
     if pd.api.types.is_datetime64_any_dtype(present):
-        return "datetime", None
+        return _Read("datetime")
     if isinstance(present.dtype, pd.CategoricalDtype):
-        return "categorical", None
+        return _Read("categorical")
     if pd.api.types.is_numeric_dtype(present):
-        return _kind_of_number(name, present, distinct), None
-    return _kind_of_text(name, present, distinct)
+        return _of_numbers(name, present)
+    what = pd.api.types.infer_dtype(present, skipna=False)
+    if what == "boolean":  # True and False beside missing values
+        return _Read("boolean")
+    if what != "string":
+        mixed = f"column '{name}' mixes text with other values; make it one or the other"
+        return _Read("categorical", problem=mixed)
+    return _of_text(name, present)
 
 
-def _kind_of_number(name: str, present: pd.Series, distinct: int) -> Kind:
+def _of_numbers(name: str, present: pd.Series) -> _Read:
     numbers = present.to_numpy(dtype=float)
-    whole = bool(np.isfinite(numbers).all() and (numbers == np.round(numbers)).all())
-    if whole and distinct == len(present) and _named_like_id(name):
-        return "id"
-    if whole and set(np.unique(numbers)) == {0.0, 1.0}:
-        return "boolean"
-    return "integer" if whole else "numerical"
+    # A few tell most columns apart; only what they leave open is asked of all.
+    if not (_whole(numbers[:1000]) and _whole(numbers)):
+        return _Read("numerical")
+    if ((numbers == 0) | (numbers == 1)).all() and numbers.min() < numbers.max():
+        return _Read("boolean")
+    if _is_id(name, present, numbers):
+        return _Read("id")
+    return _of_whole_numbers(name, present, numbers)
 
 
-def _kind_of_text(name: str, present: pd.Series, distinct: int) -> tuple[Kind, str | None]:
-    if not present.map(lambda value: isinstance(value, str)).all():
-        if set(present.map(type)) == {bool}:  # True and False beside missing values
-            return "boolean", None
-        raise DataError(f"column '{name}' mixes text with other values; make it one or the other")
-    form = _date_format(present)
-    if form is not None:
-        return "datetime", form
-    if distinct == len(present) and (distinct > 20 or _named_like_id(name)):
-        return "id", None
+def _is_id(name: str, present: pd.Series, numbers: np.ndarray) -> bool:
+    if numbers_rows(numbers):
+        return True
+    if named_like_id(name) and (present.is_unique or _names_rows(name, present)):
+        return True
+    return numbers_people(numbers) and present.is_unique and not looks_like_dates(present)
+
+
+def _names_rows(name: str, present: pd.Series) -> bool:
+    """An identifier of patients of whom some have several rows: too many different ones to stand for anything else."""
+    distinct = present.nunique()
+    return names_patients(name) and distinct > 20 and distinct * 50 > len(present)
+
+
+def _of_whole_numbers(name: str, present: pd.Series, numbers: np.ndarray) -> _Read:
+    """20210305 is a date where all are, or most of many; the rest stand for something else and are to be said."""
+    likely = np.unique(numbers[:1000])
+    likely = likely[(likely >= 10**7) & (likely < 10**14)]
+    if len(likely) < 2 or not looks_like_dates(present):
+        return _Read("integer")
+    forms = date_formats(present.drop_duplicates())
+    if forms:
+        return _Read("datetime", forms[0])
+    return _near_dates(name, present) if len(likely) >= 20 else _Read("integer")
+
+
+def _of_text(name: str, present: pd.Series) -> _Read:
+    different = present.drop_duplicates()
+    forms = date_formats(different)
+    if forms:
+        return _Read("datetime", forms[0])
+    if looks_like_dates(different):
+        return _near_dates(name, different)
+    distinct = len(different)
+    unique = distinct == len(present)
+    if unique and (distinct > 20 or named_like_id(name)):
+        return _Read("id")
+    if who_is_told(name, present) or _names_rows(name, present):
+        return _Read("id")
     if distinct > 100 and distinct > len(present) / 10:
-        raise DataError(
+        many = (
             f"column '{name}' has {distinct:,} different texts in {len(present):,} rows, too many to be categories; "
             "drop it, or declare it id in a schema (it is then replaced, not learnt)"
         )
-    return "categorical", None
+        return _Read("id", problem=many)
+    return _Read("categorical")
 
 
-def _named_like_id(name: str) -> bool:
-    name = name.lower()
-    ends = name.endswith(("id", "_nbr", "_number", "_no", "_key", "mrn"))
-    return ends or name in ("patient", "subject", "index", "nbr")
+def _near_dates(name: str, present: pd.Series) -> _Read:
+    form = nearest_format(present)
+    return _Read("datetime", form, not_a_date(name, form, unread(present, form)))
 
 
-DATE_FORMATS = (
-    "%Y-%m-%d",
-    "%Y-%m-%d %H:%M:%S",
-    "%Y-%m-%dT%H:%M:%S",
-    "%Y-%m-%d %H:%M",
-    "%d.%m.%Y",
-    "%m/%d/%Y",
-    "%d/%m/%Y",
-)
-
-
-def _date_format(present: pd.Series) -> str | None:
-    """The format that reads every value and writes it back as it was, if there is one."""
-    for form in DATE_FORMATS:
-        read = pd.to_datetime(present, format=form, errors="coerce")
-        if read.notna().all() and (read.dt.strftime(form) == present).all():
-            return form
-    return None
+def _whole(numbers: np.ndarray) -> bool:
+    return bool(np.isfinite(numbers).all() and (numbers == np.round(numbers)).all())

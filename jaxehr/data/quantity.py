@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from jaxehr.data.schema import Column, DataError
+from jaxehr.data.dates import read_dates, write_dates
+from jaxehr.data.kinds import Column, DataError
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,16 @@ class Quantity:
 
 def finest(units: Sequence[str]) -> str:
     """Of units of time the smallest, in which all that is whole in any of them is whole."""
-    return min(units, key=lambda unit: UNITS[unit])
+    return min(units, key=lambda unit: UNITS.get(unit, 0))
 
 
 def unit_of(values: pd.Series, column: Column) -> str:
     """The coarsest unit in which all dates of a column are whole."""
-    ticks = _read_dates(values.dropna(), column.format).dt.as_unit("ns").astype("int64")
+    read = read_dates(values.dropna(), column.format)
+    fine = read.dt.unit == "ns" and (read.astype("int64") % 1000 != 0).any()
+    if fine:
+        return "ns"
+    ticks = read.dt.as_unit("us").astype("int64")
     return next(unit for unit, size in UNITS.items() if (ticks % size == 0).all())
 
 
@@ -77,26 +82,25 @@ def _numbers(values: pd.Series, kind: str, form: str | None, unit: str | None) -
     """float64, NaN where missing; datetimes count units since 1970."""
     if kind != "datetime":
         return pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan)
-    read = _read_dates(values, form)
-    ticks = read.dt.as_unit("ns").astype("int64").to_numpy() // UNITS[unit or "ns"]
+    read = read_dates(values, form)
+    base, size = _base(unit or "ns")
+    ticks = read.dt.as_unit(base).astype("int64").to_numpy() // size
     return np.where(read.isna(), np.nan, ticks.astype(np.float64))
 
 
-def _read_dates(values: pd.Series, form: str | None) -> pd.Series:
-    if pd.api.types.is_datetime64_any_dtype(values):
-        return values.dt.tz_convert("UTC").dt.tz_localize(None) if values.dt.tz else values
-    return pd.to_datetime(values, format=form or "ISO8601")
-
-
 UNITS = {
-    "D": 86_400 * 10**9,
-    "h": 3_600 * 10**9,
-    "min": 60 * 10**9,
-    "s": 10**9,
-    "ms": 10**6,
-    "us": 10**3,
-    "ns": 1,
-}
+    "D": 86_400 * 10**6,
+    "h": 3_600 * 10**6,
+    "min": 60 * 10**6,
+    "s": 10**6,
+    "ms": 10**3,
+    "us": 1,
+}  # in microseconds, which hold the year 9999; nanoseconds do not
+
+
+def _base(unit: str) -> tuple[Literal["us", "ns"], int]:
+    """(what dates are counted in, how many of these a unit has)."""
+    return ("ns", 1) if unit == "ns" else ("us", UNITS[unit])
 
 
 def _check_exact(seen: np.ndarray, column: Column, unit: str | None) -> None:
@@ -118,15 +122,18 @@ def _check_exact(seen: np.ndarray, column: Column, unit: str | None) -> None:
 
 def _dates(numbers: np.ndarray, unit: str, form: str | None, dtype: str) -> pd.Series:
     missing = np.isnan(numbers)
-    ticks = np.where(missing, 0, np.round(numbers)).astype(np.int64) * UNITS[unit]
-    dates = pd.Series(ticks.astype("datetime64[ns]")).mask(missing)
+    base, size = _base(unit)
+    ticks = np.where(missing, 0, np.round(numbers)).astype(np.int64) * size
+    dates = pd.Series(ticks.astype(f"datetime64[{base}]")).mask(missing)
     if dtype.startswith("datetime64"):
         target = dtype.split(",")
         if len(target) == 1:
             return dates.astype(dtype)
         return dates.dt.tz_localize("UTC").astype(dtype)
-    text = dates.dt.strftime(form or "%Y-%m-%dT%H:%M:%S")
-    return text.where(~missing, None).astype(dtype)
+    text = write_dates(dates, form or "%Y-%m-%dT%H:%M:%S")
+    if "int" in dtype.lower() or dtype.lower().startswith("float"):  # such as 20210305
+        return pd.to_numeric(text).astype(dtype)
+    return text.astype(dtype)
 
 
 def _decimals(present: np.ndarray) -> int | None:

@@ -9,11 +9,13 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from jaxehr.data.checks import check_values
 from jaxehr.data.constraints import Constraint, constraints_from_json
 from jaxehr.data.constraints import Inequality as Inequality
 from jaxehr.data.constraints import Range as Range
+from jaxehr.data.dates import check_format
 from jaxehr.data.infer import infer_column
-from jaxehr.data.kinds import KINDS, Kind, check_values
+from jaxehr.data.kinds import KINDS, Kind
 from jaxehr.data.kinds import Column as Column
 from jaxehr.data.kinds import DataError as DataError
 
@@ -31,16 +33,37 @@ class Schema:
     columns: tuple[Column, ...]
     constraints: tuple[Constraint, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Raises DataError for a format of dates that cannot be, and for a constraint that is not about the columns."""
+        columns = {c.name: c for c in self.columns}
+        for column in self.columns:
+            if column.format is not None:
+                check_format(column.format, column.name)
+        for constraint in self.constraints:
+            constraint.check(columns)
+
     @staticmethod
     def infer(frame: pd.DataFrame) -> "Schema":
         """Reads the kinds off the values. Raises DataError for records that no kind fits."""
+        schema, problems = Schema.draft(frame)
+        if problems:
+            raise DataError(problems[0])
+        return schema
+
+    @staticmethod
+    def draft(frame: pd.DataFrame) -> tuple["Schema", tuple[str, ...]]:
+        """As `infer`, with the nearest kind for what no kind fits, and what stands in the way, a line a column.
+
+        A column without any value is left out.
+        """
         _check_frame(frame)
         if {"subject_id", "code"} <= set(frame.columns):
             subject, code = str(frame["subject_id"].dtype), str(frame["code"].dtype)
-            return Schema(
-                "codes", (Column("subject_id", "id", subject), Column("code", "code", code))
-            )
-        return Schema("table", tuple(infer_column(frame[name]) for name in frame.columns))
+            pair = (Column("subject_id", "id", subject), Column("code", "code", code))
+            return Schema("codes", pair), ()
+        found = [infer_column(frame[name]) for name in frame.columns]
+        columns = tuple(each.column for each in found if each.column is not None)
+        return Schema("table", columns), tuple(each.problem for each in found if each.problem)
 
     def check(self, frame: pd.DataFrame) -> None:
         """Raises DataError if the frame lacks a column of the schema, or has values its kind cannot hold."""
@@ -69,7 +92,8 @@ class Schema:
 
     def broken(self, frame: pd.DataFrame) -> np.ndarray:
         """Which rows break a constraint."""
-        found = [constraint.broken(frame) for constraint in self.constraints]
+        columns = {c.name: c for c in self.columns}
+        found = [constraint.broken(frame, columns) for constraint in self.constraints]
         return np.any(found, axis=0) if found else np.zeros(len(frame), bool)
 
     def to_json(self) -> dict[str, Any]:
@@ -103,9 +127,7 @@ class Schema:
                     f"column '{column.name}' has kind '{column.kind}'; "
                     f"the kinds of {records} are {', '.join(KINDS[records])}"
                 )
-        return Schema(
-            records, columns, constraints_from_json(value.get("constraints", []), columns)
-        )
+        return Schema(records, columns, constraints_from_json(value.get("constraints", [])))
 
     def save(self, path: str | Path) -> None:
         path = Path(path)

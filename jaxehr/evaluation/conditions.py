@@ -8,6 +8,7 @@ import pandas as pd
 from jaxtyping import Bool
 
 from jaxehr.data import DataError
+from jaxehr.data.dates import date_formats, days
 from jaxehr.evaluation.rule_file import Condition, Rule, RuleFile, like
 
 Flags = Bool[np.ndarray, "patient"]
@@ -142,15 +143,15 @@ def _numbers(values: pd.Series) -> np.ndarray:
     numbers = pd.to_numeric(values, errors="coerce")
     if not pd.api.types.is_datetime64_any_dtype(values) and numbers[values.notna()].notna().all():
         return numbers.to_numpy(dtype=float, na_value=np.nan)
-    try:
-        dates = pd.to_datetime(values, utc=True, format="mixed")
-    except (TypeError, ValueError):
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return days(values, None)
+    forms = date_formats(values.dropna())
+    if not forms:
         odd = values.dropna().iloc[0]
         raise DataError(
             f"a rule compares the column '{values.name}', which holds {odd!r}: neither number nor date"
-        ) from None
-    days = dates.dt.as_unit("ns").astype("int64").to_numpy() / 86_400e9
-    return np.where(dates.isna(), np.nan, days)
+        )
+    return days(values, forms[0])
 
 
 def _plain(name: Any) -> str:

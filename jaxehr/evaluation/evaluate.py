@@ -9,7 +9,7 @@ from jaxehr.data import DataError, Schema
 from jaxehr.evaluation import judge_fidelity, judge_privacy, judge_utility, plots
 from jaxehr.evaluation.clinical import Rules, of_excesses
 from jaxehr.evaluation.fairness import Grouping, groupings
-from jaxehr.evaluation.frames import comparable, overlap, some, unknown_codes
+from jaxehr.evaluation.frames import comparable, overlap, some, unknown_codes, with_times
 from jaxehr.evaluation.job import FEWEST, Job, done
 from jaxehr.evaluation.judge_fairness import judge
 from jaxehr.evaluation.learners import target
@@ -51,6 +51,7 @@ def evaluate(
     frames = {"real": real, "synthetic": synthetic}
     if holdout is not None:
         frames["holdout"] = holdout
+    frames = {name: with_times(schema, name, frame) for name, frame in frames.items()}
     sets = dict(zip(frames, comparable(schema, frames), strict=True))
     unknown = [pillar for pillar in pillars if pillar not in PILLARS]
     if unknown:

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int, Int8
 
-from jaxehr.data import DataError, Schema, code_matrix
+from jaxehr.data import Column, DataError, Schema, code_matrix
+from jaxehr.data.dates import days, read_dates
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,39 @@ def comparable(schema: Schema, frames: dict[str, pd.DataFrame]) -> tuple[Records
         if frame.empty:
             raise DataError(f"the {name} records are empty")
         _check_columns(schema, name, frame if not chosen else frame.filter(schema.names))
-    sets = list(frames.values())
+    sets = [with_times(schema, name, frame) for name, frame in frames.items()]
     if schema.records == "codes":
         codes = code_matrix(sets[0])[2]
         return tuple(Bits(code_matrix(frame, codes)[0].toarray(), codes) for frame in sets)
     return _tables(schema, sets)
+
+
+def with_times(schema: Schema, name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """The records with dates as times, read by the schema's format; other files may have them as times, or in ISO 8601.
+
+    Raises DataError for a value that is neither; `name` says whose it is.
+    """
+    dated = [c for c in schema.of_kind("datetime") if c.name in frame.columns]
+    return frame.assign(**{c.name: _times(frame[c.name], c, name) for c in dated})
+
+
+def _times(values: pd.Series, column: Column, name: str) -> pd.Series:
+    numbers = pd.api.types.is_numeric_dtype(values)
+    read = read_dates(values, column.format)
+    left = read.isna() & values.notna()
+    if left.any() and not numbers:
+        read = read.where(~left, read_dates(values.where(left), None))
+    odd = values[read.isna() & values.notna()]
+    if len(odd) and numbers:
+        raise DataError(
+            f"column '{column.name}' is datetime in the real records, but numbers elsewhere"
+        )
+    if len(odd):
+        raise DataError(
+            f"column '{column.name}' of the {name} records holds {str(odd.iloc[0])!r}, which is no date as the real "
+            f"ones have it ({column.format or 'ISO 8601'}); write it in that way, or give a --schema with its format"
+        )
+    return read
 
 
 def overlap(real: Records, held: Records) -> tuple[int, float]:
@@ -194,13 +223,7 @@ def _one(value) -> str:
 
 def _numbers(values: pd.Series, name: str, kind: str) -> np.ndarray:
     if kind == "datetime":
-        if pd.api.types.is_numeric_dtype(values):
-            raise DataError(
-                f"column '{name}' is datetime in the real records, but numbers elsewhere"
-            )
-        read = pd.to_datetime(values, format="mixed", errors="coerce", utc=True)
-        days = read.dt.as_unit("ns").astype("int64").to_numpy() / 86_400e9
-        return np.where(read.isna(), np.nan, days)
+        return days(values, None)
     try:
         return pd.to_numeric(values).to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError):

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from jaxehr.data import DataError, Schema
+from jaxehr.evaluation.frames import with_times
 
 UNKNOWN = "not recorded"
 Line = tuple[str, str]  # what stands on the left and on the right of a sheet's line
@@ -71,7 +72,7 @@ def review_packet(
     names = {} if names is None else names
     sheets_of = _coded_sheets if schema.records == "codes" else _table_sheets
     chosen = [
-        _chosen(frame, n, schema, which, rng)
+        with_times(schema, which, _chosen(frame, n, schema, which, rng))
         for which, frame in (("real", real), ("synthetic", synthetic))
     ]
     sheets = [*sheets_of(chosen, schema, names)]
@@ -154,7 +155,7 @@ def _decimals(values: pd.Series) -> int:
 
 def _dates(both: list[pd.Series]) -> list[pd.Series]:
     """Days; with hours and minutes where both sets have such."""
-    times = [pd.to_datetime(values, format="mixed").reset_index(drop=True) for values in both]
+    times = [values.reset_index(drop=True) for values in both]
     timed = all((t.dropna() != t.dropna().dt.normalize()).any() for t in times)
     return [t.dt.strftime("%Y-%m-%d %H:%M" if timed else "%Y-%m-%d") for t in times]
 

@@ -245,4 +245,5 @@ def token_view(codec: Codec, label: int = -1, *, numbers: bool = True) -> View:
 
 
 def _smallest(classes: Sequence[int]) -> type[np.signedinteger]:
-    return np.int8 if max(classes) <= np.iinfo(np.int8).max else np.int16
+    """That holds every class, and -1 for one that is hidden."""
+    return next(t for t in (np.int8, np.int16, np.int32) if max(classes) <= np.iinfo(t).max)

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxehr.data import Number, Quantile, fit_codec
+from jaxehr.data import Number, Quantile, Schema, fit_codec
 from jaxehr.data.numbers import Bins
-from jaxehr.recipes.view import layout_of, matrix_view
+from jaxehr.recipes.view import layout_of, matrix_view, token_view
 
 
 @pytest.mark.parametrize("numbers", [Number, Quantile])
@@ -61,3 +61,29 @@ def test_a_number_that_never_varies_is_even_too():
     codec = fit_codec(frame, None, Quantile)
     x = matrix_view(codec, even=True).to_x(codec.encode(frame))
     assert np.isfinite(x).all() and np.isfinite(layout_of(codec, even=True).ends).all()
+
+
+def test_more_categories_than_16_bits_hold_come_back():
+    n = 40_000
+    names = [f"c{i:05d}" for i in range(n)]
+    frame = pd.DataFrame(
+        {"place": pd.Categorical(names, names), "sex": ["a", "b", "c", "a"] * (n // 4)}
+    )
+    codec = fit_codec(frame, Schema.infer(frame), Bins)
+    view, parts = token_view(codec), codec.encode(frame)
+    x = view.to_x(parts)
+    assert x["of_65536"].dtype == np.int32 and x["of_4"].dtype == np.int8
+    pd.testing.assert_frame_equal(codec.decode(view.of_x(x)), frame)
+
+
+@pytest.mark.parametrize(
+    ("classes", "dtype"), [(127, np.int8), (128, np.int16), (32_767, np.int16), (32_768, np.int32)]
+)
+def test_a_token_has_the_bits_that_it_needs(classes, dtype):
+    frame = pd.DataFrame({"place": pd.Categorical.from_codes(np.arange(classes), range(classes))})
+    (x,) = (
+        token_view(fit_codec(frame, None, Bins))
+        .to_x(fit_codec(frame, None, Bins).encode(frame))
+        .values()
+    )
+    assert x.dtype == dtype and (x[:, 0] == np.arange(classes)).all()
