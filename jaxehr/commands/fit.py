@@ -19,9 +19,22 @@ def add(command: Command) -> None:
     fit.add_argument("--schema", metavar="FILE", help="schema.json, edited, of an earlier run")
     fit.add_argument("--label", metavar="COLUMN", help="for recipes that take a label: tabddpm")
     fit.add_argument("--out", required=True, type=Path, metavar="RUN", help="folder of the run")
-    fit.add_argument("--steps", type=int, metavar="N", help="training steps")
+    fit.add_argument(
+        "--steps", type=int, metavar="N", help="training steps; by default about 150 epochs"
+    )
     fit.add_argument("--batch-size", type=int, metavar="B", help="patients in a step")
     fit.add_argument("--min-patients", type=int, default=1, help="drop codes that fewer have")
+    fit.add_argument(
+        "--no-holdout",
+        action="store_true",
+        help="learn from all rows, to the last step; else a tenth (of 1,000 and more) is held out, the step that is "
+        "best on it is kept, and training ends when it gets no better",
+    )
+    fit.add_argument(
+        "--refit",
+        action="store_true",
+        help="then train anew on all rows, for as many steps as were best",
+    )
     fit.add_argument("--seed", type=int, default=0)
     fit.add_argument(
         "--checkpoint-every",
@@ -71,6 +84,8 @@ def _run(options) -> int:
             run_dir=options.out,
             resume=options.resume,
             checkpoint_every=options.checkpoint_every,
+            refit=options.refit,
+            **({"holdout": 0.0} if options.no_holdout else {}),
         ),
     )
 

@@ -23,7 +23,7 @@ from jaxehr.networks import mlp, sinusoidal
 from jaxehr.processes import Gaussian
 from jaxehr.processes import ddpm as betas
 from jaxehr.recipes.diffusion import diffusion_model, noise_and_odds
-from jaxehr.recipes.recipe import Recipe, Stage
+from jaxehr.recipes.recipe import Recipe, Stage, steps_for
 from jaxehr.recipes.view import layout_of, matrix_view
 from jaxehr.samplers import ancestral, uniform
 from jaxehr.samplers import ddim as ddim_sampler
@@ -39,7 +39,7 @@ def ddpm(
     beta_last: float = 0.02,
     width: tuple[int, ...] = (512, 512, 512),
     time_width: int = 128,
-    steps: int = 50_000,
+    steps: int | None = None,
     batch_size: int = 512,
     learning_rate: float = 2e-4,
     ema_decay: float = 0.9999,
@@ -49,6 +49,7 @@ def ddpm(
 
     data                    training records, or the codec of an earlier fit
     timesteps, beta_*       the noise table, linear
+    steps                   by default as many as the records need, at most 50,000
     sampling_steps          of the chain; by default all timesteps
     """
     settings = {k: v for k, v in locals().items() if k not in ("data", "schema")}
@@ -64,7 +65,7 @@ def ddim(
     beta_last: float = 0.02,
     width: tuple[int, ...] = (512, 512, 512),
     time_width: int = 128,
-    steps: int = 50_000,
+    steps: int | None = None,
     batch_size: int = 512,
     learning_rate: float = 2e-4,
     ema_decay: float = 0.9999,
@@ -75,6 +76,7 @@ def ddim(
 
     data                    training records, or the codec of an earlier fit
     timesteps, beta_*       the noise table, linear
+    steps                   by default as many as the records need, at most 50,000
     eta                     share of the chain's noise; 1 is DDPM
     """
     settings = {k: v for k, v in locals().items() if k not in ("data", "schema")}
@@ -90,7 +92,8 @@ def _recipe(
     sampling_steps: int,
 ) -> Recipe:
     codec = fit_codec(data, schema, Quantile) if isinstance(data, pd.DataFrame) else data
-    timesteps, steps = settings["timesteps"], settings["steps"]
+    timesteps, batch_size = settings["timesteps"], settings["batch_size"]
+    settings["steps"] = steps_for(codec, batch_size, settings["steps"], most=50_000)
     layout = layout_of(codec, even=True)
     settings["width"] = tuple(settings["width"])
     process = Gaussian(
@@ -120,7 +123,5 @@ def _recipe(
         clipped=True,
     )
     optimizer = optax.adam(settings["learning_rate"])
-    stage = Stage("denoiser", model, optimizer, steps, settings["ema_decay"])
-    return Recipe(
-        name, settings, codec, matrix_view(codec, even=True), (stage,), settings["batch_size"]
-    )
+    stage = Stage("denoiser", model, optimizer, settings["steps"], settings["ema_decay"])
+    return Recipe(name, settings, codec, matrix_view(codec, even=True), (stage,), batch_size)

@@ -24,7 +24,7 @@ from jaxehr.losses import edm_weight, log_normal
 from jaxehr.networks import fourier, mlp, sinusoidal
 from jaxehr.processes import Gaussian, edm
 from jaxehr.recipes.diffusion import diffusion_model, posterior_draw
-from jaxehr.recipes.recipe import Recipe, Stage
+from jaxehr.recipes.recipe import Recipe, Stage, steps_for
 from jaxehr.recipes.view import layout_of, matrix_view
 from jaxehr.samplers import karras, probability_flow
 
@@ -66,7 +66,7 @@ def ehrdiff(
     width, time_width       of the MLP; the authors' MIMIC sizes for codes, their CinC sizes for tables
     fourier_frequencies     random Fourier features of the noise level; 0 is the sinusoidal embedding as wide as the
                             data. By default 0 for codes and 16 for tables, as the authors have it
-    steps                   by default 5,000 epochs, as published
+    steps                   by default as many as the records need; 5,000 epochs were published
     warmup                  by default 20,000, but at most a tenth of the steps
     sigma_min, sigma_max    ends of the sampling grid, with `rho` and `sampling_steps`
     posterior_sigma         None rounds, as published. A noise level (0.3 is good for codes) stops the sampler there
@@ -92,7 +92,8 @@ def ehrdiff(
             f"steps, batch_size and learning_rate must be above 0; "
             f"got {steps}, {batch_size} and {learning_rate}"
         )
-    steps = (codec.rows // batch_size + 1) * 5000 if steps is None else steps
+    published = (codec.rows // batch_size + 1) * 5000
+    steps = steps_for(codec, batch_size, steps, most=published)
     warmup = min(20_000, steps // 10) if warmup is None else warmup
 
     settings: dict[str, Any] = {

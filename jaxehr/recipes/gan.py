@@ -25,7 +25,7 @@ from jaxtyping import Array, Float, Num
 from jaxehr.data import Codec, Quantile, Schema, fit_codec
 from jaxehr.networks import perceptron, residual_generator
 from jaxehr.recipes.one_pass import drawn, first_scale, log_likelihood, one_pass_model, standard
-from jaxehr.recipes.recipe import Recipe, Stage
+from jaxehr.recipes.recipe import Recipe, Stage, steps_for
 from jaxehr.recipes.view import Layout, layout_of, matrix_view
 from jaxehr.types import Key, Model, Network, Params
 
@@ -40,7 +40,7 @@ def gan(
     autoencoder_learning_rate: float = 1e-3,
     penalty: float = 10.0,
     critic_steps: int = 5,
-    steps: int = 50_000,
+    steps: int | None = None,
     batch_size: int = 256,
     learning_rate: float = 1e-4,
     ema_decay: float = 0.999,
@@ -53,12 +53,13 @@ def gan(
     autoencoder_steps       by default a fifth of the steps
     penalty                 on the critic's slope between a real and a drawn record
     critic_steps            for each of the generator
-    steps                   of the critic
+    steps                   of the critic; by default as many as the records need, at most 50,000
     """
     settings: dict[str, Any] = {k: v for k, v in locals().items() if k not in ("data", "schema")}
-    pretraining = max(steps // 5, 1) if autoencoder_steps is None else autoencoder_steps
-    settings |= {"width": tuple(width), "autoencoder_steps": pretraining}
     codec = fit_codec(data, schema, Quantile) if isinstance(data, pd.DataFrame) else data
+    steps = steps_for(codec, batch_size, steps, most=50_000)
+    pretraining = max(steps // 5, 1) if autoencoder_steps is None else autoencoder_steps
+    settings |= {"width": tuple(width), "steps": steps, "autoencoder_steps": pretraining}
     layout = layout_of(codec)
     decoder = perceptron(latent, layout.columns)
     critic = perceptron(layout.columns, 1, width=tuple(width), activation=jax.nn.leaky_relu)
@@ -80,7 +81,7 @@ def gan(
         {"critic": adam, "generator": optax.chain(adam, seldom)},
         {"critic": "critic", "generator": "generator", "decoder": "generator"},
     )
-    stages = (autoencoder, Stage("gan", adversarial, optimizer, steps, ema_decay))
+    stages = (autoencoder, Stage("gan", adversarial, optimizer, steps, ema_decay, judged=False))
     return Recipe("gan", settings, codec, matrix_view(codec), stages, batch_size)
 
 

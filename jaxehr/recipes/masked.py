@@ -22,7 +22,7 @@ from jaxtyping import Array
 from jaxehr.data import Bins, Codec, Schema, fit_codec
 from jaxehr.networks import token_network
 from jaxehr.processes import Masked, Mixed, hide
-from jaxehr.recipes.recipe import Recipe, Stage
+from jaxehr.recipes.recipe import Recipe, Stage, steps_for
 from jaxehr.recipes.view import Tokens, token_view, tokens_of
 from jaxehr.samplers import restricted, uniform, unmasking
 from jaxehr.types import Denoiser, Draw, Grid, Key, Known, Model, Network, Params, Sampler
@@ -35,7 +35,7 @@ def masked(
     width: int = 512,
     blocks: int = 4,
     embedding: int = 16,
-    steps: int = 20_000,
+    steps: int | None = None,
     batch_size: int = 512,
     learning_rate: float = 1e-3,
     warmup: int | None = None,
@@ -47,6 +47,7 @@ def masked(
 
     data                training records, or the codec of an earlier fit
     width, blocks       of the residual MLP; `embedding` numbers stand for a category
+    steps               by default as many as the records need, at most 20,000
     warmup              steps in which the rate rises; by default a twentieth. It falls to 0 by a cosine after that
     sampling_steps      of a draw; by default 32 for tables, 64 for codes, but no more than there are columns
     """
@@ -73,6 +74,7 @@ def masked(
         places=codec.sizes["number"],
         steps=min(sampling_steps or most, len(tokens.classes)),
     )
+    settings["steps"] = steps = steps_for(codec, batch_size, steps, most=20_000)
     warmup = steps // 20 if warmup is None else warmup
     rate = optax.warmup_cosine_decay_schedule(0.0, learning_rate, warmup, steps)
     optimizer = optax.chain(

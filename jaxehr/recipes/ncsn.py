@@ -21,7 +21,7 @@ from jaxtyping import Array
 from jaxehr.data import Codec, Quantile, Schema, fit_codec
 from jaxehr.processes import Gaussian, ve
 from jaxehr.recipes.diffusion import diffusion_model, noise_and_odds
-from jaxehr.recipes.recipe import Recipe, Stage
+from jaxehr.recipes.recipe import Recipe, Stage, steps_for
 from jaxehr.recipes.score_sde import exploding_network, measured_sigma_max
 from jaxehr.recipes.view import layout_of, matrix_view
 from jaxehr.samplers import geometric, langevin
@@ -39,7 +39,7 @@ def ncsn(
     epsilon: float = 0.1,
     width: tuple[int, ...] = (512, 512, 512),
     time_width: int = 128,
-    steps: int = 50_000,
+    steps: int | None = None,
     batch_size: int = 512,
     learning_rate: float = 1e-4,
     ema_decay: float = 0.999,
@@ -50,9 +50,11 @@ def ncsn(
     sigma_max               the highest level; by default the largest distance between 1,000 of the records
     levels                  in a constant ratio from sigma_max to sigma_min
     langevin_steps          at each level, with a step of epsilon sigma^2
+    steps                   by default as many as the records need, at most 50,000
     """
     codec = fit_codec(data, schema, Quantile) if isinstance(data, pd.DataFrame) else data
     sigma_max = measured_sigma_max(data, codec) if sigma_max is None else sigma_max
+    steps = steps_for(codec, batch_size, steps, most=50_000)
     if levels < 2:
         raise ValueError(f"levels must be at least 2; got {levels}")
     settings: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +15,9 @@ from jaxehr.data import Codec
 from jaxehr.recipes import conditions, run
 from jaxehr.recipes.sampling import draw_batches, draw_records
 from jaxehr.recipes.view import View
-from jaxehr.training import train
+from jaxehr.training import best_of
 from jaxehr.training.checkpoint import Checkpoints
+from jaxehr.training.held_out import SHARE, split_rows
 from jaxehr.training.sharding import check_batch, data_mesh
 from jaxehr.types import Grid, Key, Model, Params, Sampler
 
@@ -26,6 +28,7 @@ class Stage(NamedTuple):
     """One training: its parameters live under `name`.
 
     model   or a function that makes it of the parameters of the stages before, by name
+    judged  whether its loss on records held out says how good it is: not so where two players share one
     """
 
     name: str
@@ -33,6 +36,7 @@ class Stage(NamedTuple):
     optimizer: optax.GradientTransformation
     steps: int
     ema_decay: float = 0.999
+    judged: bool = True
 
 
 class Recipe(NamedTuple):
@@ -178,48 +182,71 @@ def fit(
     *,
     run_dir: str | Path | None = None,
     resume: bool = False,
+    holdout: float = SHARE,
+    refit: bool = False,
     **options: Any,
 ) -> Synthesizer:
     """Trains every stage of `recipe` on `data`.
 
     run_dir     keeps checkpoints, metrics.jsonl, settings, codec and schema there
     resume      continue the run in run_dir; it then equals an unbroken one
-    options     of jaxehr.training.train: checkpoint_every, steps_per_dispatch, devices
+    holdout     share of the records that are not learnt from, where there are at least 1,000: the parameters whose loss
+                on them is least are kept, and training ends when that no longer falls. 0 learns from all, to the end
+    refit       then train anew on all records, for as many steps as were best
+    options     of jaxehr.training.best_of: checkpoint_every, steps_per_dispatch, devices
 
     Raises run.RunError where run_dir holds another run; training.Diverged, training.Interrupted; ValueError for a batch
-    that does not split over the devices.
+    that does not split over the devices, or a share that is not from 0 to 1/2.
     """
     table = recipe.view.to_x(recipe.codec.encode(data))
     check_batch(recipe.batch_size, data_mesh(options.get("devices")))
+    learnt, held_out = split_rows(table, jax.random.fold_in(key, len(recipe.stages)), holdout)
     path = None if run_dir is None else Path(run_dir)
     if path is not None:
         print_ = run.fingerprint(data[recipe.codec.schema.names], table, key)
+        fitted = {"holdout": holdout, "refit": refit}
         if resume:
-            run.reopen(path, recipe, print_)
+            run.reopen(path, recipe, print_, fitted)
         else:
             run.check_new(path)
-            run.create(path, recipe, print_)
+            run.create(path, recipe, print_, fitted)
     params: dict[str, Params] = {}
     stages = []
     for i, stage in enumerate(recipe.stages):
         model = _model_of(stage, params)
         stages.append(stage._replace(model=model))
-        params[stage.name] = train(
+        trained = partial(
+            best_of,
             model,
             stage.optimizer,
-            table,
-            jax.random.fold_in(key, i),
-            steps=stage.steps,
+            key=jax.random.fold_in(key, i),
             batch_size=recipe.batch_size,
             ema_decay=stage.ema_decay,
-            name=stage.name,
             run=path,
             resume=resume,
             **options,
         )
+        out = held_out if stage.judged else None
+        steps = stage.steps
+        if refit and out is not None:
+            name = f"{stage.name}_held_out"
+            steps = trained(table=learnt, steps=steps, name=name, held_out=out).step
+            out = None
+        rows = table if out is None else learnt
+        params[stage.name] = trained(table=rows, steps=steps, name=stage.name, held_out=out).params
     if path is not None:
         run.finish(path)
     return Synthesizer(recipe._replace(stages=tuple(stages)), params)
+
+
+EPOCHS, FEWEST_STEPS = 150, 2_000
+
+
+def steps_for(codec: Codec, batch_size: int, steps: int | None, *, most: int) -> int:
+    """`steps`, or where nobody chose as many as the records need: 150 epochs, at least 2,000, at most `most`."""
+    if steps is not None:
+        return steps
+    return min(max(EPOCHS * codec.rows // max(batch_size, 1), FEWEST_STEPS), most)
 
 
 def _model_of(stage: Stage, params: dict[str, Params]) -> Model:

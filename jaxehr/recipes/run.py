@@ -53,8 +53,8 @@ def check_new(path: Path) -> None:
         )
 
 
-def create(path: Path, recipe, trained_on: str | None = None) -> None:
-    """Writes the settings, the codec and the schema of a run."""
+def create(path: Path, recipe, trained_on: str | None = None, fitted: dict | None = None) -> None:
+    """Writes the settings, the codec and the schema of a run, and how it is `fitted`."""
     texts = {
         "schema.json": _text(recipe.codec.schema.to_json()),
         "codec.json": _text(recipe.codec.to_json()),
@@ -66,6 +66,7 @@ def create(path: Path, recipe, trained_on: str | None = None) -> None:
         "jaxehr": __version__,
         "recipe": recipe.name,
         "settings": recipe.settings,
+        "fitted": fitted or {},
         "trained_on": trained_on,
         "finished": False,
         "files": {name: _digest(text) for name, text in texts.items()},
@@ -87,7 +88,7 @@ def unfinished(path: Path) -> str | None:
     return f"{path} is unfinished: its training has not come to its end; continue it with jaxehr fit --resume"
 
 
-def reopen(path: Path, recipe, trained_on: str) -> None:
+def reopen(path: Path, recipe, trained_on: str, fitted: dict) -> None:
     """Checks that the run in the folder is this one. Raises RunError naming what differs."""
     check_recipe(path, recipe.name)
     about = _read(path)
@@ -98,10 +99,11 @@ def reopen(path: Path, recipe, trained_on: str) -> None:
             f"{path} was begun on other records or with another seed; give the same ones"
         )
     settings = json.loads(json.dumps(recipe.settings))
-    for name, value in settings.items():
-        if about["settings"].get(name) != value:
+    begun = {**about["settings"], **about["fitted"]}
+    for name, value in {**settings, **fitted}.items():
+        if begun.get(name) != value:
             raise RunError(
-                f"{path} was begun with {name} = {about['settings'].get(name)}, not {value}; "
+                f"{path} was begun with {name} = {begun.get(name)}, not {value}; "
                 "a run is resumed with the settings it began with"
             )
 

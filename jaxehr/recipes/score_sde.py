@@ -22,7 +22,7 @@ from jaxehr.data import Codec, Quantile, Schema, fit_codec
 from jaxehr.networks import fourier, mlp, sinusoidal
 from jaxehr.processes import Gaussian, Schedule, sub_vp, ve, vp
 from jaxehr.recipes.diffusion import diffusion_model, noise_and_odds
-from jaxehr.recipes.recipe import Recipe, Stage
+from jaxehr.recipes.recipe import Recipe, Stage, steps_for
 from jaxehr.recipes.view import Layout, layout_of, matrix_view
 from jaxehr.samplers import geometric, predictor_corrector, uniform
 from jaxehr.types import Grid, Key, Network, Time
@@ -40,7 +40,7 @@ def score_sde(
     sampling_steps: int = 1000,
     width: tuple[int, ...] = (512, 512, 512),
     time_width: int = 128,
-    steps: int = 50_000,
+    steps: int | None = None,
     batch_size: int = 512,
     learning_rate: float = 2e-4,
     ema_decay: float = 0.999,
@@ -49,6 +49,7 @@ def score_sde(
 
     data                    training records, or the codec of an earlier fit
     beta_min, beta_max      beta(t) is linear between them, t in [0, 1]
+    steps                   by default as many as the records need, at most 50,000
     snr                     of the corrector's Langevin step
     """
     settings = {k: v for k, v in locals().items() if k not in ("data", "schema")}
@@ -66,7 +67,7 @@ def score_sde_sub_vp(
     sampling_steps: int = 1000,
     width: tuple[int, ...] = (512, 512, 512),
     time_width: int = 128,
-    steps: int = 50_000,
+    steps: int | None = None,
     batch_size: int = 512,
     learning_rate: float = 2e-4,
     ema_decay: float = 0.999,
@@ -75,6 +76,7 @@ def score_sde_sub_vp(
 
     data                    training records, or the codec of an earlier fit
     beta_min, beta_max      beta(t) is linear between them, t in [0, 1]
+    steps                   by default as many as the records need, at most 50,000
     snr                     of the corrector's Langevin step
     """
     settings = {k: v for k, v in locals().items() if k not in ("data", "schema")}
@@ -92,7 +94,7 @@ def score_sde_ve(
     sampling_steps: int = 1000,
     width: tuple[int, ...] = (512, 512, 512),
     time_width: int = 128,
-    steps: int = 50_000,
+    steps: int | None = None,
     batch_size: int = 512,
     learning_rate: float = 2e-4,
     ema_decay: float = 0.999,
@@ -101,6 +103,7 @@ def score_sde_ve(
 
     data                    training records, or the codec of an earlier fit (then sigma_max must be given)
     sigma_max               the highest noise; by default the largest distance between 1,000 of the records
+    steps                   by default as many as the records need, at most 50,000
     snr                     of the corrector's Langevin step
     """
     settings = {k: v for k, v in locals().items() if k not in ("data", "schema")}
@@ -209,6 +212,7 @@ def _recipe(name, codec, parts, times, grid, settings: dict[str, Any], *, centre
         centred=centred,
     )
     optimizer = optax.adam(settings["learning_rate"])
+    settings["steps"] = steps_for(codec, settings["batch_size"], settings["steps"], most=50_000)
     stage = Stage("score", model, optimizer, settings["steps"], settings["ema_decay"])
     return Recipe(
         name, settings, codec, matrix_view(codec, even=True), (stage,), settings["batch_size"]

@@ -33,7 +33,7 @@ from jaxehr.networks import tabddpm_mlp, timestep
 from jaxehr.processes import Gaussian, Mixed, Multinomial, cosine_betas
 from jaxehr.processes import table as beta_table
 from jaxehr.recipes.diffusion import INPAINT_STEPS
-from jaxehr.recipes.recipe import Recipe, Stage
+from jaxehr.recipes.recipe import Recipe, Stage, steps_for
 from jaxehr.recipes.view import Tokens, token_view, tokens_of
 from jaxehr.samplers import ddim_step, fixed_large, in_parts, inpaint, sequential, uniform
 from jaxehr.types import Denoiser, Draw, Grid, Key, Known, Model, Network, Params, Sampler
@@ -48,7 +48,7 @@ def tabddpm(
     timesteps: int = 1000,
     width: tuple[int, ...] = (256, 256),
     time_width: int = 128,
-    steps: int = 30_000,
+    steps: int | None = None,
     batch_size: int = 4096,
     learning_rate: float = 1e-3,
     weight_decay: float = 1e-5,
@@ -64,6 +64,7 @@ def tabddpm(
     data            training records, or the codec of an earlier fit (then label_counts must be given, if a label is)
     label           a boolean or categorical column is a condition of the network; any other is a column like the rest
     timesteps       of the cosine table; `sampling_steps` draws with fewer, evenly spaced
+    steps           by default as many as the records need, at most 30,000
     log_one_hot     True feeds 0 and -69 for categories, as the authors' code does
     clip_denoised   False lets denoised numbers leave their scale, as the authors' code does: 2,000 steps of training
                     on a clinical table of 45 columns then end in garbage, 30,000 on another did not
@@ -105,6 +106,7 @@ def tabddpm(
         label_dropout=label_dropout,
         guidance=guidance,
     )
+    settings["steps"] = steps = steps_for(codec, batch_size, steps, most=30_000)
     rate = optax.linear_schedule(learning_rate, 0.0, steps)
     optimizer = optax.adamw(rate, weight_decay=weight_decay)
     stage = Stage("denoiser", model, optimizer, steps, ema_decay)

@@ -19,7 +19,7 @@ from jaxtyping import Array, Num
 from jaxehr.data import Codec, Quantile, Schema, fit_codec
 from jaxehr.networks import perceptron
 from jaxehr.recipes.one_pass import drawn, first_scale, log_likelihood, one_pass_model, standard
-from jaxehr.recipes.recipe import Recipe, Stage
+from jaxehr.recipes.recipe import Recipe, Stage, steps_for
 from jaxehr.recipes.view import Layout, layout_of, matrix_view
 from jaxehr.types import Key, Model, Params
 
@@ -31,7 +31,7 @@ def vae(
     width: tuple[int, ...] = (128, 128),
     latent: int = 128,
     reconstruction_weight: float = 2.0,
-    steps: int = 20_000,
+    steps: int | None = None,
     batch_size: int = 500,
     learning_rate: float = 1e-3,
     ema_decay: float = 0.999,
@@ -41,10 +41,12 @@ def vae(
     data                    training records, or the codec of an earlier fit
     width                   of the hidden layers of the encoder, and in reverse of the decoder
     reconstruction_weight   of the likelihood against the KL; 1 is the ELBO
+    steps                   by default as many as the records need, at most 20,000
     """
     settings: dict[str, Any] = {k: v for k, v in locals().items() if k not in ("data", "schema")}
     settings["width"] = tuple(width)
     codec = fit_codec(data, schema, Quantile) if isinstance(data, pd.DataFrame) else data
+    settings["steps"] = steps = steps_for(codec, batch_size, steps, most=20_000)
     model = vae_model(
         layout_of(codec), tuple(width), latent, reconstruction_weight=reconstruction_weight
     )

@@ -15,10 +15,13 @@ import numpy as np
 import optax
 
 from jaxehr.training.checkpoint import Checkpoints
+from jaxehr.training.held_out import TIMES, Best, held_out_loss
 from jaxehr.training.progress import duration, progress
 from jaxehr.training.sharding import check_batch, data_mesh, replicated
 from jaxehr.training.step import State, init_state, make_chunk, rows_of
 from jaxehr.types import Key, Model, Params, X
+
+LARGE = 20  # parameters for each value of the records, from which on a network is far too large for them
 
 
 class Diverged(RuntimeError):
@@ -34,6 +37,13 @@ class Interrupted(Exception):
 
 
 def train(
+    model: Model, optimizer: optax.GradientTransformation, table: X, key: Key, **options
+) -> Params:
+    """The averaged parameters after training `model` on the rows of `table`; `options` are those of `best_of`."""
+    return best_of(model, optimizer, table, key, **options).params
+
+
+def best_of(
     model: Model,
     optimizer: optax.GradientTransformation,
     table: X,
@@ -47,15 +57,19 @@ def train(
     resume: bool = False,
     checkpoint_every: int | None = None,
     steps_per_dispatch: int | None = None,
+    held_out: X | None = None,
     devices=None,
-) -> Params:
-    """Trains `model` on the rows of `table` and returns the averaged parameters.
+) -> Best:
+    """Trains `model` on the rows of `table`: the averaged parameters of the last step, or, where rows are held out, of
+    the step whose loss on these is the least.
 
     table               [n, column], or a dict of such; kept whole on each device in its own dtype (int8 for codes)
     run                 folder for checkpoints/<name> and metrics.jsonl; None keeps nothing
     resume              continue from the newest whole checkpoint in `run`
     checkpoint_every    steps; by default a tenth of all
     steps_per_dispatch  K of the scan; by default as many as make a dispatch last about a second
+    held_out            rows that are not learnt from: their loss is taken twenty times, at whole dispatches, and
+                        training ends when it has not fallen for a quarter of the steps
 
     Raises Diverged, Interrupted, CheckpointError; ValueError for a batch that does not split over the devices.
     """
@@ -67,6 +81,8 @@ def train(
     chunk = make_chunk(model, optimizer, batch_size=batch_size, ema_decay=ema_decay, mesh=mesh)
     length = min(steps_per_dispatch or _steps_per_dispatch(state.params, batch_size), steps)
     every = checkpoint_every or length * -(-steps // (10 * length))
+    interval = length * -(-steps // (TIMES * length))
+    best = None if held_out is None else Best(jax.tree.map(np.asarray, state.ema))
 
     with ExitStack() as stack:
         checkpoints = None
@@ -74,41 +90,69 @@ def train(
             checkpoints = Checkpoints(run / "checkpoints" / name)
             stack.callback(checkpoints.close)
             if resume:
-                state = _restored(checkpoints, state, whole)
-            checkpoints.check_room((state.ema, _rest(state)))
+                state, best = _restored(checkpoints, state, best, whole)
+            checkpoints.check_room(_saved(state, best))
         start = int(state.step)
-        if start >= steps:
-            return state.ema
+        if start >= steps or (best is not None and best.waited(start, interval)):
+            return Best(state.ema, step=start) if best is None else best
         log = stack.enter_context(_metrics_log(run, name, start))
         stopping = stack.enter_context(_signals())
 
         run_key, table = jax.device_put((run_key, table), whole)
         program = _compiler(chunk, state, run_key, table)
-        k = min(length, every - start % every, steps - start)
+        judge = None
+        if held_out is None:
+            interval = steps
+        else:
+            noise = jax.random.fold_in(key, 0)
+            judge = held_out_loss(model, noise, held_out, batch_size=batch_size, mesh=mesh)
+        k = _next(start, steps, length, every, interval)
         compiled, compile_s = program(k)
-        _estimate(compiled, compile_s, state, run_key, table, steps - start, k, name)
+        _estimate(compiled, compile_s, state, run_key, table, steps - start, k, name, batch_size)
         advance = stack.enter_context(progress(name, steps, start=start))
 
         step, began = start, time.monotonic()
         while step < steps:
-            k = min(length, every - step % every, steps - step)
+            k = _next(step, steps, length, every, interval)
             state, metrics = program(k)[0](state, run_key, table)
             loss, grad_norm = np.asarray(metrics.loss), np.asarray(metrics.grad_norm)
             _check_finite(loss, grad_norm, step, checkpoints)
             step += k
+            figures = {"loss": float(loss.mean()), "grad_norm": float(grad_norm.mean())}
+            if best is not None and judge and (step % interval == 0 or step == steps):
+                figures["held_out"] = judge(state.ema)
+                best = best.or_better(state.ema, figures["held_out"], step)
             rate = (step - start) * batch_size / (time.monotonic() - began)
-            log(step, float(loss.mean()), float(grad_norm.mean()), rate)
-            advance(step, loss=f"{loss.mean():.4f}", records_per_s=f"{rate:,.0f}")
+            log(step, **figures, records_per_s=round(rate, 1))
+            advance(step, **_shown(figures, best), records_per_s=f"{rate:,.0f}")
             stop = stopping()
-            if checkpoints and (step % every == 0 or step == steps or stop):
-                checkpoints.save(step, state.ema, _rest(state))
-            if stop and step < steps:
+            ended = step == steps or (best is not None and best.waited(step, interval))
+            if checkpoints and (step % every == 0 or ended or stop):
+                checkpoints.save(step, *_saved(state, best))
+            if ended:
+                break
+            if stop:
                 if checkpoints:
                     checkpoints.wait()
                 raise Interrupted(step)
         if checkpoints:
             checkpoints.wait()
-    return state.ema
+    if best is None:
+        return Best(state.ema, step=step)
+    _say(best.said(name, step, steps))
+    return best
+
+
+def _next(step: int, steps: int, length: int, every: int, interval: int) -> int:
+    """The steps of the next dispatch: up to the next checkpoint, judgement, or the end."""
+    return min(length, every - step % every, interval - step % interval, steps - step)
+
+
+def _shown(figures: dict[str, float], best: Best | None) -> dict[str, str]:
+    shown = {"loss": f"{figures['loss']:.4f}"}
+    if best is not None and best.step:
+        shown["held_out"] = f"{best.loss:.4f} at {best.step:,}"
+    return shown
 
 
 def _compiler(chunk, state: State, key, table):
@@ -130,20 +174,33 @@ def _shapes(state: State) -> State:
     )
 
 
-def _rest(state: State) -> dict:
-    """What a resumed run needs beside the average."""
-    return {"params": state.params, "opt_state": state.opt_state, "step": state.step}
+def _saved(state: State, best: Best | None) -> tuple[Params, dict]:
+    """(what is drawn from, what a resumed run needs beside it)."""
+    rest = {"params": state.params, "opt_state": state.opt_state, "step": state.step}
+    if best is None:
+        return state.ema, rest
+    judged = {"loss": np.array(best.loss, np.float32), "step": np.array(best.step, np.int32)}
+    return best.params, rest | {"ema": state.ema, "best": judged}
 
 
-def _restored(checkpoints: Checkpoints, state: State, sharding) -> State:
-    shapes = _shapes(state)
-    found = checkpoints.restore(shapes.ema, _rest(shapes))
+def _restored(
+    checkpoints: Checkpoints, state: State, best: Best | None, sharding
+) -> tuple[State, Best | None]:
+    ema, rest = _saved(_shapes(state), best)
+    found = checkpoints.restore(ema, rest)
     if found is None:
-        return state
+        return state, best
     step, ema, rest = found
     checkpoints.set_aside_after(step)
+    judged = rest.pop("best", None)
+    if judged is not None:
+        params = jax.tree.map(np.array, ema)
+        best = Best(params, float(judged["loss"]), int(judged["step"]))
     # A copy: what Orbax returns may share memory that donation must not take.
-    return jax.tree.map(lambda x: jax.device_put(np.array(x), sharding), State(ema=ema, **rest))
+    state = jax.tree.map(
+        lambda x: jax.device_put(np.array(x), sharding), State(**{"ema": ema, **rest})
+    )
+    return state, best
 
 
 def _steps_per_dispatch(params: Params, batch_size: int) -> int:
@@ -174,7 +231,7 @@ def _check_finite(loss, grad_norm, step: int, checkpoints: Checkpoints | None) -
 def _metrics_log(run: Path | None, name: str, start: int):
     """metrics.jsonl: a line per dispatch. On resume, lines past the checkpoint are dropped."""
     if run is None:
-        yield lambda *figures: None
+        yield lambda step, **figures: None
         return
     path = run / "metrics.jsonl"
     lines = path.read_text().splitlines() if path.exists() else []
@@ -184,9 +241,8 @@ def _metrics_log(run: Path | None, name: str, start: int):
     os.replace(beside, path)
     with path.open("a") as file:
 
-        def log(step: int, loss: float, grad_norm: float, rate: float) -> None:
-            row = {"stage": name, "step": step, "loss": loss, "grad_norm": grad_norm}
-            file.write(json.dumps({**row, "records_per_s": round(rate, 1)}) + "\n")
+        def log(step: int, **figures: float) -> None:
+            file.write(json.dumps({"stage": name, "step": step, **figures}) + "\n")
             file.flush()
 
         yield log
@@ -220,10 +276,18 @@ def _signals() -> Iterator:
             signal.signal(number, handler)
 
 
-def _estimate(program, compile_s, state: State, key, table, steps: int, length: int, name: str):
+def _estimate(
+    program,
+    compile_s,
+    state: State,
+    key,
+    table,
+    steps: int,
+    length: int,
+    name: str,
+    batch_size: int,
+) -> None:
     """Times one dispatch on a copy of the state, and says what the run will take."""
-    from rich.console import Console
-
     copy = jax.tree.map(lambda x: x.copy(), state)
     began = time.monotonic()
     jax.block_until_ready(program(copy, key, table))
@@ -233,10 +297,20 @@ def _estimate(program, compile_s, state: State, key, table, steps: int, length: 
     memory = program.memory_analysis()
     need = memory.argument_size_in_bytes + memory.temp_size_in_bytes if memory else float("nan")
     devices = f"{key.sharding.num_devices} {jax.default_backend()} device(s)"
-    Console(stderr=True).print(
-        f"{name}: {rows_of(table):,} rows x {columns:,} columns, {parameters:,} parameters, "
-        f"{steps:,} steps on {devices}; about {duration(seconds)} and {need / 2**20:,.0f} MiB each; "
-        f"compiled in {compile_s:.1f} s",
-        highlight=False,
-        soft_wrap=True,
+    rows = rows_of(table)
+    _say(
+        f"{name}: {rows:,} rows x {columns:,} columns, {parameters:,} parameters, {steps:,} steps of {batch_size:,} "
+        f"({steps * batch_size / rows:,.1f} epochs) on {devices}; about {duration(seconds)} and "
+        f"{need / 2**20:,.0f} MiB each; compiled in {compile_s:.1f} s"
     )
+    if parameters > LARGE * rows * columns:
+        _say(
+            f"{name}: {parameters:,} parameters for {rows * columns:,} values can learn the records by heart: make the "
+            "network smaller (--set width=...), hold rows out, and read the privacy figures"
+        )
+
+
+def _say(line: str) -> None:
+    from rich.console import Console
+
+    Console(stderr=True).print(line, highlight=False, soft_wrap=True)
