@@ -1,4 +1,4 @@
-"""The command line: jaxehr demo | recipes | samplers | fit | sample | impute | evaluate | audit | benchmark | check.
+"""The command line: jaxehr demo | recipes | samplers | schema | fit | sample | impute | evaluate | audit | benchmark.
 
 A mistake of the user's gets one line and exit code 2. JAXEHR_DEBUG=1 shows the traceback behind it.
 """
@@ -22,10 +22,12 @@ from jaxehr.commands import (
     listing,
     review,
     sample,
+    schema,
 )
 
 EXAMPLES = """examples:
   jaxehr demo                                                  real patients, a model, a report: about ten minutes
+  jaxehr schema --data stays.csv --out schema.json             what would be learnt, and what to look at
   jaxehr fit ehrdiff --data stays.csv --out runs/stays --steps 20000
   jaxehr sample runs/stays -n 10000 --out synthetic.csv
   jaxehr sample runs/stays -n 1000 --out old_women.csv --given sex=F --given age=65:80
@@ -101,6 +103,18 @@ def _parser() -> argparse.ArgumentParser:
         made.set_defaults(command=run)
         return made
 
-    for each in (demo, listing, fit, sample, impute, baseline, evaluate, audit, review, benchmark):
+    for each in (
+        demo,
+        listing,
+        schema,
+        fit,
+        sample,
+        impute,
+        baseline,
+        evaluate,
+        audit,
+        review,
+        benchmark,
+    ):
         each.add(command)
     return parser

@@ -1,7 +1,8 @@
 """jaxehr fit: train a recipe on records."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from jaxehr.commands.command import Command, add_set, cache_compilations, say
@@ -68,12 +69,17 @@ def _run(options) -> int:
     else:
         run.check_new(options.out)
     records = data.read_records(options.data, schema)
-    schema = data.Schema.infer(records) if schema is None else schema
+    given = schema is not None
+    with nullcontext() if given else _draft_left(records, options.out):
+        schema = data.Schema.infer(records) if schema is None else schema
     if options.min_patients > 1:
         records = _without_rare(records, schema, options.min_patients)
     cache_compilations()
-    made = recipe(records, schema, **chosen)
+    with nullcontext() if given else _draft_left(records, options.out):
+        made = recipe(records, schema, **chosen)
     print(schema, file=sys.stderr)
+    for hint in () if given else data.hints(records, schema):
+        say(f"hint: {hint}")
     say(f"sigma_data {made.settings['sigma_data']:.4g}") if "sigma_data" in made.settings else None
     return _trained(
         options.out,
@@ -88,6 +94,31 @@ def _run(options) -> int:
             **({"holdout": 0.0} if options.no_holdout else {}),
         ),
     )
+
+
+@contextmanager
+def _draft_left(records, out: Path) -> Iterator[None]:
+    """What no kind fits, or the recipe cannot learn, leaves the schema as far as it goes, to be edited."""
+    from jaxehr import data
+
+    try:
+        yield
+    except data.DataError as error:
+        schema, problems = data.Schema.draft(records)
+        path = out.with_name(f"{out.name}.schema.json")
+        there = path.exists()
+        if not there:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            schema.save(path)
+        more = (
+            f" ({len(problems) - 1} more columns: `jaxehr schema` names them)"
+            if len(problems) > 1
+            else ""
+        )
+        raise data.DataError(
+            f"{error}{more}. The schema {'of an earlier try' if there else 'so far'} is in {path}: edit it, and "
+            "give it as --schema"
+        ) from None
 
 
 def _trained(out: Path, train: Callable) -> int:

@@ -12,6 +12,8 @@ from jaxehr.data.codec import parts_of as parts_of
 from jaxehr.data.codes import code_matrix as code_matrix
 from jaxehr.data.codes import drop_rare as drop_rare
 from jaxehr.data.codes import long_frame as long_frame
+from jaxehr.data.hints import Hint as Hint
+from jaxehr.data.hints import hints as hints
 from jaxehr.data.numbers import END as END
 from jaxehr.data.numbers import Bins as Bins
 from jaxehr.data.numbers import Number as Number

@@ -12,7 +12,9 @@ WHOSE = {
     *("patient", "pat", "subject", "subj", "person", "participant", "member", "client", "case"),
     *("encounter", "enc", "visit", "admission", "hadm", "stay", "icustay", "record", "rec", "nhs"),
 }
-IN_ONE_WORD = re.compile(rf"({'|'.join(sorted(WHOSE))}|usubj|rand|p|u|s|study)(id|nr|no)")
+IN_ONE_WORD = re.compile(
+    rf"\w*({'|'.join(sorted(WHOSE - {'rec', 'pat', 'enc'}))})(id|nr|no)|(usubj|rand|pat|study|(unique)?p|u|s)(id|nr)"
+)
 
 PEOPLE = {"surname", "forename", "firstname", "lastname", "fullname", "vorname", "nachname"}
 BEFORE_NAME = {"first", "last", "middle", "family", "given", "full", "maiden", "birth", *WHOSE}
@@ -26,7 +28,7 @@ PERSON = re.compile(r"[A-Z][a-zß-ÿ'-]+,? (?:[A-Z]\. )?[A-Z][a-zß-ÿ'-]+")
 
 def named_like_id(name: str) -> bool:
     """By whole words: patient_id, Pat-Nr, subjectID, RANDID and no name at all; not total_paid or fluid."""
-    words = _words(name)
+    words = words_of(name)
     if not words or "".join(words) in ALONE or words[0] in ("unnamed", "id"):
         return True
     return words[-1] in LAST or IN_ONE_WORD.fullmatch("".join(words)) is not None
@@ -34,7 +36,7 @@ def named_like_id(name: str) -> bool:
 
 def names_patients(name: str) -> bool:
     """The identifier of a patient or a stay, rather than of a ward, a hospital or a kind of admission."""
-    words = _words(name)
+    words = words_of(name)
     if "".join(words) in ("id", "mrn", "patient", "subject"):
         return True
     pairs = pairwise(words)
@@ -66,7 +68,7 @@ def who_is_told(name: str, texts: pd.Series) -> str:
 
     texts   the values of a column, none of them missing
     """
-    words = _words(name)
+    words = words_of(name)
     distinct = texts.drop_duplicates()
     if len(distinct) <= 2:
         return ""
@@ -88,7 +90,7 @@ def who_is_told(name: str, texts: pd.Series) -> str:
     return ""
 
 
-def _words(name: str) -> list[str]:
+def words_of(name: str) -> list[str]:
     """Of a column's name, in small letters: at capitals, digits, spaces and signs a new one begins."""
     found = re.findall(r"[A-ZÄÖÜ]+(?![a-zß-ÿ])|[A-ZÄÖÜ]?[a-zß-ÿ]+|\d+", str(name))
     return [word.lower() for word in found]

@@ -85,8 +85,7 @@ def _is_id(name: str, present: pd.Series, numbers: np.ndarray) -> bool:
 
 def _names_rows(name: str, present: pd.Series) -> bool:
     """An identifier of patients of whom some have several rows: too many different ones to stand for anything else."""
-    distinct = present.nunique()
-    return names_patients(name) and distinct > 20 and distinct * 50 > len(present)
+    return names_patients(name) and present.nunique() > 20
 
 
 def _of_whole_numbers(name: str, present: pd.Series, numbers: np.ndarray) -> _Read:
@@ -106,8 +105,8 @@ def _of_text(name: str, present: pd.Series) -> _Read:
     forms = date_formats(different)
     if forms:
         return _Read("datetime", forms[0])
-    if looks_like_dates(different):
-        return _near_dates(name, different)
+    if looks_like_dates(present):
+        return _near_dates(name, present)
     distinct = len(different)
     unique = distinct == len(present)
     if unique and (distinct > 20 or named_like_id(name)):
@@ -125,7 +124,7 @@ def _of_text(name: str, present: pd.Series) -> _Read:
 
 def _near_dates(name: str, present: pd.Series) -> _Read:
     form = nearest_format(present)
-    return _Read("datetime", form, not_a_date(name, form, unread(present, form)))
+    return _Read("datetime", form, not_a_date(name, form, unread(present.drop_duplicates(), form)))
 
 
 def _whole(numbers: np.ndarray) -> bool:

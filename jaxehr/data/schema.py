@@ -37,7 +37,7 @@ class Schema:
         """Raises DataError for a format of dates that cannot be, and for a constraint that is not about the columns."""
         columns = {c.name: c for c in self.columns}
         for column in self.columns:
-            if column.format is not None:
+            if column.kind == "datetime" and column.format is not None:
                 check_format(column.format, column.name)
         for constraint in self.constraints:
             constraint.check(columns)
@@ -148,7 +148,10 @@ class Schema:
 
     def __str__(self) -> str:
         wide = max(len(c.name) for c in self.columns)
-        lines = [f"  {c.name:<{wide}}  {c.kind:<11}  {c.dtype}" for c in self.columns]
+        lines = [
+            f"  {c.name:<{wide}}  {c.kind:<11}  {c.dtype}" + (f"  {c.format}" if c.format else "")
+            for c in self.columns
+        ]
         what = "one row per patient" if self.records == "table" else "one row per patient and code"
         lines += [f"  always {constraint}" for constraint in self.constraints]
         return "\n".join([f"{self.records}: {what}, {len(self.columns)} columns", *lines])

@@ -1,0 +1,168 @@
+"""What to look at in a schema that was read off the values, before anything is learnt."""
+
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from jaxehr.data.dates import day_and_month_swapped, days, unread
+from jaxehr.data.identity import named_like_id, names_patients, who_is_told, words_of
+from jaxehr.data.kinds import Column
+from jaxehr.data.schema import Schema
+
+# What files say for a value that is not known: 99, 888, ...; -1, -7, -99, ...; and days since 1970.
+CODES = {int(digit * n) for digit in "789" for n in range(2, 6)}
+CODES |= {-int(digit * n) for digit in "789" for n in range(1, 6)} | {-1}
+EPOCHS = {(pd.Timestamp(day) - pd.Timestamp(0)).days for day in ("1900-01-01", "1899-12-30")}
+EPOCHS |= {(pd.Timestamp(day) - pd.Timestamp(0)).days for day in ("1753-01-01", "1970-01-01")}
+DATED = {"date", "datum", "dob", "birth", "dt", "day", "admitted", "discharged", "born", "died"}
+FAR = (2500 - 1970) * 365.25  # days
+
+
+class Hint(NamedTuple):
+    """Something that the values of a column suggest, and what to do about it."""
+
+    column: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.column}: {self.text}"
+
+
+def hints(frame: pd.DataFrame, schema: Schema) -> tuple[Hint, ...]:
+    """In the order of the columns; of codes there is nothing to say."""
+    if schema.records == "codes":
+        return ()
+    found = [*_of_rows(frame, schema)]
+    for column in schema.columns:
+        present = frame[column.name].dropna()
+        if len(present):
+            found += [Hint(column.name, text) for text in _texts(present, column)]
+    return tuple(found)
+
+
+def _of_rows(frame: pd.DataFrame, schema: Schema) -> Iterator[Hint]:
+    """Of the identifier that repeats most: where there is one, a row is not a patient."""
+    ids = [frame[c.name].dropna() for c in schema.of_kind("id") if names_patients(c.name)]
+    repeated = [values for values in ids if not values.is_unique]
+    if repeated:
+        values = min(repeated, key=lambda values: values.nunique())
+        yield Hint(
+            str(values.name),
+            f"{values.nunique():,} different ones in {len(values):,} rows: a row is not a patient, though all that is "
+            "said of patients, privacy above all, will be said of rows; give one row per patient, such as the first "
+            "stay",
+        )
+
+
+def _texts(present: pd.Series, column: Column) -> Iterator[str]:
+    if column.kind == "id":
+        yield from _of_an_id(present, column)
+    elif column.kind == "datetime":
+        yield from _of_dates(present, column)
+    elif column.kind in ("numerical", "integer"):
+        numbers = pd.to_numeric(present).to_numpy(dtype=float)
+        for value, count, where in sentinels(numbers):
+            yield _stands(f"{value:.15g}", count, where)
+        if column.kind == "integer":
+            yield from _of_whole_numbers(numbers, column)
+    elif column.kind == "categorical" and not _is_number(present):
+        who = who_is_told(column.name, present.astype("str"))
+        if who:
+            yield f"{who} would be learnt, and drawn; make it id in the schema to have it replaced"
+
+
+def _of_an_id(present: pd.Series, column: Column) -> Iterator[str]:
+    if _is_number(present):
+        if not named_like_id(column.name):
+            yield (
+                "a different whole number in each row, of many digits or counting the rows: taken for an identifier, "
+                "and replaced; if it measures something, make it integer in the schema"
+            )
+        return
+    who = who_is_told(column.name, present.astype("str"))
+    if who:
+        yield f"{who}: replaced, not learnt; to learn them make it categorical in the schema"
+
+
+def _of_whole_numbers(numbers: np.ndarray, column: Column) -> Iterator[str]:
+    if len(numbers) >= 50 and len(np.unique(numbers)) == len(numbers):
+        yield (
+            "a different whole number in each row, learnt as an amount; if it is an identifier, make it id in the "
+            "schema, or draws will have the numbers of real patients"
+        )
+    if DATED & set(words_of(column.name)) and numbers.min() > 10_000 and numbers.max() < 60_000:
+        day = pd.Timestamp("1899-12-30") + pd.Timedelta(days=int(numbers[0]))
+        yield (
+            f"if {int(numbers[0])} is Excel's number of the day {day:%Y-%m-%d}, write the column as dates; it "
+            "is learnt and drawn as a whole number"
+        )
+
+
+def _of_dates(present: pd.Series, column: Column) -> Iterator[str]:
+    form = column.format
+    if form is not None:
+        yield from _of_a_format(present.drop_duplicates(), form)
+    numbers = days(present, form)
+    beyond = numbers >= FAR
+    if beyond.any():
+        value = present[beyond].iloc[0]
+        yield (
+            f"{beyond.sum():,} rows have {value}, which seems to say that there is no date; if it means missing, say "
+            f'--missing "{value}", or it is learnt as a date'
+        )
+    for value, count, where in sentinels(numbers[~beyond], EPOCHS):
+        yield _stands(str(present[~beyond][numbers[~beyond] == value].iloc[0]), count, where)
+
+
+def _of_a_format(different: pd.Series, form: str) -> Iterator[str]:
+    swapped = day_and_month_swapped(form)
+    if swapped is not None and unread(different, swapped).empty:
+        yield (
+            f"no value tells the day from the month; read as {form}. If {swapped} is right, say so in the schema: "
+            f'"format": "{swapped}"'
+        )
+    if "%y" in form:
+        yield "years of two digits: 69 to 99 are taken for 1969 to 1999, 00 to 68 for 2000 to 2068"
+
+
+def _stands(value: str, count: int, where: str) -> str:
+    return (
+        f'{count:,} rows have exactly {value}, {where} all others; if it means missing, say --missing "{value}", or it '
+        "is learnt as a value"
+    )
+
+
+def sentinels(
+    numbers: np.ndarray, in_use: Collection[float] = CODES
+) -> list[tuple[float, int, str]]:
+    """(value, rows, "above" or "below") of values that seem to stand for something else than an amount.
+
+    Such a value is repeated and lies at an end: further from the rest than the rest is wide; or, where it is one of
+    those that are in use for it, alone on its side of zero, or a tenth of that width away.
+    """
+    found: list[tuple[float, int, str]] = []
+    values, counts = np.unique(numbers, return_counts=True)
+    for where in ("above", "below"):
+        while len(values) > 2:
+            at, rest = (-1, slice(None, -1)) if where == "above" else (0, slice(1, None))
+            if counts[at] < 3 or not _stands_alone(values[at], values[rest], in_use):
+                break
+            found.append((float(values[at]), int(counts[at]), where))
+            values, counts = values[rest], counts[rest]
+    return found
+
+
+def _stands_alone(value: float, others: np.ndarray, in_use: Collection[float]) -> bool:
+    known = value in in_use
+    # Several of them may stand together: 77, 88, 99.
+    rest = others[~np.isin(others, list(in_use))] if known else others
+    if len(rest) < 2:
+        return False
+    width, gap = rest[-1] - rest[0], np.abs(rest - value).min()
+    return gap > width or (known and (value < 0 <= rest[0] or gap > width / 10))
+
+
+def _is_number(values: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)

@@ -1,0 +1,84 @@
+"""jaxehr schema and help: what would be learnt is shown, written, and explained whole."""
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from jaxehr.cli import main
+from jaxehr.data import Inequality, Range, Schema
+from jaxehr.data.dates import FIELDS
+from jaxehr.data.kinds import KINDS
+
+
+def table(path, n=200, **columns):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "patient_id": np.repeat(np.arange(n // 2), 2),
+            "age": rng.integers(18, 90, n),
+            "lab": np.where(rng.random(n) < 0.1, -9.0, rng.normal(5, 1, n).round(1)),
+            "seen": (
+                pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 99, n), "D")
+            ).strftime("%d.%m.%Y"),
+            **columns,
+        }
+    )
+    frame.to_csv(path, index=False)
+    return frame
+
+
+def test_what_would_be_learnt_is_shown_and_written(tmp_path, capsys):
+    frame = table(tmp_path / "data.csv")
+    out = tmp_path / "schema.json"
+    arguments = ["schema", "--data", str(tmp_path / "data.csv"), "--out", str(out)]
+    assert main(arguments) == 0
+    shown = capsys.readouterr().out
+    assert "200 rows, one row per patient, 4 columns" in shown
+    (line,) = [line for line in shown.splitlines() if line.startswith("seen")]
+    assert line.split()[1:4] == ["datetime", "str", "%d.%m.%Y"]
+    assert f"{frame['age'].min()} to {frame['age'].max()}" in shown
+    assert "hint: patient_id: 100 different ones in 200 rows" in shown
+    assert "hint: lab: " in shown and "exactly -9" in shown
+    assert Schema.load(out) == Schema.infer(pd.read_csv(tmp_path / "data.csv"))
+    assert main(arguments) == 2 and "--overwrite" in capsys.readouterr().err
+    assert main([*arguments, "--overwrite"]) == 0
+
+
+def test_a_refused_fit_leaves_the_schema_to_edit(tmp_path, capsys):
+    """What it names can be mended there, and is then learnt; an edited one is not written over."""
+    table(tmp_path / "data.csv", ward=[f"w{i % 150}" for i in range(200)])
+    fit = ["fit", "ddpm", "--data", str(tmp_path / "data.csv"), "--out", str(tmp_path / "run")]
+    fit += ["--steps", "2", "--batch-size", "8", "--set", "width=(8, 8)"]
+    assert main(fit) == 2
+    said, draft = capsys.readouterr().err, tmp_path / "run.schema.json"
+    assert "'ward' has 150 different texts" in said and str(draft) in said
+    assert said.count("\n") == 1 and not (tmp_path / "run").exists()
+    edited = json.loads(draft.read_text())
+    assert [c["kind"] for c in edited["columns"] if c["name"] == "ward"] == ["id"]
+    for column in edited["columns"]:
+        if column["name"] == "ward":
+            column["kind"] = "categorical"
+    draft.write_text(json.dumps(edited))
+    assert main(fit) == 2 and "of an earlier try" in capsys.readouterr().err
+    assert json.loads(draft.read_text()) == edited
+    table(tmp_path / "data.csv")  # without the texts it is learnt; hints are said
+    assert main(fit) == 0
+    said = capsys.readouterr().err
+    assert "hint: patient_id: 100 different ones" in said and "%d.%m.%Y" in said
+
+
+def test_help_names_every_key_kind_and_word_of_a_format(capsys):
+    assert main(["help", "schema"]) == 0
+    page = capsys.readouterr().out
+    frame = pd.DataFrame({"a": ["01.02.2020", "03.04.2021"], "b": [1, 2]})
+    laws = (Range("a", "2020-01-01"), Inequality("a", "a"))
+    value = Schema("table", Schema.infer(frame).columns, laws).to_json()
+    keys = {*value, *value["columns"][0], *(key for law in value["constraints"] for key in law)}
+    kinds = {kind for kinds in KINDS.values() for kind in kinds} | {"inequality", "range"}
+    for word in keys | kinds | set(KINDS):
+        assert word in page.split() or f'"{word}"' in page, word
+    for word in set(FIELDS) - {f"%{n}f" for n in (2, 4, 5, 6, 7, 8)}:
+        assert word in page, word
+    example = page[page.index("{") : page.index("\n\nversion")]
+    assert Schema.from_json(json.loads(example)).constraints[1].column == "age"

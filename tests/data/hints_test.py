@@ -1,0 +1,94 @@
+"""Hints: said where there is something to look at, and not elsewhere."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jaxehr.data import Schema, hints
+from jaxehr.data.hints import sentinels
+
+
+def told(**columns):
+    frame = pd.DataFrame(columns)
+    return [f"{hint}" for hint in hints(frame, Schema.infer(frame))]
+
+
+def amounts(low, high, n=1000, seed=0):
+    return np.random.default_rng(seed).integers(low, high, n)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "marks"),
+    [
+        (18, 90, [999]),
+        (18, 90, [99]),
+        (0, 40, [-9]),
+        (0, 3, [9]),
+        (60, 200, [-1]),
+        (18, 60, [77, 88, 99]),
+        (0, 50, [-99, 9999]),
+        (1, 100, [123_456]),
+    ],
+)
+def test_planted_sentinels_are_pointed_out(low, high, marks):
+    numbers = amounts(low, high).astype(float)
+    numbers[: 5 * len(marks)] = np.repeat(marks, 5)
+    assert sorted(value for value, count, _ in sentinels(numbers) if count == 5) == sorted(marks)
+    (said, *_) = told(lab=numbers)
+    assert said.startswith("lab: 5 rows have exactly") and "--missing" in said
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        amounts(0, 100),  # 99 is an age here
+        amounts(-20, 20),
+        np.random.default_rng(0).poisson(1.2, 1000),
+        np.round(np.random.default_rng(0).lognormal(3, 1, 1000), 1),
+        np.round(np.random.default_rng(0).normal(0, 1, 1000), 1),
+        amounts(0, 2),
+        np.array([0, 1, 2, 3, 4] * 10 + [50, 60]),  # far, and not repeated
+    ],
+)
+def test_amounts_without_sentinels_have_none(numbers):
+    assert sentinels(numbers.astype(float)) == []
+
+
+def test_dates_that_stand_for_none():
+    days = pd.Series(pd.Timestamp("1950-01-01") + pd.to_timedelta(amounts(0, 20_000), "D"))
+    text = days.dt.strftime("%Y-%m-%d")
+    assert told(born=text) == []
+    for odd in ("9999-12-31", "1900-01-01"):
+        (said,) = told(born=text.where(text.index > 4, odd))
+        assert said.startswith("born: 5 rows") and f'--missing "{odd}"' in said
+
+
+def test_day_and_month_that_no_value_tells_apart():
+    early = pd.Series(pd.Timestamp("2020-01-01") + pd.to_timedelta(amounts(0, 300), "D"))
+    early = early[early.dt.day <= 12].reset_index(drop=True)
+    for form, other in {"%m/%d/%Y": "%d/%m/%Y", "%d.%m.%Y": "%m.%d.%Y"}.items():
+        (said,) = told(seen=early.dt.strftime(form))
+        assert f"read as {form}" in said and f'"format": "{other}"' in said
+    assert (
+        told(seen=early.dt.strftime("%Y-%m-%d")) == told(seen=early.dt.strftime("%d %b %Y")) == []
+    )
+    late = early.where(early.index > 0, pd.Timestamp("2020-01-30"))
+    assert told(seen=late.dt.strftime("%m/%d/%Y")) == []
+
+
+def test_rows_that_are_not_patients():
+    (said,) = told(subject_id=np.repeat(amounts(0, 10**6, 50), 4), age=amounts(18, 90, 200) * 1.5)
+    assert "50 different ones in 200 rows: a row is not a patient" in said
+
+
+def test_whole_numbers_that_may_be_more_than_amounts():
+    different = np.random.default_rng(0).permutation(90_000)[:100]
+    (said,) = told(paid=different)
+    assert "make it id" in said
+    (said,) = told(date_of_birth=np.repeat([44_197, *amounts(20_000, 45_000, 99)], 2))
+    assert "44197 is Excel's number of the day 2021-01-01" in said
+
+
+def test_people_are_named_as_what_they_are():
+    (said,) = told(mail=[f"p{i % 90}@example.org" for i in range(100)])
+    assert "e-mail addresses: replaced, not learnt; to learn them make it categorical" in said
