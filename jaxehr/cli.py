@@ -7,10 +7,9 @@ import argparse
 import os
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
+from jaxehr import __version__
 from jaxehr.commands import (
     audit,
     baseline,
@@ -24,6 +23,7 @@ from jaxehr.commands import (
     sample,
     schema,
 )
+from jaxehr.commands.signals import ended_by_signals
 
 EXAMPLES = """examples:
   jaxehr demo                                                  real patients, a model, a report: about ten minutes
@@ -45,29 +45,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     options = _parser().parse_args(arguments)
     try:
-        with _ended_by_sigterm():
-            return options.command(options)
-    except KeyboardInterrupt:
-        print("jaxehr: stopped", file=sys.stderr)
-        return 130
+        with ended_by_signals():
+            code = options.command(options)
+            sys.stdout.flush()
+            return code
+    except BrokenPipeError:  # of a reader that has seen enough, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except Exception as error:
         if os.environ.get("JAXEHR_DEBUG") or not _is_the_users(error):
             raise
         print(f"jaxehr: {_one_line(error)}", file=sys.stderr)
         return 2
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM unwinds the stack, so that half-written files are taken away; `fit` handles it by itself, meanwhile."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _is_the_users(error: Exception) -> bool:
@@ -87,15 +76,13 @@ def _one_line(error: Exception) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from importlib.metadata import version
-
     parser = argparse.ArgumentParser(
         prog="jaxehr",
         description="Synthetic electronic health records by diffusion models.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"jaxehr {version('jaxehr')}")
+    parser.add_argument("--version", action="version", version=f"jaxehr {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, run: Callable, about: str) -> argparse.ArgumentParser:

@@ -1,8 +1,6 @@
 """The command line, as a person types it: the whole round, and every mistake with one line and exit code 2."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 
@@ -276,23 +274,6 @@ def test_a_schema_that_leaves_a_column_out(home, tmp_path):
     assert main(["evaluate", *files, *end]) == 2
 
 
-def test_sigterm_leaves_nothing_behind(home, monkeypatch, tmp_path):
-    """It comes while a batch is written; the handler of before is back afterwards."""
-    before = signal.getsignal(signal.SIGTERM)
-    parts = []
-
-    def stopped(frame, *arguments, **options):
-        parts.extend(tmp_path.iterdir())
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(pd.DataFrame, "to_csv", stopped)
-    with pytest.raises(SystemExit) as end:
-        main(["sample", str(home / "table"), "-n", "3", "--out", str(tmp_path / "s.csv")])
-    assert end.value.code == 143
-    assert [part.name for part in parts] == [".s.csv.part"] and not list(tmp_path.iterdir())
-    assert signal.getsignal(signal.SIGTERM) is before
-
-
 def test_a_disk_that_fills_leaves_the_old_file(home, capsys, monkeypatch, tmp_path):
     out = tmp_path / "s.csv"
     out.write_text("before")
@@ -301,5 +282,6 @@ def test_a_disk_that_fills_leaves_the_old_file(home, capsys, monkeypatch, tmp_pa
         raise OSError(28, "No space left on device", str(out))
 
     monkeypatch.setattr(pd.DataFrame, "to_csv", full)
-    assert "No space left" in refused(capsys, "sample", home / "table", "-n", 3, "--out", out)
+    command = ["sample", home / "table", "-n", 3, "--out", out, "--overwrite"]
+    assert "No space left" in refused(capsys, *command)
     assert out.read_text() == "before" and list(tmp_path.iterdir()) == [out]

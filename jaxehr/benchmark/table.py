@@ -1,7 +1,6 @@
 """Error against evaluations against milliseconds, sampler by sampler, in one run."""
 
 import json
-import os
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,6 +15,7 @@ import numpy as np
 
 from jaxehr import denoisers
 from jaxehr.benchmark import laws, problems
+from jaxehr.files import whole, write_text
 from jaxehr.networks import fourier, mlp
 from jaxehr.processes import Gaussian, edm
 from jaxehr.samplers import DPMpp2M, karras, probability_flow
@@ -263,17 +263,12 @@ def save(rows: Sequence[Row], path: Path) -> None:
         "jax": jax.__version__,
         "rows": [row._asdict() for row in rows],
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(about, indent=1) + "\n")
-    os.replace(beside, path)
+    write_text(path, json.dumps(about, indent=1) + "\n")
     figure = work_precision(rows)
     for kind in ("svg", "png"):
-        figure.savefig(
-            path.with_suffix(f".{kind}"),
-            dpi=130,
-            metadata={"Date": None} if kind == "svg" else None,
-        )
+        date = {"Date": None} if kind == "svg" else None
+        with whole(path.with_suffix(f".{kind}")) as beside:
+            figure.savefig(beside, format=kind, dpi=130, metadata=date)
 
 
 def work_precision(rows: Sequence[Row]):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jaxehr.commands.command import Command, cache_compilations, say
+from jaxehr.commands.command import Command, cache_compilations, check_folder, say
 
 
 def add(command: Command) -> None:
@@ -30,13 +30,15 @@ def _run(options) -> int:
 
     from jaxehr import audit, data
     from jaxehr.evaluation import Report
-    from jaxehr.recipes import load
+    from jaxehr.recipes import load, run
 
     if options.draws < 1:
         raise ValueError(f"--draws must be at least 1; got {options.draws}")
+    if options.out is not None:
+        check_folder(options.out)
     paths = [options.run] + ([options.reference] if options.reference else [])
     runs = [load(path) for path in paths]
-    codecs = [run.recipe.codec for run in runs]
+    codecs = [each.recipe.codec for each in runs]
     files = {"members": options.members, "nonmembers": options.nonmembers}
     frames, notes = {}, []
     for name, path in files.items():
@@ -47,18 +49,19 @@ def _run(options) -> int:
     cache_compilations()
     found = [
         audit.scored(
-            (run.model, run.params[run.recipe.stages[-1].name]),
-            _sight(run),
+            (each.model, each.params[each.recipe.stages[-1].name]),
+            _sight(each),
             frames["members"],
             frames["nonmembers"],
             jax.random.key(options.seed),
             draws=options.draws,
         )
-        for run in runs
+        for each in runs
     ]
     metrics = tuple(audit.audit(*found, seed=options.seed))
     config = {name: Path(path).name for name, path in files.items()}
     about = {"run": options.run.name, **config, "draws": options.draws, "seed": options.seed}
+    notes += [line for path in paths if (line := run.unfinished(path))]
     report = Report(metrics, (), tuple(notes), about)
     print(report)
     if options.out is not None:
@@ -67,6 +70,6 @@ def _run(options) -> int:
     return 0
 
 
-def _sight(run):
+def _sight(synthesizer):
     """How a run sees records."""
-    return lambda frame: run.recipe.view.to_x(run.recipe.codec.encode(frame))
+    return lambda frame: synthesizer.recipe.view.to_x(synthesizer.recipe.codec.encode(frame))

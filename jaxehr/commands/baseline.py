@@ -1,8 +1,6 @@
 """jaxehr baseline: synthetic patients without a network, to stand beside a trained recipe's."""
 
-from pathlib import Path
-
-from jaxehr.commands.command import Command, say
+from jaxehr.commands.command import Command, add_out, check_out, say
 
 
 def add(command: Command) -> None:
@@ -11,7 +9,7 @@ def add(command: Command) -> None:
     baseline.add_argument("--data", required=True, metavar="FILE", help="the training records")
     baseline.add_argument("--schema", metavar="FILE", help="schema.json of a run")
     baseline.add_argument("-n", type=int, required=True, help="number of patients")
-    baseline.add_argument("--out", required=True, type=Path, metavar="FILE", help="CSV or Parquet")
+    add_out(baseline)
     baseline.add_argument("--seed", type=int, default=0)
 
 
@@ -19,6 +17,7 @@ def _run(options) -> int:
     from jaxehr import data, names, settings
 
     make = settings.nearest(options.name, names.baselines(), "baseline")
+    check_out(options.out, options.overwrite)
     schema = None if options.schema is None else data.Schema.load(options.schema)
     train = data.read_records(options.data, schema)
     frame = make(train, options.n, options.seed, schema=schema)

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from jaxehr.commands.command import Command, say
+from jaxehr.commands.command import Command, check_folder, say
 
 
 def add(command: Command) -> None:
@@ -35,6 +35,8 @@ def _benchmark(options) -> int:
 
     if min(options.dim, options.batch, options.rounds, *options.nfe) < 1:
         raise ValueError("--dim, --batch, --rounds and --nfe must be at least 1")
+    if options.out:
+        check_folder(options.out.parent)
     known = names.samplers()
     chosen = options.samplers or ([] if options.solver else list(known))
     samplers = {name: settings.nearest(name, known, "sampler").sampler for name in chosen}

@@ -1,6 +1,8 @@
 """What the commands share."""
 
 import argparse
+import contextlib
+import errno
 import os
 import sys
 from pathlib import Path
@@ -19,12 +21,45 @@ def add_set(parser: argparse.ArgumentParser, what: str) -> None:
     )
 
 
+def add_out(parser: argparse.ArgumentParser) -> None:
+    """Of a file of records."""
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="CSV or Parquet")
+    parser.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+
+
+def check_out(path: Path, overwrite: bool) -> None:
+    """Before the work. Raises ValueError or OSError where a file of records could not be written, or would be lost."""
+    from jaxehr.data.tables import suffix_of
+
+    suffix_of(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; name a file in it")
+    if path.exists() and not overwrite:
+        raise ValueError(f"{path} is there already; choose another --out, or give --overwrite")
+    check_folder(path.parent)
+
+
+def check_folder(folder: Path) -> None:
+    """Before the work. Raises OSError where the folder is none, or nothing can be written in it or made to hold it."""
+    there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, "nothing can be written in this folder", str(there))
+
+
 def cache_compilations() -> None:
-    """Programs compiled once are kept for the next command (JAX_COMPILATION_CACHE_DIR moves or, empty, stops it)."""
+    """Programs compiled once are kept for the next command (JAX_COMPILATION_CACHE_DIR moves or, empty, stops it).
+
+    Where there is no home, or none that can be written in, they are not kept.
+    """
     import jax
 
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return
+    with contextlib.suppress(RuntimeError, OSError):  # no home; a read-only one
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        check_folder(home / "jaxehr")
         jax.config.update("jax_compilation_cache_dir", str(home / "jaxehr"))
 
 

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from jaxehr.commands.command import Command, cache_compilations, say
+from jaxehr.commands.command import Command, cache_compilations, check_folder, say
 
 DEMO_STEPS = 2_500
 GIVEN = {"sex": "female", "age": (65, 80)}
@@ -22,6 +22,7 @@ def _run(options) -> int:
     from jaxehr.recipes import fit, masked
     from jaxehr.training import Interrupted
 
+    check_folder(options.out)
     cache_compilations()
     patients = data.nafld().sample(frac=1, random_state=0).reset_index(drop=True)
     half = len(patients) // 2
@@ -34,7 +35,7 @@ def _run(options) -> int:
         synthesizer = fit(recipe, train, jax.random.key(0), run_dir=options.out, resume=resume)
     except Interrupted as stop:
         say(f"{stop} and saved; the same command continues")
-        return 0
+        return 128 + stop.number
     synthetic = synthesizer.sample(jax.random.key(1), half)
     for name, frame in {"train": train, "holdout": holdout, "synthetic": synthetic}.items():
         data.write_records(frame, options.out / f"{name}.csv")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from jaxehr.commands.command import Command, cache_compilations, say
+from jaxehr.commands.command import Command, cache_compilations, check_folder, say
 
 
 def add(command: Command) -> None:
@@ -41,6 +41,7 @@ def add(command: Command) -> None:
 def _run(options) -> int:
     from jaxehr import data
 
+    check_folder(options.out)
     schema = None if options.schema is None else data.Schema.load(options.schema)
     real = data.read_records(options.real, schema)
     schema = data.Schema.infer(real) if schema is None else schema

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from jaxehr.commands.command import Command, add_set, cache_compilations, say
+from jaxehr.commands.command import Command, add_set, cache_compilations, check_folder, say
 
 
 def add(command: Command) -> None:
@@ -62,6 +62,7 @@ def _run(options) -> int:
     if options.checkpoint_every is not None and options.checkpoint_every < 1:
         raise ValueError(f"--checkpoint-every must be at least 1; got {options.checkpoint_every}")
     schema = None if options.schema is None else data.Schema.load(options.schema)
+    check_folder(options.out)
     if options.resume:
         run.check_recipe(options.out, options.recipe)
         _, begun, codec = run.read(options.out)
@@ -128,7 +129,7 @@ def _trained(out: Path, train: Callable) -> int:
         train()
     except Interrupted as stop:
         say(f"{stop} and saved; continue with the same command and --resume")
-        return 0
+        return 128 + stop.number
     say(f"done: jaxehr sample {out} -n 1000 --out synthetic.csv")
     return 0
 

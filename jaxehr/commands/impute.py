@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from jaxehr.commands.command import Command, cache_compilations, say
+from jaxehr.commands.command import Command, add_out, cache_compilations, check_out, say
 
 
 def add(command: Command) -> None:
     impute = command("impute", _run, "Fill the missing cells of a table with draws of a run.")
     impute.add_argument("run", type=Path, metavar="RUN", help="folder of a run")
     impute.add_argument("--data", required=True, metavar="FILE", help="a table with gaps")
-    impute.add_argument("--out", required=True, type=Path, metavar="FILE", help="CSV or Parquet")
+    add_out(impute)
     impute.add_argument(
         "--draws",
         type=int,
@@ -35,6 +35,7 @@ def _run(options) -> int:
 
     if options.draws < 1:
         raise ValueError(f"--draws must be at least 1; got {options.draws}")
+    check_out(options.out, options.overwrite)
     cache_compilations()
     synthesizer = load(options.run)
     schema = synthesizer.recipe.codec.schema

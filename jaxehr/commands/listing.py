@@ -4,7 +4,10 @@ from jaxehr.commands.command import Command
 
 
 def add(command: Command) -> None:
-    command("recipes", _list_recipes, "The published systems, with their settings and defaults.")
+    listed = command(
+        "recipes", _list_recipes, "The published systems, with their settings and defaults."
+    )
+    listed.add_argument("name", nargs="?", metavar="NAME", help="only this one")
     command(
         "samplers", _list_samplers, "What draws records: names for --sampler, with their orders."
     )
@@ -13,7 +16,10 @@ def add(command: Command) -> None:
 def _list_recipes(options) -> int:
     from jaxehr import names, settings
 
-    for name, recipe in names.recipes().items():
+    known = names.recipes()
+    if options.name is not None:
+        known = {options.name: settings.nearest(options.name, known, "recipe")}
+    for name, recipe in known.items():
         print(settings.describe(name, recipe))
     return 0
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jaxehr.commands.command import Command, say
+from jaxehr.commands.command import Command, check_folder, say
 
 
 def add(command: Command) -> None:
@@ -31,6 +31,7 @@ def _run(options) -> int:
     from jaxehr import data
     from jaxehr.evaluation.review import review_packet
 
+    check_folder(options.out)
     schema = None if options.schema is None else data.Schema.load(options.schema)
     real = data.read_records(options.real, schema)
     schema = data.Schema.infer(real) if schema is None else schema
@@ -68,8 +69,9 @@ def _names(path: str | None) -> dict[str, str]:
 
 def _score(folder: Path) -> int:
     from jaxehr.evaluation.review_score import score_review
+    from jaxehr.files import write_text
 
     score = score_review(folder)
-    (folder / "score.json").write_text(score.to_json())
+    write_text(folder / "score.json", score.to_json())
     print(score)
     return 0

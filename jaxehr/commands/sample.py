@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from jaxehr.commands.command import Command, add_set, cache_compilations, say
+from jaxehr.commands.command import Command, add_out, add_set, cache_compilations, check_out, say
 
 
 def add(command: Command) -> None:
     sample = command("sample", _run, "Draw synthetic patients from a run.")
     sample.add_argument("run", type=Path, metavar="RUN", help="folder of a run")
     sample.add_argument("-n", type=int, required=True, help="number of patients")
-    sample.add_argument("--out", required=True, type=Path, metavar="FILE", help="CSV or Parquet")
+    add_out(sample)
     sample.add_argument("--seed", type=int, default=0)
     sample.add_argument(
         "--sampler",
@@ -37,6 +37,7 @@ def _run(options) -> int:
 
     if options.n < 1:
         raise ValueError(f"-n must be at least 1; got {options.n}")
+    check_out(options.out, options.overwrite)
     name, _, _ = run.read(options.run)
     recipes = names.recipes()
     changes = settings.parse(options.settings, recipes[name]) if name in recipes else {}

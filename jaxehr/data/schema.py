@@ -1,7 +1,6 @@
 """What each column of the records is."""
 
 import json
-import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +17,7 @@ from jaxehr.data.infer import infer_column
 from jaxehr.data.kinds import KINDS, Kind
 from jaxehr.data.kinds import Column as Column
 from jaxehr.data.kinds import DataError as DataError
+from jaxehr.files import write_text
 
 VERSION = 1
 
@@ -130,10 +130,7 @@ class Schema:
         return Schema(records, columns, constraints_from_json(value.get("constraints", [])))
 
     def save(self, path: str | Path) -> None:
-        path = Path(path)
-        beside = path.with_name(path.name + ".part")
-        beside.write_text(json.dumps(self.to_json(), indent=1) + "\n")
-        os.replace(beside, path)
+        write_text(path, json.dumps(self.to_json(), indent=1) + "\n")
 
     @staticmethod
     def load(path: str | Path) -> "Schema":

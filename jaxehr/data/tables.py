@@ -1,6 +1,5 @@
 """Files of records: CSV, CSV.gz and Parquet, read into the dtypes of a schema and written whole or not at all."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from jaxehr.data.schema import DataError, Schema
+from jaxehr.files import whole
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 
@@ -19,7 +19,7 @@ def read_records(path: str | Path, schema: Schema | None = None) -> pd.DataFrame
     Raises DataError for a file that is not there, empty, or unreadable.
     """
     path = Path(path)
-    suffix = _suffix(path)
+    suffix = suffix_of(path)
     if not path.is_file():
         raise DataError(f"no such file: {path}")
     if path.stat().st_size == 0:
@@ -87,16 +87,10 @@ def write_records(frame: pd.DataFrame, path: str | Path) -> None:
 @contextmanager
 def records_writer(path: str | Path) -> Iterator[Callable[[pd.DataFrame], None]]:
     """write(frame), as often as there are frames. Beside the file first, then renamed: an error leaves nothing."""
-    path = Path(path)
-    suffix = _suffix(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.part")
-    try:
+    suffix = suffix_of(Path(path))
+    with whole(path) as beside:
         with (_parquet_writer if suffix == ".parquet" else _csv_writer)(beside, suffix) as write:
             yield write
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -136,7 +130,8 @@ def _parquet_writer(path: Path, suffix: str) -> Iterator[Callable[[pd.DataFrame]
             writer.close()
 
 
-def _suffix(path: Path) -> str:
+def suffix_of(path: Path) -> str:
+    """Raises DataError for one that records are not read and written in."""
     for suffix in SUFFIXES:
         if path.name.lower().endswith(suffix):
             return suffix

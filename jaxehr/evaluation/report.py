@@ -19,11 +19,12 @@ The schema of report.json, version 2 (version 1 had the fields up to `n` of each
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+
+from jaxehr.files import write_text
 
 VERSION = 2
 UNDERPOWERED = "underpowered: not evaluated"
@@ -151,13 +152,9 @@ def _plain(value: NamedTuple) -> dict[str, Any]:
 
 
 def write_texts(folder: str | Path, texts: dict[str, str]) -> None:
-    """Each beside its name first, then renamed."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    """Each whole, or not at all."""
     for name, text in texts.items():
-        beside = folder / f".{name}.part"
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, folder / name)
+        write_text(Path(folder) / name, text)
 
 
 def way(metric: Metric) -> str:

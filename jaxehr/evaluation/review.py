@@ -19,6 +19,7 @@ import pandas as pd
 
 from jaxehr.data import DataError, Schema
 from jaxehr.evaluation.frames import with_times
+from jaxehr.files import write_text
 
 UNKNOWN = "not recorded"
 Line = tuple[str, str]  # what stands on the left and on the right of a sheet's line
@@ -38,13 +39,12 @@ class Packet(NamedTuple):
         folder = Path(folder)
         if (folder / "key.csv").exists():
             raise DataError(f"{folder} holds a review already; choose another folder")
-        (folder / "packet").mkdir(parents=True, exist_ok=True)
-        (folder / "answers").mkdir(exist_ok=True)
-        (folder / "packet" / "patients.html").write_text(self.to_html(), encoding="utf-8")
+        (folder / "answers").mkdir(parents=True, exist_ok=True)
+        write_text(folder / "packet" / "patients.html", self.to_html())
         form = [ANSWERS, *(f"{i + 1},,," for i in range(len(self.sheets)))]
-        (folder / "packet" / "answers.csv").write_text("\n".join(form) + "\n", encoding="utf-8")
+        write_text(folder / "packet" / "answers.csv", "\n".join(form) + "\n")
         key = pd.DataFrame({"sheet": range(1, len(self.origins) + 1), "origin": self.origins})
-        key.assign(seed=self.seed).to_csv(folder / "key.csv", index=False)
+        write_text(folder / "key.csv", key.assign(seed=self.seed).to_csv(index=False))
 
     def to_html(self) -> str:
         return _booklet(self.sheets)

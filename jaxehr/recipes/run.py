@@ -13,8 +13,9 @@ import jax
 import numpy as np
 import pandas as pd
 
-from jaxehr import __version__, files
+from jaxehr import __version__
 from jaxehr.data import Codec, Schema, codec_from_json
+from jaxehr.files import write_text
 from jaxehr.types import X
 
 # Counted up with any change of what a recipe's parameters mean: an older run would draw wrongly.
@@ -60,7 +61,7 @@ def create(path: Path, recipe, trained_on: str | None = None, fitted: dict | Non
         "codec.json": _text(recipe.codec.to_json()),
     }
     for name, text in texts.items():
-        files.write_text(path / name, text)
+        write_text(path / name, text)
     about = {
         "version": VERSION,
         "jaxehr": __version__,
@@ -188,7 +189,7 @@ def _damaged(file: Path) -> str:
 
 def _write(path: Path, about: dict[str, Any]) -> None:
     about = json.loads(json.dumps(about))
-    files.write_text(path / "run.json", _text({**about, "digest": _digest(_text(about))}))
+    write_text(path / "run.json", _text({**about, "digest": _digest(_text(about))}))
 
 
 def _text(value: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 import optax
 
+from jaxehr.files import write_text
 from jaxehr.training.checkpoint import Checkpoints
 from jaxehr.training.held_out import TIMES, Best, held_out_loss
 from jaxehr.training.progress import duration, progress
@@ -29,11 +30,11 @@ class Diverged(RuntimeError):
 
 
 class Interrupted(Exception):
-    """Ctrl-C or SIGTERM: the run was saved at `step` and can be resumed."""
+    """Ctrl-C or SIGTERM: the run was saved at `step` and can be resumed; `number` is the signal's."""
 
-    def __init__(self, step: int):
+    def __init__(self, step: int, number: int = signal.SIGINT):
         super().__init__(f"stopped at step {step:,}")
-        self.step = step
+        self.step, self.number = step, int(number)
 
 
 def train(
@@ -129,12 +130,12 @@ def best_of(
             ended = step == steps or (best is not None and best.waited(step, interval))
             if checkpoints and (step % every == 0 or ended or stop):
                 checkpoints.save(step, *_saved(state, best))
-            if ended:
-                break
             if stop:
                 if checkpoints:
                     checkpoints.wait()
-                raise Interrupted(step)
+                raise Interrupted(step, stop)
+            if ended:
+                break
         if checkpoints:
             checkpoints.wait()
     if best is None:
@@ -234,11 +235,9 @@ def _metrics_log(run: Path | None, name: str, start: int):
         yield lambda step, **figures: None
         return
     path = run / "metrics.jsonl"
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
     kept = [line for line in lines if _is_before(line, name, start)]
-    beside = path.with_suffix(".part")
-    beside.write_text("".join(line + "\n" for line in kept))
-    os.replace(beside, path)
+    write_text(path, "".join(line + "\n" for line in kept))
     with path.open("a") as file:
 
         def log(step: int, **figures: float) -> None:
@@ -251,29 +250,43 @@ def _metrics_log(run: Path | None, name: str, start: int):
 def _is_before(line: str, name: str, start: int) -> bool:
     try:
         row = json.loads(line)
-    except json.JSONDecodeError:  # a line cut off by a crash
+        return row["stage"] != name or row["step"] <= start
+    except (ValueError, TypeError, KeyError):  # a line cut off by a crash, or damaged
         return False
-    return row["stage"] != name or row["step"] <= start
 
 
 @contextmanager
 def _signals() -> Iterator:
-    """Ctrl-C and SIGTERM set a flag that the loop reads; a second one does what it always did."""
+    """Yields () -> the signal that came, 0 for none: Ctrl-C and SIGTERM are noted for the loop to read.
+
+    A second one does what it always did, and so does one that came too late to be read. A signal that is ignored, as
+    in a shell's background, stays so.
+    """
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
+        yield lambda: 0
         return
-    seen = []
+    seen: list[int] = []
+    told: list[int] = []
+
+    def stopping() -> int:
+        told[:] = seen
+        return seen[0] if seen else 0
 
     def handle(number, frame):
+        if seen:
+            signal.signal(number, before[number])
+            os.kill(os.getpid(), number)
         seen.append(number)
-        signal.signal(number, before[number])
 
-    before = {n: signal.signal(n, handle) for n in (signal.SIGINT, signal.SIGTERM)}
+    heard = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) != signal.SIG_IGN]
+    before = {n: signal.signal(n, handle) for n in heard}
     try:
-        yield lambda: bool(seen)
+        yield stopping
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    if seen and not told:
+        os.kill(os.getpid(), seen[0])
 
 
 def _estimate(
