@@ -115,15 +115,22 @@ def looks_like_dates(values: pd.Series) -> bool:
 
 def date_formats(values: pd.Series) -> list[str]:
     """The formats that read every value, none of them missing, and write each back as it was; the likeliest first."""
-    sample = _sample(values)
-    fitting = [form for form in _candidates(sample) if unread(sample, form).empty]
-    return [form for form in fitting if unread(values, form).empty]
+    return [form for form in _candidates(_sample(values)) if fits(values, form)]
+
+
+def fits(values: pd.Series, form: str) -> bool:
+    """Whether the format reads every value and writes it back; a sample, looked at first, tells most that do not."""
+    return unread(_sample(values), form).empty and unread(values, form).empty
 
 
 def nearest_format(values: pd.Series) -> str:
     """The format that reads most of a sample of values that look like dates."""
     sample = _sample(values)
     return min(_candidates(sample), key=lambda form: len(unread(sample, form)))
+
+
+def day_first(form: str) -> bool:
+    return next(field[-1] for field in FIELD.findall(form)) == "d"
 
 
 def day_and_month_swapped(form: str) -> str | None:

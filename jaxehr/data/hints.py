@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from jaxehr.data.dates import day_and_month_swapped, days, unread
+from jaxehr.data.dates import day_and_month_swapped, days, fits
 from jaxehr.data.identity import named_like_id, names_patients, who_is_told, words_of
 from jaxehr.data.kinds import Column
 from jaxehr.data.schema import Schema
@@ -118,7 +118,7 @@ def _of_dates(present: pd.Series, column: Column) -> Iterator[str]:
 
 def _of_a_format(different: pd.Series, form: str) -> Iterator[str]:
     swapped = day_and_month_swapped(form)
-    if swapped is not None and unread(different, swapped).empty:
+    if swapped is not None and fits(different, swapped):
         yield (
             f"no value tells the day from the month; read as {form}. If {swapped} is right, say so in the schema: "
             f'"format": "{swapped}"'

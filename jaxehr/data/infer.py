@@ -1,12 +1,22 @@
 """The kinds of columns, read off their values."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from jaxehr.data.checks import check_values, not_a_date
-from jaxehr.data.dates import date_formats, looks_like_dates, nearest_format, unread
+from jaxehr.data.dates import (
+    date_formats,
+    day_and_month_swapped,
+    day_first,
+    fits,
+    looks_like_dates,
+    nearest_format,
+    unread,
+)
 from jaxehr.data.identity import (
     named_like_id,
     names_patients,
@@ -22,6 +32,26 @@ class Inferred(NamedTuple):
 
     column: Column | None
     problem: str = ""
+
+
+def agreeing(frame: pd.DataFrame, columns: Sequence[Column]) -> tuple[Column, ...]:
+    """Dates of which no value tells the day from the month are read as those in the other columns that do tell."""
+    swapped = {
+        c.name: day_and_month_swapped(c.format)
+        for c in columns
+        if c.kind == "datetime" and c.format
+    }
+    other = {name: form for name, form in swapped.items() if form is not None}
+    open_ = {n for n, form in other.items() if fits(frame[n].dropna().drop_duplicates(), form)}
+    told = {day_first(c.format) for c in columns if c.format and c.name in other.keys() - open_}
+    if len(told) != 1:
+        return tuple(columns)
+    return tuple(
+        replace(c, format=other[c.name])
+        if c.name in open_ and day_first(other[c.name]) in told
+        else c
+        for c in columns
+    )
 
 
 class _Read(NamedTuple):

@@ -13,7 +13,7 @@ from jaxehr.data.constraints import Constraint, constraints_from_json
 from jaxehr.data.constraints import Inequality as Inequality
 from jaxehr.data.constraints import Range as Range
 from jaxehr.data.dates import check_format
-from jaxehr.data.infer import infer_column
+from jaxehr.data.infer import agreeing, infer_column
 from jaxehr.data.kinds import KINDS, Kind
 from jaxehr.data.kinds import Column as Column
 from jaxehr.data.kinds import DataError as DataError
@@ -62,7 +62,7 @@ class Schema:
             pair = (Column("subject_id", "id", subject), Column("code", "code", code))
             return Schema("codes", pair), ()
         found = [infer_column(frame[name]) for name in frame.columns]
-        columns = tuple(each.column for each in found if each.column is not None)
+        columns = agreeing(frame, [each.column for each in found if each.column is not None])
         return Schema("table", columns), tuple(each.problem for each in found if each.problem)
 
     def check(self, frame: pd.DataFrame) -> None:

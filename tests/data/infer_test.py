@@ -121,3 +121,13 @@ def test_a_draft_has_a_line_for_all_that_no_kind_fits():
         assert said in problem and "\n" not in problem
     with pytest.raises(DataError, match="'note'"):
         Schema.infer(frame)
+
+
+def test_days_and_months_are_in_the_order_that_other_columns_tell():
+    early, late = ["03/04/2020", "05/06/2020"], ["30/04/2020", "05/06/2020"]
+    alone = Schema.infer(pd.DataFrame({"came": early, "born": ["1.2.1950", "3.4.1960"]}))
+    assert [c.format for c in alone.columns] == ["%m/%d/%Y", "%-d.%-m.%Y"]
+    told = Schema.infer(pd.DataFrame({"came": early, "left": late}))
+    assert [c.format for c in told.columns] == ["%d/%m/%Y", "%d/%m/%Y"]
+    both = pd.DataFrame({"came": early, "left": late, "seen": ["04/30/2020", "05/06/2020"]})
+    assert Schema.infer(both).columns[0].format == "%m/%d/%Y"
