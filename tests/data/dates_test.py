@@ -123,6 +123,9 @@ def test_a_format_in_the_schema_is_followed_and_checked():
     codec = fit_codec(frame, Schema("table", (column,)))
     assert codec.columns[0].quantity.numbers(frame["seen"])[0] == 18_355  # days to 3 April 2020
     pd.testing.assert_frame_equal(codec.decode(codec.encode(frame)), frame)
+    for odd in ("31/04/2020", "3/04/2020"):
+        with pytest.raises(DataError, match=f"holds dates as %d/%m/%Y, but '{odd}' is none"):
+            codec.encode(frame.assign(seen=odd))
     for form, said in {"%d/%m/%Q": "of '%Q' nothing is known", "%d/%m": "lacks %Y"}.items():
         with pytest.raises(DataError, match=said):
             Schema("table", (Column("seen", "datetime", "str", form),))

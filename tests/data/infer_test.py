@@ -10,6 +10,14 @@ from jaxehr.data.identity import named_like_id, names_patients
 N = 200
 
 
+SYLLABLES = [a + b for a in "bdklmnrst" for b in ("a", "el", "ina", "or", "us")]
+
+
+def person(i):
+    first, last = SYLLABLES[i % 45], SYLLABLES[i * 7 % 44] + "son"
+    return f"{first.title()} {last.title()}"
+
+
 def kind(name, values):
     return Schema.infer(pd.DataFrame({name: values, "other": [1.5] * len(values)})).columns[0].kind
 
@@ -63,14 +71,6 @@ def test_a_number_that_stands_for_a_kind_is_no_identifier(name):
     assert not named_like_id("number_inpatient") and not named_like_id("body_mass_index")
 
 
-SYLLABLES = [a + b for a in "bdklmnrst" for b in ("a", "el", "ina", "or", "us")]
-
-
-def person(i):
-    first, last = SYLLABLES[i % 45], SYLLABLES[i * 7 % 44] + "son"
-    return f"{first.title()} {last.title()}"
-
-
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -96,6 +96,9 @@ def test_text_that_names_a_person_is_not_learnt(name, text):
         ["12345-6789-01", "00002-8215-01", "50090-1234-00"],
         ["ICU", "er", "Ward 3"],
         ["718-7", "2345-7", "33914-3"],
+        [
+            person(i).replace("son", "fever") for i in range(40)
+        ],  # of as many rows each as diagnoses have
     ],
 )
 def test_diagnoses_and_codes_are_categories(texts):
