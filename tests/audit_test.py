@@ -85,7 +85,7 @@ def test_what_was_never_learnt_is_left_out():
     assert left == 3 and len(kept) == 17
     codes = frame(bits(50, 0))
     more = pd.concat([codes, pd.DataFrame({"subject_id": [1, 999], "code": ["NEW", "NEW"]})])
-    kept, left = learnt(more, [fit_codec(codes)])
+    kept, left = learnt(more, [fit_codec(codes, min_patients=1)])
     assert left == 1 and kept["subject_id"].nunique() == 50
 
 

@@ -39,7 +39,7 @@ def smote(
 def _smote_table(
     train: pd.DataFrame, n: int, rng: np.random.Generator, neighbours: int, schema: Schema
 ) -> pd.DataFrame:
-    codec = TableCodec.fit(train, schema)
+    codec = TableCodec.fit(train, schema, min_patients=1)
     parts = codec.encode(train)
     x = matrix(parts, codec).astype(np.float32)
     x[:, codec.sizes["number"] + codec.sizes["bit"] :] /= 2**0.5  # another category is one away

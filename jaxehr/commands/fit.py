@@ -24,7 +24,13 @@ def add(command: Command) -> None:
         "--steps", type=int, metavar="N", help="training steps; by default about 150 epochs"
     )
     fit.add_argument("--batch-size", type=int, metavar="B", help="patients in a step")
-    fit.add_argument("--min-patients", type=int, default=1, help="drop codes that fewer have")
+    fit.add_argument(
+        "--min-patients",
+        type=int,
+        metavar="N",
+        help="what fewer patients have is not learnt, and so neither kept in the run nor drawn: codes are dropped, "
+        "categories become 'other', numbers end at averages over N patients. 1 learns all (default: 11)",
+    )
     fit.add_argument(
         "--no-holdout",
         action="store_true",
@@ -55,7 +61,7 @@ def _run(options) -> int:
 
     recipe = settings.nearest(options.recipe, names.recipes(), "recipe")
     chosen = settings.parse(options.settings, recipe)
-    for name in ("steps", "batch_size", "label"):
+    for name in ("steps", "batch_size", "label", "min_patients"):
         if getattr(options, name) is not None:
             settings.nearest(name, settings.of(recipe), "setting")
             chosen[name] = getattr(options, name)
@@ -73,8 +79,6 @@ def _run(options) -> int:
     given = schema is not None
     with nullcontext() if given else _draft_left(records, options.out):
         schema = data.Schema.infer(records) if schema is None else schema
-    if options.min_patients > 1:
-        records = _without_rare(records, schema, options.min_patients)
     cache_compilations()
     with nullcontext() if given else _draft_left(records, options.out):
         made = recipe(records, schema, **chosen)
@@ -132,16 +136,3 @@ def _trained(out: Path, train: Callable) -> int:
         return 128 + stop.number
     say(f"done: jaxehr sample {out} -n 1000 --out synthetic.csv")
     return 0
-
-
-def _without_rare(records, schema, min_patients: int):
-    from jaxehr import data
-
-    if schema.records != "codes":
-        raise ValueError("--min-patients is for codes (columns subject_id, code); this is a table")
-    kept, codes, patients = data.drop_rare(records, min_patients)
-    say(
-        f"dropped {codes:,} codes with fewer than {min_patients} patients, and {patients:,} patients "
-        "who had no other"
-    )
-    return kept

@@ -6,14 +6,15 @@ from jaxehr.data.codec import KnownParts as KnownParts
 from jaxehr.data.codec import Parts as Parts
 from jaxehr.data.codec import TableCodec as TableCodec
 from jaxehr.data.codec import codec_from_json as codec_from_json
+from jaxehr.data.codec import codec_of as codec_of
 from jaxehr.data.codec import fit_codec as fit_codec
-from jaxehr.data.codec import matrix as matrix
-from jaxehr.data.codec import parts_of as parts_of
 from jaxehr.data.codes import code_matrix as code_matrix
 from jaxehr.data.codes import drop_rare as drop_rare
 from jaxehr.data.codes import long_frame as long_frame
 from jaxehr.data.hints import Hint as Hint
 from jaxehr.data.hints import hints as hints
+from jaxehr.data.matrix import matrix as matrix
+from jaxehr.data.matrix import parts_of as parts_of
 from jaxehr.data.numbers import END as END
 from jaxehr.data.numbers import Bins as Bins
 from jaxehr.data.numbers import Number as Number
@@ -27,6 +28,7 @@ from jaxehr.data.schema import DataError as DataError
 from jaxehr.data.schema import Inequality as Inequality
 from jaxehr.data.schema import Range as Range
 from jaxehr.data.schema import Schema as Schema
+from jaxehr.data.shared import MIN_PATIENTS as MIN_PATIENTS
 from jaxehr.data.tables import read_records as read_records
 from jaxehr.data.tables import records_writer as records_writer
 from jaxehr.data.tables import write_records as write_records

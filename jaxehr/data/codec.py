@@ -7,18 +7,21 @@ The parts of every codec, whatever the records:
     category    int32   [n, q]              categories of more than two; column j has classes[j] values
 """
 
+import logging
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from jaxehr.data.codes import code_matrix, long_frame
+from jaxehr.data.codes import code_matrix, drop_rare, long_frame
 from jaxehr.data.columns import Learnt, NumberKind, column_from_json, fit_column, new_ids
 from jaxehr.data.numbers import Number, Quantile
 from jaxehr.data.offsets import Offset
 from jaxehr.data.schema import DataError, Schema
+from jaxehr.data.shared import MIN_PATIENTS
+
+log = logging.getLogger(__name__)
 
 Parts = dict[str, np.ndarray]
 
@@ -49,16 +52,29 @@ class TableCodec:
     offsets: tuple[Offset, ...] = ()
 
     @classmethod
-    def fit(cls, frame: pd.DataFrame, schema: Schema, numbers: NumberKind = Number) -> "TableCodec":
+    def fit(
+        cls,
+        frame: pd.DataFrame,
+        schema: Schema,
+        numbers: NumberKind = Number,
+        min_patients: int = MIN_PATIENTS,
+    ) -> "TableCodec":
         """Learns ranges, decimals and categories. Raises DataError where the frame does not fit the schema."""
         schema.check(frame)
+        if not 1 <= min_patients <= len(frame):
+            raise DataError(
+                f"there are {len(frame):,} rows and min_patients is {min_patients}: what fewer patients have is not "
+                "learnt; give more rows, or min_patients=1 (--min-patients 1), which learns all"
+            )
         learnt = [c for c in schema.columns if c.kind != "id"]
         if not learnt:
             raise DataError("all columns are ids; there is nothing to learn")
-        offsets = tuple(Offset.found(frame, schema))
+        offsets = tuple(Offset.found(frame, schema, min_patients))
         frame = _with_gaps(frame, offsets)
         gaps = {offset.name: offset.column for offset in offsets}
-        columns = (fit_column(frame[c.name], gaps.get(c.name, c), numbers) for c in learnt)
+        columns = (
+            fit_column(frame[c.name], gaps.get(c.name, c), numbers, min_patients) for c in learnt
+        )
         return cls(schema, tuple(columns), len(frame), offsets)
 
     @property
@@ -181,18 +197,35 @@ class TableCodec:
 
 @dataclass(frozen=True)
 class CodesCodec:
-    """Of codes: a bit for each patient and code."""
+    """Of codes: a bit for each patient and code.
+
+    rare    there were other codes, of too few patients to be learnt
+    """
 
     schema: Schema
     codes: tuple[str, ...]
     rows: int
+    rare: bool = False
 
     @classmethod
-    def fit(cls, frame: pd.DataFrame, schema: Schema) -> "CodesCodec":
-        """Learns the codes. Raises DataError where the frame does not fit the schema."""
+    def fit(
+        cls, frame: pd.DataFrame, schema: Schema, min_patients: int = MIN_PATIENTS
+    ) -> "CodesCodec":
+        """Learns the codes of `min_patients` or more; a line of the log says how many were left out.
+
+        Raises DataError where the frame does not fit the schema, or no code is that frequent.
+        """
         schema.check(frame)
+        frame, left_out, patients = drop_rare(frame, min_patients)
+        if left_out:
+            log.warning(
+                "dropped %d codes with fewer than %d patients, and %d patients who had no other",
+                left_out,
+                min_patients,
+                patients,
+            )
         bits, _, codes = code_matrix(frame)
-        return cls(schema, tuple(np.asarray(codes).tolist()), bits.shape[0])
+        return cls(schema, tuple(np.asarray(codes).tolist()), bits.shape[0], left_out > 0)
 
     classes = missing = indicators = ()
     scales = np.zeros((2, 0))
@@ -206,10 +239,15 @@ class CodesCodec:
         return {"number": 0, "bit": len(self.codes), "category": 0}
 
     def encode(self, frame: pd.DataFrame) -> Parts:
-        """The bits of each patient, in the order of their first line. Raises DataError for a code never seen."""
+        """The bits of each patient, in the order of their first line. Raises DataError for a code never seen.
+
+        Where rare codes were left out, so is what is not among the others, and who has none of these.
+        """
         self.schema.check(frame)
         unseen = ~frame["code"].isin(self.codes)
-        if unseen.any():
+        if unseen.any() and self.rare:
+            frame = frame[~unseen]
+        elif unseen.any():
             raise DataError(
                 f"code {frame['code'][unseen].iloc[0]!r} is not among the {len(self.codes):,} codes learnt"
             )
@@ -242,11 +280,17 @@ class CodesCodec:
         return frame.astype({"subject_id": subject.dtype, "code": code.dtype})
 
     def to_json(self) -> dict[str, Any]:
-        return {"schema": self.schema.to_json(), "codes": list(self.codes), "rows": self.rows}
+        return {
+            "schema": self.schema.to_json(),
+            "codes": list(self.codes),
+            "rows": self.rows,
+            "rare": self.rare,
+        }
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "CodesCodec":
-        return cls(Schema.from_json(value["schema"]), tuple(value["codes"]), value["rows"])
+        schema, codes = Schema.from_json(value["schema"]), tuple(value["codes"])
+        return cls(schema, codes, value["rows"], value.get("rare", False))
 
 
 Codec = TableCodec | CodesCodec
@@ -254,16 +298,32 @@ DTYPES = {"number": np.float64, "bit": np.int8, "category": np.int32}
 
 
 def fit_codec(
-    frame: pd.DataFrame, schema: Schema | None = None, numbers: NumberKind = Number
+    frame: pd.DataFrame,
+    schema: Schema | None = None,
+    numbers: NumberKind = Number,
+    min_patients: int = MIN_PATIENTS,
 ) -> Codec:
     """The codec of these records; the schema is inferred if not given.
 
-    numbers     what numerical, integer and datetime columns become: Number, Quantile or Bins
+    numbers         what numerical, integer and datetime columns become: Number, Quantile or Bins
+    min_patients    who have what is kept of the values (jaxehr.data.shared); 1 keeps all of them
     """
     schema = Schema.infer(frame) if schema is None else schema
     if schema.records == "codes":
-        return CodesCodec.fit(frame, schema)
-    return TableCodec.fit(frame, schema, numbers)
+        return CodesCodec.fit(frame, schema, min_patients)
+    return TableCodec.fit(frame, schema, numbers, min_patients)
+
+
+def codec_of(
+    data: pd.DataFrame | Codec,
+    schema: Schema | None,
+    numbers: NumberKind,
+    min_patients: int = MIN_PATIENTS,
+) -> Codec:
+    """The codec of these records, as `fit_codec` has it, or the one that is given."""
+    if isinstance(data, pd.DataFrame):
+        return fit_codec(data, schema, numbers, min_patients)
+    return data
 
 
 def _with_gaps(frame: pd.DataFrame, offsets: tuple[Offset, ...]) -> pd.DataFrame:
@@ -273,27 +333,3 @@ def _with_gaps(frame: pd.DataFrame, offsets: tuple[Offset, ...]) -> pd.DataFrame
 
 def codec_from_json(value: dict[str, Any]) -> Codec:
     return (CodesCodec if "codes" in value else TableCodec).from_json(value)
-
-
-def matrix(parts: Parts, codec: Codec) -> np.ndarray:
-    """One matrix [n, column]: numbers, bits, then each category one-hot. float32; int8 where all are bits."""
-    if codec.sizes["bit"] == sum(codec.sizes.values()):
-        return parts["bit"]
-    hot = [
-        np.eye(k, dtype=np.float32)[parts["category"][:, j]] for j, k in enumerate(codec.classes)
-    ]
-    return np.concatenate([parts["number"], parts["bit"], *hot], axis=1).astype(np.float32)
-
-
-def parts_of(matrix: np.ndarray, codec: Codec) -> Parts:
-    """The inverse of `matrix`, for any real numbers: bits from 0.5 on, the largest of each one-hot group."""
-    numbers, bits = codec.sizes["number"], codec.sizes["bit"]
-    ends = np.cumsum([numbers + bits, *codec.classes])
-    groups = [matrix[:, a:b].argmax(1) for a, b in pairwise(ends)]
-    return {
-        "number": matrix[:, :numbers].astype(np.float64),
-        "bit": (matrix[:, numbers : numbers + bits] >= 0.5).astype(np.int8),
-        "category": np.stack(groups, 1).astype(np.int32)
-        if groups
-        else np.zeros((len(matrix), 0), np.int32),
-    }

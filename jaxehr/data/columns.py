@@ -1,5 +1,10 @@
-"""Columns of a table as arrays, and back: flags, categories, constants; numbers are in `numbers`."""
+"""Columns of a table as arrays, and back: flags, categories, constants; numbers are in `numbers`.
 
+A value that fewer than `least` patients have is not learnt: together such values become one, 'other', or where they are
+still too few the most frequent one (a missing value counts as one). A line of the log says which column and how many.
+"""
+
+import logging
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -7,18 +12,23 @@ import numpy as np
 import pandas as pd
 
 from jaxehr.data.numbers import Arrays, Bins, Named, Number, Quantile
+from jaxehr.data.quantity import Quantity
 from jaxehr.data.schema import Column, DataError
+from jaxehr.data.shared import other
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Flag:
-    """Two values, as a bit: `values[0]` is 0 and `values[1]` is 1. Levels are as in `Category`."""
+    """Two values, as a bit: `values[0]` is 0 and `values[1]` is 1. The rest is as in `Category`."""
 
     name: str
     dtype: str
     values: tuple[Any, Any]
     levels: tuple[Any, ...] | None = None
     ordered: bool = False
+    rest: int = -1
 
     missing = -1
 
@@ -29,7 +39,7 @@ class Flag:
         return (("bit", f"{self.name} is {self.values[1]}"),)
 
     def encode(self, values: pd.Series) -> tuple[np.ndarray, ...]:
-        return (_positions(values, self.name, self.values).astype(np.int8),)
+        return (_positions(values, self).astype(np.int8),)
 
     def known(self, values: pd.Series) -> tuple[Arrays, Arrays]:
         seen = values.notna().to_numpy()
@@ -47,15 +57,16 @@ class Flag:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Flag":
-        return cls(value["name"], value["dtype"], tuple(value["values"]), *_levels_of(value))
+        return cls(value["name"], value["dtype"], tuple(value["values"]), *_rest_of(value))
 
 
 @dataclass(frozen=True)
 class Category:
     """Any number of values; a missing one is the value None.
 
-    levels, ordered     of a pandas categorical: its categories, seen or not, in their order, and whether that means
-                        anything
+    levels, ordered     of a pandas categorical: its categories in their order, and whether that means anything; seen or
+                        not, but for those of too few patients
+    rest                which value stands for all others, which too few patients have; -1: there were none
     """
 
     name: str
@@ -63,6 +74,7 @@ class Category:
     values: tuple[Any, ...]
     levels: tuple[Any, ...] | None = None
     ordered: bool = False
+    rest: int = -1
 
     @property
     def missing(self) -> int:
@@ -75,7 +87,7 @@ class Category:
         return (("category", self.name),)
 
     def encode(self, values: pd.Series) -> tuple[np.ndarray, ...]:
-        return (_positions(values, self.name, self.values).astype(np.int32),)
+        return (_positions(values, self).astype(np.int32),)
 
     def known(self, values: pd.Series) -> tuple[Arrays, Arrays]:
         seen = values.notna().to_numpy()
@@ -92,14 +104,18 @@ class Category:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Category":
-        return cls(value["name"], value["dtype"], tuple(value["values"]), *_levels_of(value))
+        return cls(value["name"], value["dtype"], tuple(value["values"]), *_rest_of(value))
 
 
 @dataclass(frozen=True)
 class Constant:
-    """A column of one value: kept, reproduced, and not learnt."""
+    """A column of one value: kept, reproduced, and not learnt.
+
+    few     there were others, of too few patients to be learnt
+    """
 
     column: Number | Category
+    few: bool = False
 
     missing = -1
 
@@ -114,11 +130,16 @@ class Constant:
         return ()
 
     def encode(self, values: pd.Series) -> Arrays:
-        (position,) = self.column.encode(values)
-        if (position != 0).any():
-            odd = _plain(values[position != 0].iloc[0])
+        if self.few:
+            return ()
+        if isinstance(self.column, Number):
+            odd = self.column.quantity.numbers(values) != self.column.quantity.low
+        else:
+            odd = self.column.encode(values)[0] != 0
+        if odd.any():
             raise DataError(
-                f"column '{self.name}' has {odd!r}, but had one value only when the codec was fitted"
+                f"column '{self.name}' has {_plain(values[odd].iloc[0])!r}, but had one value only when the codec "
+                "was fitted"
             )
         return ()
 
@@ -131,37 +152,107 @@ class Constant:
         return self.column.decode(n, np.zeros(n, np.int64))
 
     def to_json(self) -> dict[str, Any]:
-        return {"type": "Constant", "column": self.column.to_json()}
+        return {"type": "Constant", "column": self.column.to_json(), "few": self.few}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Constant":
-        return cls(column_from_json(value["column"]))
+        return cls(column_from_json(value["column"]), value.get("few", False))
 
 
 Learnt = Number | Quantile | Bins | Flag | Category | Constant
 NumberKind = type[Number] | type[Quantile] | type[Bins]
 
 
-def fit_column(values: pd.Series, column: Column, numbers: NumberKind) -> Learnt:
-    """The column as it was seen; `numbers` says what numerical, integer and datetime ones become."""
-    is_number = column.kind in ("numerical", "integer", "datetime")
-    if values.nunique() > 1 and is_number:
-        return numbers.fit(values, column)
-    if is_number and (column.kind == "datetime" or values.notna().all()):
-        fitted = Number.fit(values, column)
-        return fitted if fitted.optional else Constant(fitted)
-    found = [_plain(value) for value in values.dropna().unique()]
-    found = sorted(found, key=lambda value: (str(type(value)), value))
+def fit_column(values: pd.Series, column: Column, numbers: NumberKind, least: int = 1) -> Learnt:
+    """The column as it was seen; `numbers` says what numerical, integer and datetime ones become.
+
+    least   patients that have what is kept of the values; there are at least as many rows
+    """
+    if column.kind in ("numerical", "integer", "datetime"):
+        return _fit_number(values, column, numbers, least)
+    return _fit_category(values, column, least)
+
+
+def _fit_number(values: pd.Series, column: Column, kind: NumberKind, least: int) -> Learnt:
+    missing = int(values.isna().sum())
+    if len(values) - missing < least:
+        _say(
+            column,
+            f"the values of {len(values) - missing:,} patients, too few to be learnt, became missing",
+        )
+        return Constant(Category(column.name, column.dtype, (None,), rest=0), few=True)
+    if 0 < missing < least:
+        _say(
+            column,
+            f"the missing values of {missing:,} patients, too few to be learnt, became the middle one",
+        )
+    quantity = Quantity.fit(values, column, least)
+    found = quantity.numbers(values)
+    if quantity.low < quantity.high:
+        return kind.fit(quantity, found, least)
+    few = values.nunique() > 1
+    if few:
+        odd = int((found != quantity.low).sum()) - missing
+        _say(
+            column,
+            f"the other values of {odd:,} patients, too few to be learnt, became {quantity.low:g}",
+        )
+    number = Number.fit(quantity, found, least)
+    if not number.optional:
+        return Constant(number, few or missing > 0)
+    if column.kind == "datetime":
+        return number
+    value = _plain(quantity.series(np.array([quantity.low])).iloc[0])
+    return Flag(column.name, column.dtype, (value, None), rest=0 if few else -1)
+
+
+def _fit_category(values: pd.Series, column: Column, least: int) -> Flag | Category | Constant:
+    counts = {_plain(value): int(n) for value, n in values.value_counts().items() if n}
     if values.isna().any():
-        found.append(None)
+        counts[None] = int(values.isna().sum())
+    rare = {value: n for value, n in counts.items() if n < least}
+    found = [value for value in counts if value not in rare]
+    rest = _rest(found, rare, counts, column, least) if rare else None
+    found = sorted({*found, rest} if rare else found, key=_place)
     levels, ordered = None, False
     if isinstance(values.dtype, pd.CategoricalDtype):
-        levels = tuple(_plain(level) for level in values.cat.categories)
+        known = [_plain(level) for level in values.cat.categories]
+        new = [value for value in found if value is not None and value not in known]
+        levels = tuple([level for level in known if least <= 1 or level in found] + new)
         ordered = bool(values.cat.ordered)
-    described = (column.name, column.dtype, tuple(found), levels, ordered)
+    which = found.index(rest) if rare else -1
+    described = (column.name, column.dtype, tuple(found), levels, ordered, which)
     if len(found) == 1:
-        return Constant(Category(*described))
+        return Constant(Category(*described), few=which >= 0)
     return Flag(*described) if len(found) == 2 else Category(*described)
+
+
+def _rest(
+    found: list[Any], rare: dict[Any, int], counts: dict[Any, int], column: Column, least: int
+) -> Any:
+    """What the rare values become: 'other', or the most frequent value where they are too few for that."""
+    example = next(value for value in counts if value is not None)
+    rows, new = sum(rare.values()), None
+    if rows >= least:
+        new = other([value for value in found if value is not None], column.dtype, example)
+    rest = max(found or counts, key=lambda value: counts[value]) if new is None else new
+    what = "1 value" if len(rare) == 1 else f"{len(rare):,} values"
+    became = "missing" if rest is None else repr(rest)
+    _say(
+        column,
+        f"{what} of fewer than {least} patients ({rows:,} rows) became {became}"
+        + (", the most frequent" if new is None else ""),
+    )
+    return rest
+
+
+def _place(value: Any) -> tuple[bool, str, Any]:
+    """Where a value stands among the others: a missing one last."""
+    return value is None, str(type(value)), value
+
+
+def _say(column: Column, what: str) -> None:
+    log.warning("column '%s': %s", column.name, what)
 
 
 def column_from_json(value: dict[str, Any]) -> Any:
@@ -183,25 +274,28 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _positions(values: pd.Series, name: str, known: tuple[Any, ...]) -> np.ndarray:
+def _positions(values: pd.Series, column: "Flag | Category") -> np.ndarray:
+    known = column.values
     place = {value: i for i, value in enumerate(known) if value is not None}
     found = values.map(place).to_numpy(dtype=float, na_value=np.nan)
     missing = values.isna().to_numpy()
     if None in known:
         found = np.where(missing, known.index(None), found)
-    if np.isnan(found).any():
-        odd = values[np.isnan(found)].iloc[0]
+    unseen = np.isnan(found)
+    if unseen.any() and column.rest < 0:
+        odd = values[unseen].iloc[0]
         said = "a missing value" if pd.isna(odd) else repr(_plain(odd))
         raise DataError(
-            f"column '{name}' has {said}, which was not there when the codec was fitted"
+            f"column '{column.name}' has {said}, which was not there when the codec was fitted"
         )
-    return found.astype(np.int64)
+    return np.where(unseen, column.rest, found).astype(np.int64)
 
 
-def _levels_of(value: dict[str, Any]) -> tuple[tuple[Any, ...] | None, bool]:
+def _rest_of(value: dict[str, Any]) -> tuple[tuple[Any, ...] | None, bool, int]:
     """Of a column as JSON; older files say nothing about them."""
     levels = value.get("levels")
-    return None if levels is None else tuple(levels), value.get("ordered", False)
+    levels = None if levels is None else tuple(levels)
+    return levels, value.get("ordered", False), value.get("rest", -1)
 
 
 def _taken(chosen: np.ndarray, column: Flag | Category) -> pd.Series:

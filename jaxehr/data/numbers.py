@@ -1,19 +1,23 @@
 """Columns of numbers and dates as arrays, and back: min-max, normal scores, or categories.
 
-A column becomes arrays of three parts (number, bit, category), and its `decode` is the exact inverse of its `encode`.
+A column becomes arrays of three parts (number, bit, category), and its `decode` is the exact inverse of its `encode`
+for values between the ends; what is beyond an end, which is an average where few patients are there, becomes the end.
+
+`fit` learns from values that `least` patients have (jaxehr.data.shared). Missing values of fewer patients are not
+learnt either: they are encoded as if they were in the middle.
 
 `known` is for records of which only some cells are given: the arrays, and masks that say which entries are known.
 A cell that is missing there is one to be filled in: its indicator is known to say that the value is there.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from jaxehr.data.quantity import Quantity
-from jaxehr.data.schema import Column, DataError
+from jaxehr.data.schema import DataError
 
 Named = tuple[tuple[str, str], ...]  # (part, name) of each array that a column becomes
 Arrays = tuple[np.ndarray, ...]
@@ -21,12 +25,18 @@ Arrays = tuple[np.ndarray, ...]
 
 @dataclass(frozen=True)
 class _Scaled:
-    """A number on a scale of its own; where values are missing an indicator says so, and the mean stands in."""
+    """A number on a scale of its own; where values are missing an indicator says so, and the mean stands in.
+
+    mean, std   on the scale
+    optional    there is an indicator
+    filled      there were missing values, of too few patients for one
+    """
 
     quantity: Quantity
-    mean: float  # on the scale
+    mean: float
     std: float
     optional: bool
+    filled: bool = False
 
     @property
     def name(self) -> str:
@@ -44,9 +54,9 @@ class _Scaled:
         return (scaled, ("bit", f"{self.name} is missing")) if self.optional else (scaled,)
 
     def encode(self, values: pd.Series) -> Arrays:
-        numbers = self.quantity.numbers(values)
+        numbers = self.quantity.held(self.quantity.numbers(values))
         missing = np.isnan(numbers)
-        if missing.any() and not self.optional:
+        if missing.any() and not (self.optional or self.filled):
             raise _unexpected(self.name, missing)
         scaled = self._to_scale(numbers)
         return (scaled, missing.astype(np.int8)) if self.optional else (scaled,)
@@ -54,7 +64,7 @@ class _Scaled:
     def known(self, values: pd.Series) -> tuple[Arrays, Arrays]:
         numbers = self.quantity.numbers(values)
         seen = ~np.isnan(numbers)
-        arrays = (self._to_scale(np.clip(numbers, self.quantity.low, self.quantity.high)),)
+        arrays = (self._to_scale(self.quantity.held(numbers)),)
         if not self.optional:
             return arrays, (seen,)
         return (*arrays, np.zeros(len(seen), np.int8)), (seen, np.ones(len(seen), bool))
@@ -89,12 +99,10 @@ class Number(_Scaled):
     """
 
     @classmethod
-    def fit(cls, values: pd.Series, column: Column) -> "Number":
-        quantity = Quantity.fit(values, column)
-        numbers = quantity.numbers(values)
+    def fit(cls, quantity: Quantity, numbers: np.ndarray, least: int) -> "Number":
         span = (quantity.high - quantity.low) or 1.0
-        seen = (numbers[~np.isnan(numbers)] - quantity.low) / span
-        return cls(quantity, float(seen.mean()), float(seen.std()), len(seen) < len(numbers))
+        scaled = (quantity.learnt(numbers, least) - quantity.low) / span
+        return cls(quantity, float(scaled.mean()), float(scaled.std()), *_optional(numbers, least))
 
     def _to_scale(self, numbers: np.ndarray) -> np.ndarray:
         q = self.quantity
@@ -113,26 +121,32 @@ class Quantile(_Scaled):
     a value that many share comes back as itself. What lies nearer to an end than 1e-7 of the distribution becomes the
     end, as there. `mean` and `std` are those of the scores.
 
-    knots   quantiles of the values seen at equal steps, at most 1,001 as there
+    knots   quantiles of the values learnt from at equal steps, at most 1,001 as there
+    edge    rank of the first knot, and one less that of the last: the middle of those that are held there
     """
 
     knots: tuple[float, ...] = ()
+    edge: float = 0.0
 
     @classmethod
-    def fit(cls, values: pd.Series, column: Column) -> "Quantile":
-        quantity = Quantity.fit(values, column)
-        numbers = quantity.numbers(values)
-        seen = numbers[~np.isnan(numbers)]
-        count = max(min(len(seen) // 30, 1000), 10)
-        knots = np.quantile(seen, np.linspace(0, 1, count))
-        scale = cls(quantity, 0.5, 0.0, len(seen) < len(numbers), tuple(knots.tolist()))
-        scores = scale._to_scale(seen)
-        return cls(quantity, float(scores.mean()), float(scores.std()), scale.optional, scale.knots)
+    def fit(cls, quantity: Quantity, numbers: np.ndarray, least: int) -> "Quantile":
+        kept = quantity.learnt(numbers, least)
+        count = max(min(len(kept) // 30, 1000), 10)
+        edge = least / (2 * len(kept)) if least > 1 else 0.0
+        knots = np.quantile(kept, np.linspace(edge, 1 - edge, count))
+        optional, filled = _optional(numbers, least)
+        scale = cls(quantity, 0.5, 0.0, optional, filled, tuple(knots.tolist()), edge)
+        scores = scale._to_scale(kept)
+        return replace(scale, mean=float(scores.mean()), std=float(scores.std()))
+
+    @property
+    def _ranks(self) -> np.ndarray:
+        return np.linspace(self.edge, 1 - self.edge, len(self.knots))
 
     def _to_scale(self, numbers: np.ndarray) -> np.ndarray:
         from scipy.special import ndtri
 
-        q, knots = np.linspace(0, 1, len(self.knots)), np.array(self.knots)
+        q, knots = self._ranks, np.array(self.knots)
         x = np.where(np.isnan(numbers), knots[0], numbers)
         # From both sides: a value that spans several knots goes to the middle of its span.
         rank = (np.interp(x, knots, q) + 1 - np.interp(-x, -knots[::-1], q)) / 2
@@ -145,7 +159,7 @@ class Quantile(_Scaled):
         score = (np.asarray(scaled, np.float64) - 0.5) * (2 * END)
         # The ends of the scale are the ends of the data.
         rank = np.where(np.abs(score) >= END * (1 - 1e-7), score > 0, ndtr(score))
-        return np.interp(rank, np.linspace(0, 1, len(self.knots)), np.array(self.knots))
+        return np.interp(rank, self._ranks, np.array(self.knots))
 
 
 END = 5.199337582605575  # Phi^-1(1 - 1e-7): where scikit-learn's QuantileTransformer ends
@@ -155,30 +169,38 @@ END = 5.199337582605575  # Phi^-1(1 - 1e-7): where scikit-learn's QuantileTransf
 class Bins:
     """A number as categories: each frequent value is a class of its own, the others lie in bins of equal frequency.
 
-    A bin is halved into `FINE` finer ones, a category too, and the place inside these is a number in [0, 1] that is as
+    A bin is cut into `fine` finer ones, a category too, and the place inside these is a number in [0, 1] that is as
     good as uniform. A missing value is the last class.
 
     spikes      values that are classes: all of them where they are few, else those that 1 in 100 have
     knots       quantiles of the other values, one more than there are finest bins; empty where there are none
+    fine        finest bins in each of the 32 bins; fewer of both where there are too few patients for a knot each
+    filled      there were missing values, of too few patients for a class; they become the one in the middle
     """
 
     quantity: Quantity
     spikes: tuple[float, ...]
     knots: tuple[float, ...]
     optional: bool
+    fine: int
+    filled: bool = False
 
     @classmethod
-    def fit(cls, values: pd.Series, column: Column) -> "Bins":
-        quantity = Quantity.fit(values, column)
-        numbers = quantity.numbers(values)
-        seen = numbers[~np.isnan(numbers)]
+    def fit(cls, quantity: Quantity, numbers: np.ndarray, least: int) -> "Bins":
+        seen, kept = numbers[~np.isnan(numbers)], quantity.learnt(numbers, least)
         distinct, counts = np.unique(seen, return_counts=True)
-        few = len(distinct) <= FEW
-        spikes = distinct if few else distinct[counts >= max(len(seen) / 100, 2)]
-        others = seen[~np.isin(seen, spikes)]
-        knots = np.quantile(others, np.linspace(0, 1, COARSE * FINE + 1)) if len(others) else others
-        optional = len(seen) < len(numbers)
-        return cls(quantity, tuple(spikes.tolist()), tuple(knots.tolist()), optional)
+        few = len(distinct) <= FEW and len(distinct) * least <= len(seen)
+        often = distinct[counts >= max(len(seen) / 100, 2, least)]
+        spikes = np.unique(kept) if few else np.intersect1d(often, kept)
+        others = kept[~np.isin(kept, spikes)]
+        steps = min(len(np.unique(others)) - 1, COARSE * FINE) if least > 1 else COARSE * FINE
+        if len(others) and steps < 1:  # one value is left, that of enough patients
+            spikes, others = np.union1d(spikes, others), others[:0]
+        coarse = max(min(steps, COARSE), 1)
+        fine = max(min(steps // coarse, FINE), 1)
+        knots = np.quantile(others, np.linspace(0, 1, coarse * fine + 1)) if len(others) else others
+        optional, filled = _optional(numbers, least)
+        return cls(quantity, tuple(spikes.tolist()), tuple(knots.tolist()), optional, fine, filled)
 
     @property
     def name(self) -> str:
@@ -190,28 +212,37 @@ class Bins:
 
     @property
     def _valued(self) -> int:
-        return len(self.spikes) + (COARSE if self.knots else 0)
+        return len(self.spikes) + self._cells // self.fine
+
+    @property
+    def _cells(self) -> int:
+        return max(len(self.knots) - 1, 0)
 
     def classes(self) -> tuple[int, ...]:
         first = self._valued + self.optional
-        return (first, FINE) if self.knots else (first,)
+        return (first, self.fine) if self._cells and self.fine > 1 else (first,)
 
     def parts(self) -> Named:
-        first = ("category", self.name)
-        if not self.knots:
-            return (first,)
-        return first, ("category", f"{self.name}, finer"), ("number", f"{self.name}, in its bin")
+        found = [("category", self.name)]
+        if self._cells and self.fine > 1:
+            found.append(("category", f"{self.name}, finer"))
+        if self._cells:
+            found.append(("number", f"{self.name}, in its bin"))
+        return tuple(found)
 
     def encode(self, values: pd.Series) -> Arrays:
-        numbers = self.quantity.numbers(values)
+        numbers = self.quantity.held(self.quantity.numbers(values))
         missing = np.isnan(numbers)
         if missing.any() and not self.optional:
-            raise _unexpected(self.name, missing)
+            if not self.filled:
+                raise _unexpected(self.name, missing)
+            among = self.knots or self.spikes
+            numbers = np.where(missing, among[len(among) // 2], numbers)
         return self._tokens(numbers)
 
     def known(self, values: pd.Series) -> tuple[Arrays, Arrays]:
         numbers = self.quantity.numbers(values)
-        arrays = self._tokens(np.clip(numbers, self.quantity.low, self.quantity.high))
+        arrays = self._tokens(self.quantity.held(numbers))
         return arrays, (~np.isnan(numbers),) * len(arrays)
 
     def _tokens(self, numbers: np.ndarray) -> Arrays:
@@ -228,23 +259,22 @@ class Bins:
             return (np.where(missing, self.missing, token),)
         knots = np.array(self.knots)
         at = np.interp(x, knots, np.arange(len(knots), dtype=float))
-        cell = np.clip(np.floor(at).astype(int), 0, COARSE * FINE - 1)
-        fine, place = cell % FINE, at - cell
-        coarse = np.where(is_spike, token, len(spikes) + cell // FINE)
+        cell = np.clip(np.floor(at).astype(int), 0, self._cells - 1)
+        fine, place = cell % self.fine, at - cell
+        coarse = np.where(is_spike, token, len(spikes) + cell // self.fine)
         plain = is_spike | missing
-        return (
-            np.where(missing, self._valued, coarse),
-            np.where(plain, 0, fine),
-            np.where(plain, 0.5, place),
-        )
+        coarse = np.where(missing, self._valued, coarse)
+        place = np.where(plain, 0.5, place)
+        return (coarse, np.where(plain, 0, fine), place) if self.fine > 1 else (coarse, place)
 
     def decode(self, n: int, *arrays: np.ndarray) -> pd.Series:
         token = arrays[0].astype(int)
-        values = np.append(np.array(self.spikes), np.full(COARSE + 1, np.nan))[token]
+        spikes, coarse = len(self.spikes), self._cells // self.fine
+        values = np.append(np.array(self.spikes), np.full(coarse + 1, np.nan))[token]
         if self.knots:
-            binned = (token >= len(self.spikes)) & (token < self._valued)
-            cell = (token - len(self.spikes)) * FINE + arrays[1]
-            at = np.clip(cell + np.clip(arrays[2], 0, 1), 0, COARSE * FINE)
+            binned = (token >= spikes) & (token < self._valued)
+            cell = (token - spikes) * self.fine + (arrays[1] if self.fine > 1 else 0)
+            at = np.clip(cell + np.clip(arrays[-1], 0, 1), 0, self._cells)
             drawn = np.interp(at, np.arange(len(self.knots), dtype=float), np.array(self.knots))
             values = np.where(binned, drawn, values)
         return self.quantity.series(values)
@@ -255,10 +285,18 @@ class Bins:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Bins":
         quantity = Quantity.from_json(value["quantity"])
-        return cls(quantity, tuple(value["spikes"]), tuple(value["knots"]), value["optional"])
+        spikes, knots = tuple(value["spikes"]), tuple(value["knots"])
+        fine, filled = value.get("fine", FINE), value.get("filled", False)
+        return cls(quantity, spikes, knots, value["optional"], fine, filled)
 
 
 FEW, COARSE, FINE = 128, 32, 32
+
+
+def _optional(numbers: np.ndarray, least: int) -> tuple[bool, bool]:
+    """Whether enough patients lack the value for that to be learnt; and whether some do, but too few."""
+    missing = int(np.isnan(numbers).sum())
+    return missing >= max(least, 1), 0 < missing < least
 
 
 def _unexpected(name: str, missing: np.ndarray) -> DataError:

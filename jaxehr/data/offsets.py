@@ -1,7 +1,7 @@
 """Constraints of a schema that the encoding itself keeps."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,9 +34,12 @@ class Offset:
         return Column(self.name, "integer" if whole else "numerical", "float64")
 
     @staticmethod
-    def found(frame: pd.DataFrame, schema: Schema) -> Iterator["Offset"]:
+    def found(frame: pd.DataFrame, schema: Schema, least: int = 1) -> Iterator["Offset"]:
         """Of each inequality that can be kept this way; a column is the higher one of one offset at most, and is then
-        the lower one of none."""
+        the lower one of none.
+
+        least   patients that have what is kept of the values, as in `Quantity`
+        """
         columns = {column.name: column for column in schema.columns}
         taken: set[str] = set()
         for constraint in schema.constraints:
@@ -47,11 +50,16 @@ class Offset:
             dates = {c.kind == "datetime" for c in pair}
             if not whole or len(dates) > 1 or taken & {c.name for c in pair}:
                 continue
-            unit = finest([unit_of(frame[c.name], c) for c in pair]) if dates == {True} else None
-            low, high = (Quantity.fit(frame[c.name], c, unit=unit) for c in pair)
+            unit = (
+                finest([unit_of(frame[c.name], c, least) for c in pair])
+                if dates == {True}
+                else None
+            )
+            low, high = (Quantity.fit(frame[c.name], c, least, unit=unit) for c in pair)
             if (high.numbers(frame[high.name]) >= low.numbers(frame[low.name])).all():
                 taken |= {low.name, high.name}
-                yield Offset(low, high)
+                # Ends that are averages need not be in order themselves.
+                yield Offset(low, replace(high, high=max(low.high, high.high)))
 
     def gap(self, frame: pd.DataFrame) -> pd.Series:
         gap = self.high.numbers(frame[self.name]) - self.low.numbers(frame[self.low.name])

@@ -9,15 +9,16 @@ import pandas as pd
 
 from jaxehr.data.dates import read_dates, write_dates
 from jaxehr.data.kinds import Column, DataError
+from jaxehr.data.shared import shared
 
 
 @dataclass(frozen=True)
 class Quantity:
     """What a column of numbers or dates needs to come back as it was.
 
-    low, high   of the values seen: nothing outside is ever written
-    decimals    of the most precise value seen; None keeps all digits
-    unit        of a datetime: the coarsest of days, hours, ... ns in which all values are whole
+    low, high   of the values that are `shared` by enough patients: nothing outside is ever written
+    decimals    that write all values exactly but those of too few patients; None keeps all digits
+    unit        of a datetime: the coarsest of days, hours, ... ns in which all values are whole, but those of too few
 
     Integers and dates are exact, or refused when the column is fitted.
     """
@@ -32,26 +33,38 @@ class Quantity:
     format: str | None = None
 
     @classmethod
-    def fit(cls, values: pd.Series, column: Column, *, unit: str | None = None) -> "Quantity":
-        """Raises DataError for integers and dates that float64 does not keep exactly."""
+    def fit(
+        cls, values: pd.Series, column: Column, least: int = 1, *, unit: str | None = None
+    ) -> "Quantity":
+        """least     patients that have what is kept of the values
+
+        Raises DataError for integers and dates that float64 does not keep exactly.
+        """
         if column.kind == "datetime" and unit is None:
-            unit = unit_of(values, column)
+            unit = unit_of(values, column, least)
         numbers = _numbers(values, column.kind, column.format, unit)
         seen = numbers[~np.isnan(numbers)]
         _check_exact(seen, column, unit)
-        decimals = _decimals(seen) if column.kind == "numerical" else 0
-        low, high = float(seen.min()), float(seen.max())
+        decimals = _decimals(seen, least) if column.kind == "numerical" else 0
+        kept = rounded(shared(seen, least), decimals)
+        low, high = float(kept[0]), float(kept[-1])
         return cls(column.name, column.kind, column.dtype, low, high, decimals, unit, column.format)
+
+    def learnt(self, numbers: np.ndarray, least: int) -> np.ndarray:
+        """Of the numbers seen what may be learnt from: in order, each that of `least` patients, with its decimals."""
+        return rounded(shared(numbers[~np.isnan(numbers)], least), self.decimals)
 
     def numbers(self, values: pd.Series) -> np.ndarray:
         """float64, NaN where missing; datetimes count units since 1970."""
         return _numbers(values, self.kind, self.format, self.unit)
 
+    def held(self, numbers: np.ndarray) -> np.ndarray:
+        """What is beyond an end becomes the end."""
+        return np.clip(numbers, self.low, self.high)
+
     def series(self, numbers: np.ndarray) -> pd.Series:
         """Rounded to the decimals seen, held in the range seen; NaN is missing."""
-        if self.decimals is not None:
-            numbers = np.round(numbers, self.decimals)
-        numbers = np.clip(numbers, self.low, self.high)
+        numbers = self.held(rounded(numbers, self.decimals))
         if self.kind == "datetime":
             return _dates(numbers, self.unit or "ns", self.format, self.dtype)
         if self.dtype == "object":
@@ -68,14 +81,17 @@ def finest(units: Sequence[str]) -> str:
     return min(units, key=lambda unit: UNITS.get(unit, 0))
 
 
-def unit_of(values: pd.Series, column: Column) -> str:
-    """The coarsest unit in which all dates of a column are whole."""
+def rounded(numbers: np.ndarray, decimals: int | None) -> np.ndarray:
+    return numbers if decimals is None else np.round(numbers, decimals)
+
+
+def unit_of(values: pd.Series, column: Column, least: int = 1) -> str:
+    """The coarsest unit in which all dates of a column are whole, but those of fewer than `least` patients."""
     read = read_dates(values.dropna(), column.format)
-    fine = read.dt.unit == "ns" and (read.astype("int64") % 1000 != 0).any()
-    if fine:
+    if read.dt.unit == "ns" and (read.astype("int64") % 1000 != 0).sum() >= least:
         return "ns"
     ticks = read.dt.as_unit("us").astype("int64")
-    return next(unit for unit, size in UNITS.items() if (ticks % size == 0).all())
+    return next(unit for unit, size in UNITS.items() if (ticks % size != 0).sum() < least)
 
 
 def _numbers(values: pd.Series, kind: str, form: str | None, unit: str | None) -> np.ndarray:
@@ -136,9 +152,10 @@ def _dates(numbers: np.ndarray, unit: str, form: str | None, dtype: str) -> pd.S
     return text.astype(dtype)
 
 
-def _decimals(present: np.ndarray) -> int | None:
-    """The least number of decimals that writes every value exactly; None if it takes more than 12."""
+def _decimals(present: np.ndarray, least: int) -> int | None:
+    """The least number of decimals that writes every value exactly, but those of fewer than `least` patients; None if
+    it takes more than 12."""
     for decimals in range(13):
-        if (np.round(present, decimals) == present).all():
+        if (np.round(present, decimals) != present).sum() < least:
             return decimals
     return None

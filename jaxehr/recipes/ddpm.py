@@ -18,7 +18,7 @@ import optax
 import pandas as pd
 from jaxtyping import Array
 
-from jaxehr.data import Codec, Quantile, Schema, fit_codec
+from jaxehr.data import MIN_PATIENTS, Codec, Quantile, Schema, codec_of
 from jaxehr.networks import mlp, sinusoidal
 from jaxehr.processes import Gaussian
 from jaxehr.processes import ddpm as betas
@@ -34,6 +34,7 @@ def ddpm(
     data: pd.DataFrame | Codec,
     schema: Schema | None = None,
     *,
+    min_patients: int = MIN_PATIENTS,
     timesteps: int = 1000,
     beta_first: float = 1e-4,
     beta_last: float = 0.02,
@@ -48,6 +49,7 @@ def ddpm(
     """DDPM (Ho et al. 2020): the noise predicted over 1,000 steps, drawn step by step.
 
     data                    training records, or the codec of an earlier fit
+    min_patients            who have what is learnt of a value (jaxehr.data.shared); 1 learns all
     timesteps, beta_*       the noise table, linear
     steps                   by default as many as the records need, at most 50,000
     sampling_steps          of the chain; by default all timesteps
@@ -60,6 +62,7 @@ def ddim(
     data: pd.DataFrame | Codec,
     schema: Schema | None = None,
     *,
+    min_patients: int = MIN_PATIENTS,
     timesteps: int = 1000,
     beta_first: float = 1e-4,
     beta_last: float = 0.02,
@@ -75,6 +78,7 @@ def ddim(
     """DDIM (Song, Meng and Ermon 2021): DDPM's training, drawn in fewer steps without noise.
 
     data                    training records, or the codec of an earlier fit
+    min_patients            who have what is learnt of a value (jaxehr.data.shared); 1 learns all
     timesteps, beta_*       the noise table, linear
     steps                   by default as many as the records need, at most 50,000
     eta                     share of the chain's noise; 1 is DDPM
@@ -91,7 +95,7 @@ def _recipe(
     settings: dict[str, Any],
     sampling_steps: int,
 ) -> Recipe:
-    codec = fit_codec(data, schema, Quantile) if isinstance(data, pd.DataFrame) else data
+    codec = codec_of(data, schema, Quantile, settings["min_patients"])
     timesteps, batch_size = settings["timesteps"], settings["batch_size"]
     settings["steps"] = steps_for(codec, batch_size, settings["steps"], most=50_000)
     layout = layout_of(codec, even=True)

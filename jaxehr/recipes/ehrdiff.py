@@ -19,7 +19,7 @@ import optax
 import pandas as pd
 
 from jaxehr import denoisers
-from jaxehr.data import Codec, Number, Quantile, Schema, fit_codec, matrix
+from jaxehr.data import MIN_PATIENTS, Codec, Number, Quantile, Schema, codec_of, matrix
 from jaxehr.losses import edm_weight, log_normal
 from jaxehr.networks import fourier, mlp, sinusoidal
 from jaxehr.processes import Gaussian, edm
@@ -43,6 +43,7 @@ def ehrdiff(
     data: pd.DataFrame | Codec,
     schema: Schema | None = None,
     *,
+    min_patients: int = MIN_PATIENTS,
     sigma_data: float | None = None,
     width: tuple[int, ...] | None = None,
     time_width: int | None = None,
@@ -62,6 +63,7 @@ def ehrdiff(
     """EHRDiff (Yuan et al. 2024): EDM diffusion of codes or tables with an MLP.
 
     data                    training records, or the codec of an earlier fit (then sigma_data must be given)
+    min_patients            who have what is learnt of a value (jaxehr.data.shared); 1 learns all
     sigma_data              standard deviation of the encoded training matrix; measured if not given
     width, time_width       of the MLP; the authors' MIMIC sizes for codes, their CinC sizes for tables
     fourier_frequencies     random Fourier features of the noise level; 0 is the sinusoidal embedding as wide as the
@@ -75,7 +77,7 @@ def ehrdiff(
                             what many patients share comes back as itself, and nothing piles up at the ends
     """
     numbers = Quantile if quantile else Number
-    codec = fit_codec(data, schema, numbers) if isinstance(data, pd.DataFrame) else data
+    codec = codec_of(data, schema, numbers, min_patients)
     sizes = CODES if codec.schema.records == "codes" else TABLE
     layout = layout_of(codec)
     if sigma_data is None:
@@ -97,6 +99,7 @@ def ehrdiff(
     warmup = min(20_000, steps // 10) if warmup is None else warmup
 
     settings: dict[str, Any] = {
+        "min_patients": min_patients,
         "sigma_data": sigma_data,
         "width": width,
         "time_width": time_width,

@@ -22,7 +22,7 @@ import optax
 import pandas as pd
 from jaxtyping import Array, Float, Num
 
-from jaxehr.data import Codec, Quantile, Schema, fit_codec
+from jaxehr.data import MIN_PATIENTS, Codec, Quantile, Schema, codec_of
 from jaxehr.networks import perceptron, residual_generator
 from jaxehr.recipes.one_pass import drawn, first_scale, log_likelihood, one_pass_model, standard
 from jaxehr.recipes.recipe import Recipe, Stage, steps_for
@@ -34,6 +34,7 @@ def gan(
     data: pd.DataFrame | Codec,
     schema: Schema | None = None,
     *,
+    min_patients: int = MIN_PATIENTS,
     latent: int = 128,
     width: tuple[int, ...] = (256, 128),
     autoencoder_steps: int | None = None,
@@ -48,6 +49,7 @@ def gan(
     """medGAN (Choi et al. 2017) with a WGAN-GP critic (Gulrajani et al. 2017): codes or tables.
 
     data                    training records, or the codec of an earlier fit
+    min_patients            who have what is learnt of a value (jaxehr.data.shared); 1 learns all
     latent                  of the autoencoder, and of the generator's noise
     width                   of the critic's hidden layers
     autoencoder_steps       by default a fifth of the steps
@@ -56,7 +58,7 @@ def gan(
     steps                   of the critic; by default as many as the records need, at most 50,000
     """
     settings: dict[str, Any] = {k: v for k, v in locals().items() if k not in ("data", "schema")}
-    codec = fit_codec(data, schema, Quantile) if isinstance(data, pd.DataFrame) else data
+    codec = codec_of(data, schema, Quantile, min_patients)
     steps = steps_for(codec, batch_size, steps, most=50_000)
     pretraining = max(steps // 5, 1) if autoencoder_steps is None else autoencoder_steps
     settings |= {"width": tuple(width), "steps": steps, "autoencoder_steps": pretraining}

@@ -19,7 +19,7 @@ import optax
 import pandas as pd
 from jaxtyping import Array
 
-from jaxehr.data import Bins, Codec, Schema, fit_codec
+from jaxehr.data import MIN_PATIENTS, Bins, Codec, Schema, codec_of
 from jaxehr.networks import token_network
 from jaxehr.processes import Masked, Mixed, hide
 from jaxehr.recipes.recipe import Recipe, Stage, steps_for
@@ -32,6 +32,7 @@ def masked(
     data: pd.DataFrame | Codec,
     schema: Schema | None = None,
     *,
+    min_patients: int = MIN_PATIENTS,
     width: int = 512,
     blocks: int = 4,
     embedding: int = 16,
@@ -46,16 +47,17 @@ def masked(
     """Masked diffusion, ours: tables with missing values and rare codes, exact conditions, 32 to 64 evaluations.
 
     data                training records, or the codec of an earlier fit
+    min_patients        who have what is learnt of a value (jaxehr.data.shared); 1 learns all
     width, blocks       of the residual MLP; `embedding` numbers stand for a category
     steps               by default as many as the records need, at most 20,000
     warmup              steps in which the rate rises; by default a twentieth. It falls to 0 by a cosine after that
     sampling_steps      of a draw; by default 32 for tables, 64 for codes, but no more than there are columns
     """
     settings: dict[str, Any] = {k: v for k, v in locals().items() if k not in ("data", "schema")}
-    codec = fit_codec(data, schema, Bins) if isinstance(data, pd.DataFrame) else data
+    codec = codec_of(data, schema, Bins, min_patients)
     tokens, view = tokens_of(codec), token_view(codec, numbers=False)
     start = (
-        log_frequencies(tokens, view.to_x(codec.encode(data)))
+        log_frequencies(tokens, view.to_x(codec.encode(data)), min_patients)
         if isinstance(data, pd.DataFrame)
         else None
     )
@@ -139,13 +141,20 @@ def in_one_row(tokens: Tokens, x: Any) -> Array:
     return jnp.concatenate([x[name].astype(jnp.int32) for name in tokens.groups], axis=-1)
 
 
-def log_frequencies(tokens: Tokens, x0: Any) -> np.ndarray:
-    """Of all classes in the places of `tokens`, each counted half a time more than it was seen."""
+def log_frequencies(tokens: Tokens, x0: Any, least: int = 1) -> np.ndarray:
+    """Of all classes in the places of `tokens`, each counted half a time more than it was seen.
+
+    least   rows that a class which was seen counts as at least, at the cost of the most frequent one: a run holds these
+            numbers, and none of them tells of fewer patients
+    """
     found = [np.zeros(k) for k in tokens.classes]
     for name, members in tokens.groups.items():
         for i, j in enumerate(members):
-            counts = np.bincount(x0[name][:, i], minlength=tokens.classes[j]) + 0.5
-            found[j] = np.log(counts / counts.sum())
+            counts = np.bincount(x0[name][:, i], minlength=tokens.classes[j])
+            raised = np.where(counts > 0, np.maximum(counts, least), 0)
+            raised[counts.argmax()] -= (raised - counts).sum()
+            shares = np.maximum(raised, 0) + 0.5
+            found[j] = np.log(shares / shares.sum())
     row = np.zeros(tokens.width, np.float32)
     row[tokens.places] = np.concatenate(found)
     return row

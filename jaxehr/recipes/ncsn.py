@@ -18,7 +18,7 @@ import optax
 import pandas as pd
 from jaxtyping import Array
 
-from jaxehr.data import Codec, Quantile, Schema, fit_codec
+from jaxehr.data import MIN_PATIENTS, Codec, Quantile, Schema, codec_of
 from jaxehr.processes import Gaussian, ve
 from jaxehr.recipes.diffusion import diffusion_model, noise_and_odds
 from jaxehr.recipes.recipe import Recipe, Stage, steps_for
@@ -32,6 +32,7 @@ def ncsn(
     data: pd.DataFrame | Codec,
     schema: Schema | None = None,
     *,
+    min_patients: int = MIN_PATIENTS,
     sigma_max: float | None = None,
     sigma_min: float = 0.01,
     levels: int = 200,
@@ -47,17 +48,19 @@ def ncsn(
     """NCSN (Song and Ermon 2019, 2020): the score at many noise levels, drawn by annealed Langevin dynamics.
 
     data                    training records, or the codec of an earlier fit (then sigma_max must be given)
-    sigma_max               the highest level; by default the largest distance between 1,000 of the records
+    min_patients            who have what is learnt of a value (jaxehr.data.shared); 1 learns all
+    sigma_max               the highest level; by default the largest distance between 1,000 of the records, rounded up
     levels                  in a constant ratio from sigma_max to sigma_min
     langevin_steps          at each level, with a step of epsilon sigma^2
     steps                   by default as many as the records need, at most 50,000
     """
-    codec = fit_codec(data, schema, Quantile) if isinstance(data, pd.DataFrame) else data
+    codec = codec_of(data, schema, Quantile, min_patients)
     sigma_max = measured_sigma_max(data, codec) if sigma_max is None else sigma_max
     steps = steps_for(codec, batch_size, steps, most=50_000)
     if levels < 2:
         raise ValueError(f"levels must be at least 2; got {levels}")
     settings: dict[str, Any] = {
+        "min_patients": min_patients,
         "sigma_max": sigma_max,
         "sigma_min": sigma_min,
         "levels": levels,

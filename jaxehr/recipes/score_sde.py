@@ -18,7 +18,7 @@ import optax
 import pandas as pd
 from jaxtyping import Array, Float
 
-from jaxehr.data import Codec, Quantile, Schema, fit_codec
+from jaxehr.data import MIN_PATIENTS, Codec, Quantile, Schema, codec_of
 from jaxehr.networks import fourier, mlp, sinusoidal
 from jaxehr.processes import Gaussian, Schedule, sub_vp, ve, vp
 from jaxehr.recipes.diffusion import diffusion_model, noise_and_odds
@@ -34,6 +34,7 @@ def score_sde(
     data: pd.DataFrame | Codec,
     schema: Schema | None = None,
     *,
+    min_patients: int = MIN_PATIENTS,
     beta_min: float = 0.1,
     beta_max: float = 20.0,
     snr: float = 0.16,
@@ -48,6 +49,7 @@ def score_sde(
     """Score SDE, variance preserving (Song et al. 2021, eq. 11): the continuous limit of DDPM.
 
     data                    training records, or the codec of an earlier fit
+    min_patients            who have what is learnt of a value (jaxehr.data.shared); 1 learns all
     beta_min, beta_max      beta(t) is linear between them, t in [0, 1]
     steps                   by default as many as the records need, at most 50,000
     snr                     of the corrector's Langevin step
@@ -61,6 +63,7 @@ def score_sde_sub_vp(
     data: pd.DataFrame | Codec,
     schema: Schema | None = None,
     *,
+    min_patients: int = MIN_PATIENTS,
     beta_min: float = 0.1,
     beta_max: float = 20.0,
     snr: float = 0.16,
@@ -75,6 +78,7 @@ def score_sde_sub_vp(
     """Score SDE, sub-VP (Song et al. 2021, eq. 13): VP with less noise on the way, made for likelihoods.
 
     data                    training records, or the codec of an earlier fit
+    min_patients            who have what is learnt of a value (jaxehr.data.shared); 1 learns all
     beta_min, beta_max      beta(t) is linear between them, t in [0, 1]
     steps                   by default as many as the records need, at most 50,000
     snr                     of the corrector's Langevin step
@@ -88,6 +92,7 @@ def score_sde_ve(
     data: pd.DataFrame | Codec,
     schema: Schema | None = None,
     *,
+    min_patients: int = MIN_PATIENTS,
     sigma_max: float | None = None,
     sigma_min: float = 0.01,
     snr: float = 0.16,
@@ -102,12 +107,13 @@ def score_sde_ve(
     """Score SDE, variance exploding (Song et al. 2021, eq. 9): the continuous limit of NCSN.
 
     data                    training records, or the codec of an earlier fit (then sigma_max must be given)
-    sigma_max               the highest noise; by default the largest distance between 1,000 of the records
+    min_patients            who have what is learnt of a value (jaxehr.data.shared); 1 learns all
+    sigma_max               the highest noise; by default the largest distance between 1,000 of the records, rounded up
     steps                   by default as many as the records need, at most 50,000
     snr                     of the corrector's Langevin step
     """
     settings = {k: v for k, v in locals().items() if k not in ("data", "schema")}
-    codec = fit_codec(data, schema, Quantile) if isinstance(data, pd.DataFrame) else data
+    codec = codec_of(data, schema, Quantile, min_patients)
     high = measured_sigma_max(data, codec) if sigma_max is None else sigma_max
     settings["sigma_max"] = high
 
@@ -149,13 +155,15 @@ def at_unit_variance(network: Network) -> Network:
 
 
 def measured_sigma_max(data: pd.DataFrame | Codec, codec: Codec) -> float:
-    """The largest distance between 1,000 of the records (Song and Ermon 2020, Technique 1).
+    """The largest distance between 1,000 of the records (Song and Ermon 2020, Technique 1), rounded up to a quarter of
+    an octave: a run holds this number, and the distance itself would be that of two patients.
 
     Raises ValueError for a codec, which holds no records.
     """
     if not isinstance(data, pd.DataFrame):
         raise ValueError("sigma_max is measured from records; with a codec alone, give it")
-    return largest_distance(matrix_view(codec, even=True).to_x(codec.encode(data)))
+    apart = largest_distance(matrix_view(codec, even=True).to_x(codec.encode(data)))
+    return float(2 ** (np.ceil(4 * np.log2(apart)) / 4))
 
 
 def largest_distance(table: np.ndarray, rows: int = 1000) -> float:
@@ -175,7 +183,7 @@ def _bounded(
     settings: dict[str, Any],
 ) -> Recipe:
     """VP and sub-VP: time runs in [0, 1], the data is brought to [-1, 1]."""
-    codec = fit_codec(data, schema, Quantile) if isinstance(data, pd.DataFrame) else data
+    codec = codec_of(data, schema, Quantile, settings["min_patients"])
     process, embed = Gaussian(schedule), sinusoidal(settings["time_width"])
 
     def times(key: Key, shape: tuple[int, ...]) -> Array:

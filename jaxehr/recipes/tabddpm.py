@@ -27,7 +27,7 @@ import optax
 import pandas as pd
 from jaxtyping import Array
 
-from jaxehr.data import END, Codec, DataError, Quantile, Schema, fit_codec
+from jaxehr.data import END, MIN_PATIENTS, Codec, DataError, Quantile, Schema, codec_of
 from jaxehr.denoisers import EPS
 from jaxehr.networks import tabddpm_mlp, timestep
 from jaxehr.processes import Gaussian, Mixed, Multinomial, cosine_betas
@@ -43,6 +43,7 @@ def tabddpm(
     data: pd.DataFrame | Codec,
     schema: Schema | None = None,
     *,
+    min_patients: int = MIN_PATIENTS,
     label: str | None = None,
     label_counts: tuple[int, ...] | None = None,
     timesteps: int = 1000,
@@ -62,6 +63,7 @@ def tabddpm(
     """TabDDPM (Kotelnikov et al. 2023): Gaussian and multinomial diffusion of a table with an MLP.
 
     data            training records, or the codec of an earlier fit (then label_counts must be given, if a label is)
+    min_patients    who have what is learnt of a value (jaxehr.data.shared); 1 learns all
     label           a boolean or categorical column is a condition of the network; any other is a column like the rest
     timesteps       of the cosine table; `sampling_steps` draws with fewer, evenly spaced
     steps           by default as many as the records need, at most 30,000
@@ -73,7 +75,7 @@ def tabddpm(
     """
     settings: dict[str, Any] = {k: v for k, v in locals().items() if k not in ("data", "schema")}
     settings["width"] = tuple(width)
-    codec = fit_codec(data, schema, Quantile) if isinstance(data, pd.DataFrame) else data
+    codec = codec_of(data, schema, Quantile, min_patients)
     if guidance != 1.0 and not label_dropout:
         raise ValueError("guidance needs a network trained with label_dropout above 0")
     token = -1 if label is None else label_token(codec, label)

@@ -16,7 +16,7 @@ import optax
 import pandas as pd
 from jaxtyping import Array, Num
 
-from jaxehr.data import Codec, Quantile, Schema, fit_codec
+from jaxehr.data import MIN_PATIENTS, Codec, Quantile, Schema, codec_of
 from jaxehr.networks import perceptron
 from jaxehr.recipes.one_pass import drawn, first_scale, log_likelihood, one_pass_model, standard
 from jaxehr.recipes.recipe import Recipe, Stage, steps_for
@@ -28,6 +28,7 @@ def vae(
     data: pd.DataFrame | Codec,
     schema: Schema | None = None,
     *,
+    min_patients: int = MIN_PATIENTS,
     width: tuple[int, ...] = (128, 128),
     latent: int = 128,
     reconstruction_weight: float = 2.0,
@@ -39,13 +40,14 @@ def vae(
     """TVAE (Xu et al. 2019): a variational autoencoder of codes or tables.
 
     data                    training records, or the codec of an earlier fit
+    min_patients            who have what is learnt of a value (jaxehr.data.shared); 1 learns all
     width                   of the hidden layers of the encoder, and in reverse of the decoder
     reconstruction_weight   of the likelihood against the KL; 1 is the ELBO
     steps                   by default as many as the records need, at most 20,000
     """
     settings: dict[str, Any] = {k: v for k, v in locals().items() if k not in ("data", "schema")}
     settings["width"] = tuple(width)
-    codec = fit_codec(data, schema, Quantile) if isinstance(data, pd.DataFrame) else data
+    codec = codec_of(data, schema, Quantile, min_patients)
     settings["steps"] = steps = steps_for(codec, batch_size, steps, most=20_000)
     model = vae_model(
         layout_of(codec), tuple(width), latent, reconstruction_weight=reconstruction_weight

@@ -26,6 +26,13 @@ from jaxehr.data import (
 )
 
 ROWS = 12
+
+
+def every_value(frame, schema=None, numbers=Number):
+    """The codec that learns what a single patient has, too; what others do is in shared_test."""
+    return fit_codec(frame, schema, numbers, min_patients=1)
+
+
 words = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=8
 )
@@ -88,7 +95,7 @@ def frames(draw):
 @settings(max_examples=60, deadline=None)
 @given(frames())
 def test_decode_is_the_inverse_of_encode(frame):
-    codec = codec_from_json(json.loads(json.dumps(fit_codec(frame).to_json())))
+    codec = codec_from_json(json.loads(json.dumps(every_value(frame).to_json())))
     assert isinstance(codec.schema, Schema)
     parts = codec.encode(frame)
     decoded = codec.decode(parts_of(matrix_float64(parts, codec), codec))
@@ -98,7 +105,7 @@ def test_decode_is_the_inverse_of_encode(frame):
 @settings(max_examples=25, deadline=None)
 @given(frames())
 def test_decode_is_the_inverse_of_encode_in_bins(frame):
-    codec = codec_from_json(json.loads(json.dumps(fit_codec(frame, None, Bins).to_json())))
+    codec = codec_from_json(json.loads(json.dumps(every_value(frame, None, Bins).to_json())))
     decoded = codec.decode(codec.encode(frame))
     pd.testing.assert_frame_equal(decoded, frame, check_exact=True)
 
@@ -107,7 +114,7 @@ def test_decode_is_the_inverse_of_encode_in_bins(frame):
 @given(frames())
 def test_decode_is_the_inverse_of_encode_in_normal_scores(frame):
     """But for what lies nearer to an end than 1e-7 of the distribution, which becomes the end: as in TabDDPM."""
-    codec = codec_from_json(json.loads(json.dumps(fit_codec(frame, None, Quantile).to_json())))
+    codec = codec_from_json(json.loads(json.dumps(every_value(frame, None, Quantile).to_json())))
     decoded = codec.decode(codec.encode(frame))
     real = frame
     assert decoded.dtypes.equals(real.dtypes)
@@ -131,7 +138,7 @@ def matrix_float64(parts, codec):
 @given(column(st.floats(-1e12, 1e12)))
 def test_full_precision_comes_back_to_the_last_bits_of_the_larger_end(values):
     frame = pd.DataFrame({"wave": pd.Series(values, dtype="float64")})
-    codec = fit_codec(frame, Schema("table", (Column("wave", "numerical", "float64"),)))
+    codec = every_value(frame, Schema("table", (Column("wave", "numerical", "float64"),)))
     off = np.abs(codec.decode(codec.encode(frame))["wave"] - frame["wave"]).max()
     assert off <= 2.0**-49 * frame["wave"].abs().max()
 
@@ -146,13 +153,13 @@ def test_full_precision_comes_back_to_the_last_bits_of_the_larger_end(values):
 )
 def test_what_float64_would_change_is_refused(values, said):
     with pytest.raises(DataError, match=said):
-        fit_codec(pd.DataFrame({"x": values, "age": [1, 2]}))
+        every_value(pd.DataFrame({"x": values, "age": [1, 2]}))
 
 
 def test_codecs_of_before_have_no_levels():
     """A column written without them decodes as it did."""
     frame = pd.DataFrame({"grade": pd.Series(list("xyzx"), dtype="category")})
-    value = fit_codec(frame).to_json()
+    value = every_value(frame).to_json()
     for name in ("levels", "ordered"):
         del value["columns"][0][name]
     codec = codec_from_json(json.loads(json.dumps(value)))
@@ -163,7 +170,7 @@ def test_codecs_of_before_have_no_levels():
 @given(st.sets(st.tuples(st.integers(0, 9), st.text("abc.1", min_size=1, max_size=4)), min_size=1))
 def test_codes_there_and_back(pairs):
     frame = pd.DataFrame(sorted(pairs), columns=["subject_id", "code"])
-    codec = codec_from_json(json.loads(json.dumps(fit_codec(frame).to_json())))
+    codec = codec_from_json(json.loads(json.dumps(every_value(frame).to_json())))
     assert isinstance(codec, CodesCodec)
     parts = codec.encode(frame)
     assert parts["bit"].sum() == len(frame)
@@ -178,7 +185,7 @@ def test_ids_are_made_anew():
     frame = pd.DataFrame(
         {"mrn": [f"H{i:03}" for i in range(30)], "patient_id": range(100, 130), "age": [40] * 30}
     )
-    codec = fit_codec(frame)
+    codec = every_value(frame)
     assert [c.kind for c in codec.schema.columns] == ["id", "id", "integer"]
     decoded = codec.decode(codec.encode(frame), first=5)
     assert decoded["patient_id"].tolist() == list(range(6, 36))
@@ -187,7 +194,7 @@ def test_ids_are_made_anew():
 
 
 def test_out_of_range_draws_are_clipped_to_what_was_seen():
-    codec = fit_codec(pd.DataFrame({"lab": [1.25, 3.5], "age": [10, 20]}))
+    codec = every_value(pd.DataFrame({"lab": [1.25, 3.5], "age": [10, 20]}))
     decoded = codec.decode(parts_of(np.array([[-3.0, 9.0], [0.5004, 0.449]]), codec))
     assert decoded["lab"].tolist() == [1.25, 2.38]
     assert decoded["age"].tolist() == [20, 14]
@@ -203,7 +210,7 @@ def test_out_of_range_draws_are_clipped_to_what_was_seen():
 )
 def test_values_that_cannot_be_learnt(values, said):
     with pytest.raises(DataError, match=said):
-        fit_codec(pd.DataFrame({"x": pd.Series(values, dtype=object if "a" in values else None)}))
+        every_value(pd.DataFrame({"x": pd.Series(values, dtype=object if "a" in values else None)}))
 
 
 def test_free_text_is_refused_and_can_be_declared_an_id():
@@ -215,7 +222,7 @@ def test_free_text_is_refused_and_can_be_declared_an_id():
 
 
 def test_a_category_never_seen_is_named():
-    codec = fit_codec(pd.DataFrame({"sex": ["f", "m", "f"]}))
+    codec = every_value(pd.DataFrame({"sex": ["f", "m", "f"]}))
     with pytest.raises(DataError, match="'sex' has 'x'"):
         codec.encode(pd.DataFrame({"sex": ["x"]}))
 
@@ -224,10 +231,10 @@ def test_a_kind_that_does_not_fit_is_refused():
     frame = pd.DataFrame({"lab": [1.5, 2.0], "unit": ["a", "b"]})
     schema = Schema.infer(frame)
     with pytest.raises(DataError, match=r"'lab' is to be integer, but holds 1\.5"):
-        fit_codec(frame, schema.with_kind("lab", "integer"))
+        every_value(frame, schema.with_kind("lab", "integer"))
     with pytest.raises(DataError, match="'unit' is to be numerical"):
-        fit_codec(frame, schema.with_kind("unit", "numerical"))
-    codec = fit_codec(frame, schema.with_kind("lab", "categorical"))
+        every_value(frame, schema.with_kind("unit", "numerical"))
+    codec = every_value(frame, schema.with_kind("lab", "categorical"))
     pd.testing.assert_frame_equal(codec.decode(codec.encode(frame)), frame)
 
 
@@ -257,7 +264,7 @@ def drawn_from_scale(codec, n, seed=1):
 def test_spikes_come_back_as_spikes_and_ends_do_not_pile_up(numbers):
     """Shares of the spikes within 4 standard errors (1 in 8,000 by chance); nothing outside, no mass at the ends."""
     real = spiky()
-    drawn = drawn_from_scale(fit_codec(real, None, numbers), 20_000)
+    drawn = drawn_from_scale(every_value(real, None, numbers), 20_000)
     for value in (0.0, -9.0):
         p = (real["lab"] == value).mean()
         assert abs((drawn["lab"] == value).mean() - p) < 4 * np.sqrt(p * (1 - p) / 6000)
@@ -271,13 +278,13 @@ def test_spikes_come_back_as_spikes_and_ends_do_not_pile_up(numbers):
 
 def test_a_column_of_one_value_is_kept_and_not_learnt():
     frame = pd.DataFrame({"site": ["A"] * 9, "unit": [7] * 9, "age": range(9), "seen": [True] * 9})
-    codec = codec_from_json(json.loads(json.dumps(fit_codec(frame).to_json())))
+    codec = codec_from_json(json.loads(json.dumps(every_value(frame).to_json())))
     assert codec.sizes == {"number": 1, "bit": 0, "category": 0}
     pd.testing.assert_frame_equal(codec.decode(codec.encode(frame)), frame)
     with pytest.raises(DataError, match="'unit' has 8, but had one value only"):
         codec.encode(frame.assign(unit=8))
     sometimes = pd.DataFrame({"dose": [5.0, None, 5.0], "age": [1, 2, 3]})
-    codec = fit_codec(sometimes)
+    codec = every_value(sometimes)
     assert codec.sizes == {"number": 1, "bit": 1, "category": 0}
     pd.testing.assert_frame_equal(codec.decode(codec.encode(sometimes)), sometimes)
 
@@ -303,7 +310,7 @@ def test_an_inequality_holds_by_construction(numbers):
     """Whatever is drawn: here uniform noise far beyond the scale."""
     frame = stays()
     schema = Schema("table", Schema.infer(frame).columns, LAWS)
-    codec = codec_from_json(json.loads(json.dumps(fit_codec(frame, schema, numbers).to_json())))
+    codec = codec_from_json(json.loads(json.dumps(every_value(frame, schema, numbers).to_json())))
     pd.testing.assert_frame_equal(codec.decode(codec.encode(frame)), frame)
     rng = np.random.default_rng(0)
     noise = {
@@ -338,7 +345,7 @@ def test_constraints_in_a_schema_file(tmp_path):
 
 def test_what_is_known_of_a_record():
     frame = pd.DataFrame({"age": [30, 40, 50], "sex": ["f", "m", "x"], "hdl": [1.5, None, 2.5]})
-    codec = fit_codec(frame)
+    codec = every_value(frame)
     known = codec.known(pd.DataFrame({"sex": ["m", None], "hdl": [None, 2.0]}))
     assert known.masks["number"].tolist() == [[False, False], [False, True]]
     assert known.masks["bit"].tolist() == [[True], [True]]  # hdl is there, known or to be filled in

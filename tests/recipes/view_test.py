@@ -21,7 +21,7 @@ def test_even_numbers_weigh_as_a_fair_bit_and_come_back(numbers):
             "ward": rng.choice(["icu", "er"], 500),
         }
     )
-    codec = fit_codec(frame, None, numbers)
+    codec = fit_codec(frame, None, numbers, min_patients=1)
     view, layout = matrix_view(codec, even=True), layout_of(codec, even=True)
     parts = codec.encode(frame)
     x = view.to_x(parts)
