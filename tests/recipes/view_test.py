@@ -69,7 +69,7 @@ def test_more_categories_than_16_bits_hold_come_back():
     frame = pd.DataFrame(
         {"place": pd.Categorical(names, names), "sex": ["a", "b", "c", "a"] * (n // 4)}
     )
-    codec = fit_codec(frame, Schema.infer(frame), Bins)
+    codec = fit_codec(frame, Schema.infer(frame), Bins, 1)
     view, parts = token_view(codec), codec.encode(frame)
     x = view.to_x(parts)
     assert x["of_65536"].dtype == np.int32 and x["of_4"].dtype == np.int8
@@ -82,8 +82,8 @@ def test_more_categories_than_16_bits_hold_come_back():
 def test_a_token_has_the_bits_that_it_needs(classes, dtype):
     frame = pd.DataFrame({"place": pd.Categorical.from_codes(np.arange(classes), range(classes))})
     (x,) = (
-        token_view(fit_codec(frame, None, Bins))
-        .to_x(fit_codec(frame, None, Bins).encode(frame))
+        token_view(fit_codec(frame, None, Bins, 1))
+        .to_x(fit_codec(frame, None, Bins, 1).encode(frame))
         .values()
     )
     assert x.dtype == dtype and (x[:, 0] == np.arange(classes)).all()
