@@ -17,6 +17,7 @@ from jaxehr.data import Codec, DataError, TableCodec
 from jaxehr.evaluation.judge_privacy import of_scores
 from jaxehr.evaluation.membership import Scores, given
 from jaxehr.evaluation.report import Metric
+from jaxehr.numerics import in_float32, threefry
 from jaxehr.types import Key, Model, Params, X
 
 DRAWS = 128  # of noise level and noise
@@ -26,6 +27,7 @@ FEWEST = 100  # patients of each side
 Losses = Float[np.ndarray, "n draw"]
 
 
+@in_float32
 def losses(
     model: Model, params: Params, x: X, key: Key, *, draws: int = DRAWS, batch_size: int = BATCH
 ) -> Losses:
@@ -33,7 +35,7 @@ def losses(
 
     A loss draws for a batch from one key. Each row is a batch of its own, with the same key: so it has the same draw.
     """
-    keys = jax.random.split(key, draws)
+    keys = jax.random.split(threefry(key), draws)
 
     @jax.jit
     def of_batch(rows: X) -> jax.Array:
@@ -44,15 +46,9 @@ def losses(
     parts = []
     for start in range(0, n, batch_size):
         index = np.minimum(np.arange(start, start + batch_size), n - 1)  # one shape, one program
-        rows = jax.tree.map(partial(_taken, index=index), x)
+        rows = jax.tree.map(lambda part: jnp.asarray(part[index]), x)  # noqa: B023
         parts.append(np.asarray(of_batch(rows), dtype=float)[: n - start])
     return np.concatenate(parts)
-
-
-def _taken(values: np.ndarray, index: np.ndarray) -> jax.Array:
-    """Bits are numbers to a model, as in training."""
-    rows = jnp.asarray(values[index])
-    return rows.astype(jnp.float32) if rows.dtype == jnp.int8 else rows
 
 
 def scores(members: Losses, others: Losses) -> Scores:
@@ -95,7 +91,14 @@ def scored(
 
 def learnt(frame: pd.DataFrame, codecs: list[Codec]) -> tuple[pd.DataFrame, int]:
     """The records that every codec can encode, and how many patients are left out: those with a category, or with
-    nothing but codes, that were not there in training. Other codes that were not there are taken off a patient."""
+    nothing but codes, that were not there in training. Other codes that were not there are taken off a patient.
+
+    Raises DataError for records that lack a column of a run, or hold what its kind cannot.
+    """
+    if len({codec.schema.records for codec in codecs}) > 1:
+        raise DataError("one of the runs is of a table, the other of codes: they share no records")
+    for codec in codecs:
+        codec.schema.check(frame)
     if codecs[0].schema.records == "codes":
         kept = frame
         for codec in codecs:

@@ -18,6 +18,11 @@ def nearest(name: str, choices: Mapping[str, Any], what: str) -> Any:
     raise ValueError(f"unknown {what} '{name}'{meant} (one of: {', '.join(choices)})")
 
 
+# Settings that count something; a width counts in each of its numbers.
+COUNTS = ("steps", "batch_size", "autoencoder_steps", "timesteps", "sampling_steps", "levels", "langevin_steps",
+          "critic_steps", "width", "time_width", "blocks", "embedding", "latent")  # fmt: skip
+
+
 def of(recipe: Callable) -> dict[str, inspect.Parameter]:
     """The settings of a recipe are its keyword-only parameters."""
     parameters = inspect.signature(recipe).parameters
@@ -36,7 +41,10 @@ def parse(pairs: Sequence[str], recipe: Callable) -> dict[str, Any]:
         if not equals:
             raise ValueError(f"--set takes name=value; got '{pair}'")
         nearest(name, known, "setting")
-        settings[name] = _value(name, text, hints[name])
+        settings[name] = value = _value(name, text, hints[name])
+        counts = value if isinstance(value, tuple | list) else (value,)
+        if name in COUNTS and value is not None and min(counts, default=0) < 1:
+            raise ValueError(f"{name} must be at least 1; got {text}")
     return settings
 
 

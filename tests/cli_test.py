@@ -180,7 +180,10 @@ MISTAKES = {  # what is typed after fit, and what is said
     "setting": (["ehrdiff", "--data", "table.csv", "--set", "stepz=3"], "did you mean steps?"),
     "value": (["ehrdiff", "--data", "table.csv", "--set", "rho=big"], "rho takes float; got 'big'"),
     "no equals": (["ehrdiff", "--data", "table.csv", "--set", "rho"], "takes name=value"),
-    "steps": (["ehrdiff", "--data", "table.csv", "--steps", "0"], "must be above 0"),
+    "steps": (
+        ["ehrdiff", "--data", "table.csv", "--steps", "0"],
+        "steps must be at least 1; got 0",
+    ),
     "schema": (
         ["ehrdiff", "--data", "holdout.csv", "--schema", "other.json"],
         "no column 'weight', which the schema names",

@@ -13,7 +13,7 @@ FLOORS = {
     4: ("recipes", "benchmark", "audit"),
     3: ("training", "evaluation", "baselines", "samplers", "denoisers", "losses"),
     2: ("data", "processes"),
-    1: ("networks",),
+    1: ("networks", "numerics"),
     0: ("types", "files"),
 }
 

@@ -26,10 +26,10 @@ def add(command: Command) -> None:
 
 
 def _run(options) -> int:
-    import jax
 
     from jaxehr import audit, data
     from jaxehr.evaluation import Report
+    from jaxehr.numerics import seeded
     from jaxehr.recipes import load, run
 
     if options.draws < 1:
@@ -53,7 +53,7 @@ def _run(options) -> int:
             _sight(each),
             frames["members"],
             frames["nonmembers"],
-            jax.random.key(options.seed),
+            seeded(options.seed),
             draws=options.draws,
         )
         for each in runs

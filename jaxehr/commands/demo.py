@@ -16,9 +16,9 @@ def add(command: Command) -> None:
 
 
 def _run(options) -> int:
-    import jax
 
     from jaxehr import data
+    from jaxehr.numerics import seeded
     from jaxehr.recipes import fit, masked
     from jaxehr.training import Interrupted
 
@@ -32,16 +32,16 @@ def _run(options) -> int:
     print(recipe.codec.schema, file=sys.stderr)
     resume = (options.out / "run.json").exists()
     try:
-        synthesizer = fit(recipe, train, jax.random.key(0), run_dir=options.out, resume=resume)
+        synthesizer = fit(recipe, train, seeded(0), run_dir=options.out, resume=resume)
     except Interrupted as stop:
         say(f"{stop} and saved; the same command continues")
         return 128 + stop.number
-    synthetic = synthesizer.sample(jax.random.key(1), half)
+    synthetic = synthesizer.sample(seeded(1), half)
     for name, frame in {"train": train, "holdout": holdout, "synthetic": synthetic}.items():
         data.write_records(frame, options.out / f"{name}.csv")
     _judge(options, options.out, recipe, (train, synthetic, holdout), {"data": "nafld"})
 
-    women = synthesizer.sample(jax.random.key(2), sum(_meets(holdout)), given=GIVEN)
+    women = synthesizer.sample(seeded(2), sum(_meets(holdout)), given=GIVEN)
     data.write_records(women, options.out / "given" / "synthetic.csv")
     real = (train[_meets(train)], women, holdout[_meets(holdout)])
     say("and the same for draws of women from 65 to 80, beside the real ones")

@@ -54,17 +54,17 @@ def add(command: Command) -> None:
 
 
 def _run(options) -> int:
-    import jax
 
     from jaxehr import data, names, settings
+    from jaxehr.numerics import seeded
     from jaxehr.recipes import fit, run
 
     recipe = settings.nearest(options.recipe, names.recipes(), "recipe")
-    chosen = settings.parse(options.settings, recipe)
-    for name in ("steps", "batch_size", "label", "min_patients"):
-        if getattr(options, name) is not None:
-            settings.nearest(name, settings.of(recipe), "setting")
-            chosen[name] = getattr(options, name)
+    named = {
+        name: getattr(options, name) for name in ("steps", "batch_size", "label", "min_patients")
+    }
+    pairs = [f"{name}={value!r}" for name, value in named.items() if value is not None]
+    chosen = settings.parse([*options.settings, *pairs], recipe)
     if options.checkpoint_every is not None and options.checkpoint_every < 1:
         raise ValueError(f"--checkpoint-every must be at least 1; got {options.checkpoint_every}")
     schema = None if options.schema is None else data.Schema.load(options.schema)
@@ -91,7 +91,7 @@ def _run(options) -> int:
         lambda: fit(
             made,
             records,
-            jax.random.key(options.seed),
+            seeded(options.seed),
             run_dir=options.out,
             resume=options.resume,
             checkpoint_every=options.checkpoint_every,

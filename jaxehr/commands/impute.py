@@ -30,6 +30,7 @@ def _run(options) -> int:
     import jax
 
     from jaxehr import data
+    from jaxehr.numerics import seeded
     from jaxehr.recipes import load
     from jaxehr.training.progress import progress
 
@@ -41,7 +42,7 @@ def _run(options) -> int:
     schema = synthesizer.recipe.codec.schema
     records = data.read_records(options.data, schema)
     gaps = int(records[[c.name for c in schema.columns if c.name in records]].isna().sum().sum())
-    key = jax.random.key(options.seed)
+    key = seeded(options.seed)
     with data.records_writer(options.out) as write:
         with progress("imputing", options.draws) as advance:
             for draw in range(options.draws):

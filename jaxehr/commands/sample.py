@@ -29,9 +29,9 @@ def add(command: Command) -> None:
 
 
 def _run(options) -> int:
-    import jax
 
     from jaxehr import data, names, settings
+    from jaxehr.numerics import seeded
     from jaxehr.recipes import conditions, load, run
     from jaxehr.training.progress import progress
 
@@ -48,7 +48,7 @@ def _run(options) -> int:
     if given and options.sampler:
         raise ValueError("--given draws in its own way; leave --sampler out")
     frames = synthesizer.stream(
-        jax.random.key(options.seed),
+        seeded(options.seed),
         options.n,
         given=given,
         sampler=sampler,

@@ -75,7 +75,12 @@ class TableCodec:
         columns = (
             fit_column(frame[c.name], gaps.get(c.name, c), numbers, min_patients) for c in learnt
         )
-        return cls(schema, tuple(columns), len(frame), offsets)
+        codec = cls(schema, tuple(columns), len(frame), offsets)
+        if not any(codec.sizes.values()):
+            raise DataError(
+                f"no column has more than one value (rows: {len(frame):,}); there is nothing to learn"
+            )
+        return codec
 
     @property
     def classes(self) -> tuple[int, ...]:
@@ -225,6 +230,10 @@ class CodesCodec:
                 patients,
             )
         bits, _, codes = code_matrix(frame)
+        if bits.sum() == bits.shape[0] * bits.shape[1]:
+            raise DataError(
+                f"all patients have the same codes (patients: {bits.shape[0]:,}); there is nothing to learn"
+            )
         return cls(schema, tuple(np.asarray(codes).tolist()), bits.shape[0], left_out > 0)
 
     classes = missing = indicators = ()

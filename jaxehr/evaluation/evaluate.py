@@ -53,6 +53,11 @@ def evaluate(
         frames["holdout"] = holdout
     frames = {name: with_times(schema, name, frame) for name, frame in frames.items()}
     sets = dict(zip(frames, comparable(schema, frames), strict=True))
+    few = [name for name, records in sets.items() if len(records) < 2]
+    if few:
+        raise DataError(
+            f"the {few[0]} records are of fewer than 2 patients; there is nothing to judge"
+        )
     unknown = [pillar for pillar in pillars if pillar not in PILLARS]
     if unknown:
         raise DataError(f"unknown pillar '{unknown[0]}'; they are {', '.join(PILLARS)}")

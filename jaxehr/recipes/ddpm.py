@@ -20,6 +20,7 @@ from jaxtyping import Array
 
 from jaxehr.data import MIN_PATIENTS, Codec, Quantile, Schema, codec_of
 from jaxehr.networks import mlp, sinusoidal
+from jaxehr.numerics import in_float32
 from jaxehr.processes import Gaussian
 from jaxehr.processes import ddpm as betas
 from jaxehr.recipes.diffusion import diffusion_model, noise_and_odds
@@ -30,6 +31,7 @@ from jaxehr.samplers import ddim as ddim_sampler
 from jaxehr.types import Key, Sampler
 
 
+@in_float32
 def ddpm(
     data: pd.DataFrame | Codec,
     schema: Schema | None = None,
@@ -58,6 +60,7 @@ def ddpm(
     return _recipe("ddpm", data, schema, ancestral(), settings, timesteps)
 
 
+@in_float32
 def ddim(
     data: pd.DataFrame | Codec,
     schema: Schema | None = None,

@@ -22,6 +22,7 @@ from jaxehr import denoisers
 from jaxehr.data import MIN_PATIENTS, Codec, Number, Quantile, Schema, codec_of, matrix
 from jaxehr.losses import edm_weight, log_normal
 from jaxehr.networks import fourier, mlp, sinusoidal
+from jaxehr.numerics import in_float32
 from jaxehr.processes import Gaussian, edm
 from jaxehr.recipes.diffusion import diffusion_model, posterior_draw
 from jaxehr.recipes.recipe import Recipe, Stage, steps_for
@@ -39,6 +40,7 @@ CODES = Sizes((1024, 384, 384, 384, 1024), 384, 1024)  # the authors' MIMIC conf
 TABLE = Sizes((512, 768, 1024, 768, 512), 128, 256)  # the authors' CinC and ECG configurations
 
 
+@in_float32
 def ehrdiff(
     data: pd.DataFrame | Codec,
     schema: Schema | None = None,

@@ -21,6 +21,7 @@ from jaxtyping import Array
 
 from jaxehr.data import MIN_PATIENTS, Bins, Codec, Schema, codec_of
 from jaxehr.networks import token_network
+from jaxehr.numerics import in_float32
 from jaxehr.processes import Masked, Mixed, hide
 from jaxehr.recipes.recipe import Recipe, Stage, steps_for
 from jaxehr.recipes.view import Tokens, token_view, tokens_of
@@ -28,6 +29,7 @@ from jaxehr.samplers import restricted, uniform, unmasking
 from jaxehr.types import Denoiser, Draw, Grid, Key, Known, Model, Network, Params, Sampler
 
 
+@in_float32
 def masked(
     data: pd.DataFrame | Codec,
     schema: Schema | None = None,

@@ -19,6 +19,7 @@ import pandas as pd
 from jaxtyping import Array
 
 from jaxehr.data import MIN_PATIENTS, Codec, Quantile, Schema, codec_of
+from jaxehr.numerics import in_float32
 from jaxehr.processes import Gaussian, ve
 from jaxehr.recipes.diffusion import diffusion_model, noise_and_odds
 from jaxehr.recipes.recipe import Recipe, Stage, steps_for
@@ -28,6 +29,7 @@ from jaxehr.samplers import geometric, langevin
 from jaxehr.types import Key
 
 
+@in_float32
 def ncsn(
     data: pd.DataFrame | Codec,
     schema: Schema | None = None,

@@ -12,6 +12,7 @@ import optax
 import pandas as pd
 
 from jaxehr.data import Codec
+from jaxehr.numerics import in_float32, seeded, threefry
 from jaxehr.recipes import conditions, run
 from jaxehr.recipes.sampling import draw_batches, draw_records
 from jaxehr.recipes.view import View
@@ -100,7 +101,7 @@ class Synthesizer(NamedTuple):
         batch_size: int = 1024,
     ) -> Iterator[pd.DataFrame]:
         """As `sample`, a batch at a time: n may be more than memory holds."""
-        known = None
+        known, key = None, threefry(key)
         if given:
             key, pool_key = jax.random.split(key)
             known = self.recipe.view.known(
@@ -136,7 +137,7 @@ class Synthesizer(NamedTuple):
         Raises DataError for columns that differ from those learnt, and for a category never seen.
         """
         return conditions.imputed(
-            self._drawn(key),
+            self._drawn(threefry(key)),
             data,
             self.recipe,
             unseen_as_missing=unseen_as_missing,
@@ -175,6 +176,7 @@ class Synthesizer(NamedTuple):
         run.finish(path)
 
 
+@in_float32
 def fit(
     recipe: Recipe,
     data: pd.DataFrame,
@@ -198,7 +200,7 @@ def fit(
     Raises run.RunError where run_dir holds another run; training.Diverged, training.Interrupted; ValueError for a batch
     that does not split over the devices, or a share that is not from 0 to 1/2.
     """
-    table = recipe.view.to_x(recipe.codec.encode(data))
+    key, table = threefry(key), recipe.view.to_x(recipe.codec.encode(data))
     check_batch(recipe.batch_size, data_mesh(options.get("devices")))
     learnt, held_out = split_rows(table, jax.random.fold_in(key, len(recipe.stages)), holdout)
     path = None if run_dir is None else Path(run_dir)
@@ -243,16 +245,22 @@ EPOCHS, FEWEST_STEPS = 150, 2_000
 
 
 def steps_for(codec: Codec, batch_size: int, steps: int | None, *, most: int) -> int:
-    """`steps`, or where nobody chose as many as the records need: 150 epochs, at least 2,000, at most `most`."""
+    """`steps`, or where nobody chose as many as the records need: 150 epochs, at least 2,000, at most `most`.
+
+    Raises ValueError if steps or batch_size < 1.
+    """
+    if batch_size < 1 or (steps is not None and steps < 1):
+        raise ValueError(f"steps and batch_size must be at least 1; got {steps} and {batch_size}")
     if steps is not None:
         return steps
-    return min(max(EPOCHS * codec.rows // max(batch_size, 1), FEWEST_STEPS), most)
+    return min(max(EPOCHS * codec.rows // batch_size, FEWEST_STEPS), most)
 
 
 def _model_of(stage: Stage, params: dict[str, Params]) -> Model:
     return stage.model if isinstance(stage.model, Model) else stage.model(params)
 
 
+@in_float32
 def load(
     path: str | Path, *, recipe: Callable[..., Recipe] | None = None, **changes
 ) -> Synthesizer:
@@ -275,7 +283,7 @@ def load(
     for stage in made.stages:
         model = _model_of(stage, params)
         stages.append(stage._replace(model=model))
-        shapes = jax.eval_shape(model.init, jax.random.key(0))
+        shapes = jax.eval_shape(model.init, seeded(0))
         folder = run.checkpoints(path, stage.name)
         kept = Checkpoints(folder, read_only=True) if folder.is_dir() else None
         found = None if kept is None else kept.restore(shapes)

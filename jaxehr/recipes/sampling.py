@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from jaxehr.data import Codec, Parts
+from jaxehr.numerics import in_float32
 from jaxehr.recipes.view import View
 from jaxehr.training.sharding import by_row, data_mesh, replicated
 from jaxehr.types import Grid, Key, Known, Model, Params, Sampler, X
@@ -86,9 +87,9 @@ def draw_batches(
     batch_size = -(-batch_size // mesh.size) * mesh.size
     params = jax.device_put(params, replicated(mesh))
     fixed = None if grid is None else tuple(float(t) for t in np.asarray(grid))
-    drawn = 0
-    while True:
-        indices = np.arange(drawn, drawn + batch_size)
+
+    @in_float32
+    def batch(indices: np.ndarray) -> X:
         given = None if known is None else _rows_of(known, indices)
         x = _draw_batch(
             params,
@@ -98,8 +99,12 @@ def draw_batches(
             sampler=sampler,
             grid=fixed,
         )
+        return jax.tree.map(np.asarray, x)
+
+    drawn = 0
+    while True:
+        yield view.of_x(batch(np.arange(drawn, drawn + batch_size)))
         drawn += batch_size
-        yield view.of_x(jax.tree.map(np.asarray, x))
 
 
 def _rows_of(known: Known, indices: np.ndarray) -> Known:

@@ -20,6 +20,7 @@ from jaxtyping import Array, Float
 
 from jaxehr.data import MIN_PATIENTS, Codec, Quantile, Schema, codec_of
 from jaxehr.networks import fourier, mlp, sinusoidal
+from jaxehr.numerics import in_float32
 from jaxehr.processes import Gaussian, Schedule, sub_vp, ve, vp
 from jaxehr.recipes.diffusion import diffusion_model, noise_and_odds
 from jaxehr.recipes.recipe import Recipe, Stage, steps_for
@@ -30,6 +31,7 @@ from jaxehr.types import Grid, Key, Network, Time
 TIME_MIN, TRAIN_MIN = 1e-3, 1e-5  # where draws end, and training begins: the paper's appendix C
 
 
+@in_float32
 def score_sde(
     data: pd.DataFrame | Codec,
     schema: Schema | None = None,
@@ -59,6 +61,7 @@ def score_sde(
     return _bounded("score_sde", data, schema, schedule, settings)
 
 
+@in_float32
 def score_sde_sub_vp(
     data: pd.DataFrame | Codec,
     schema: Schema | None = None,
@@ -88,6 +91,7 @@ def score_sde_sub_vp(
     return _bounded("score_sde_sub_vp", data, schema, schedule, settings)
 
 
+@in_float32
 def score_sde_ve(
     data: pd.DataFrame | Codec,
     schema: Schema | None = None,

@@ -30,6 +30,7 @@ from jaxtyping import Array
 from jaxehr.data import END, MIN_PATIENTS, Codec, DataError, Quantile, Schema, codec_of
 from jaxehr.denoisers import EPS
 from jaxehr.networks import tabddpm_mlp, timestep
+from jaxehr.numerics import in_float32
 from jaxehr.processes import Gaussian, Mixed, Multinomial, cosine_betas
 from jaxehr.processes import table as beta_table
 from jaxehr.recipes.diffusion import INPAINT_STEPS
@@ -39,6 +40,7 @@ from jaxehr.samplers import ddim_step, fixed_large, in_parts, inpaint, sequentia
 from jaxehr.types import Denoiser, Draw, Grid, Key, Known, Model, Network, Params, Sampler
 
 
+@in_float32
 def tabddpm(
     data: pd.DataFrame | Codec,
     schema: Schema | None = None,

@@ -18,12 +18,14 @@ from jaxtyping import Array, Num
 
 from jaxehr.data import MIN_PATIENTS, Codec, Quantile, Schema, codec_of
 from jaxehr.networks import perceptron
+from jaxehr.numerics import in_float32
 from jaxehr.recipes.one_pass import drawn, first_scale, log_likelihood, one_pass_model, standard
 from jaxehr.recipes.recipe import Recipe, Stage, steps_for
 from jaxehr.recipes.view import Layout, layout_of, matrix_view
 from jaxehr.types import Key, Model, Params
 
 
+@in_float32
 def vae(
     data: pd.DataFrame | Codec,
     schema: Schema | None = None,

@@ -15,6 +15,7 @@ import numpy as np
 import optax
 
 from jaxehr.files import write_text
+from jaxehr.numerics import in_float32, threefry
 from jaxehr.training.checkpoint import Checkpoints
 from jaxehr.training.held_out import TIMES, Best, held_out_loss
 from jaxehr.training.progress import duration, progress
@@ -44,6 +45,7 @@ def train(
     return best_of(model, optimizer, table, key, **options).params
 
 
+@in_float32
 def best_of(
     model: Model,
     optimizer: optax.GradientTransformation,
@@ -74,7 +76,7 @@ def best_of(
 
     Raises Diverged, Interrupted, CheckpointError; ValueError for a batch that does not split over the devices.
     """
-    mesh = data_mesh(devices)
+    key, mesh = threefry(key), data_mesh(devices)
     check_batch(batch_size, mesh)
     whole = replicated(mesh)
     init_key, run_key = jax.random.split(key)
