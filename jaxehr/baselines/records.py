@@ -33,7 +33,9 @@ def cells(
             values[column.name] = new_ids(n, 0, column.dtype)
         else:
             values[column.name] = train[column.name].iloc[rows(column.name)].reset_index(drop=True)
-    return pd.DataFrame(values)
+    frame = pd.DataFrame(values)
+    frame.attrs["format"] = schema.spelling
+    return frame
 
 
 def coded(bits, schema: Schema, codes: tuple[str, ...]) -> pd.DataFrame:

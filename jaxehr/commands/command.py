@@ -29,9 +29,9 @@ def add_out(parser: argparse.ArgumentParser) -> None:
 
 def check_out(path: Path, overwrite: bool) -> None:
     """Before the work. Raises ValueError or OSError where a file of records could not be written, or would be lost."""
-    from jaxehr.data.tables import suffix_of
+    from jaxehr.data.write import written_suffix
 
-    suffix_of(path)
+    written_suffix(path)
     if path.is_dir():
         raise ValueError(f"{path} is a folder; name a file in it")
     if path.exists() and not overwrite:

@@ -23,12 +23,12 @@ from jaxehr.data.open_data import diabetes130_codes as diabetes130_codes
 from jaxehr.data.open_data import diabetes130_encounters as diabetes130_encounters
 from jaxehr.data.open_data import diabetes130_table as diabetes130_table
 from jaxehr.data.open_data import nafld as nafld
+from jaxehr.data.read import read_records as read_records
 from jaxehr.data.schema import Column as Column
 from jaxehr.data.schema import DataError as DataError
 from jaxehr.data.schema import Inequality as Inequality
 from jaxehr.data.schema import Range as Range
 from jaxehr.data.schema import Schema as Schema
 from jaxehr.data.shared import MIN_PATIENTS as MIN_PATIENTS
-from jaxehr.data.tables import read_records as read_records
-from jaxehr.data.tables import records_writer as records_writer
-from jaxehr.data.tables import write_records as write_records
+from jaxehr.data.write import records_writer as records_writer
+from jaxehr.data.write import write_records as write_records

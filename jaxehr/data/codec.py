@@ -183,7 +183,9 @@ class TableCodec:
             values[offset.name] = offset.above(values[offset.low.name], values[offset.name])
         for identity in self.schema.of_kind("id"):
             values[identity.name] = new_ids(n, first, identity.dtype)
-        return pd.DataFrame({name: values[name] for name in self.schema.names})
+        frame = pd.DataFrame({name: values[name] for name in self.schema.names})
+        frame.attrs["format"] = self.schema.spelling
+        return frame
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -1,6 +1,9 @@
 """Codes: a long file with a line per patient and code, and the patient x code matrix of bits it stands for."""
 
-from collections.abc import Sequence
+import logging
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +13,57 @@ from jaxehr.data.schema import DataError
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+
+log = logging.getLogger(__name__)
+
+# Names that other files give to these columns.
+PATIENT = re.compile(
+    "(patient|subject|person|pat|pid|mrn|nhs|beneficiary|member)s?([ _-]?(id|nr|no|nbr|number|key))?$",
+    re.IGNORECASE,
+)
+CODE = re.compile(
+    "(^|.*[ _-])(code|icd[ _-]?(9|10)?([ _-]?cm)?|dx|diag|diagnosis|atc|ndc|snomed|cpt|loinc)([ _-]?code)?$",
+    re.IGNORECASE,
+)
+
+
+def say_ignored(path: Path, names: Iterable[str]) -> None:
+    """Logs which columns of a long file are not learnt."""
+    others = [name for name in names if name not in ("subject_id", "code")]
+    if others:
+        log.warning(
+            "%s: of codes only subject_id and code are learnt; ignored: %s", path, ", ".join(others)
+        )
+
+
+def codes_of(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    """subject_id and code of a long file, codes without blanks around them; logs what this changes."""
+    say_ignored(path, frame.columns)
+    attrs, frame = frame.attrs, frame[["subject_id", "code"]].copy(deep=False)
+    if pd.api.types.is_string_dtype(frame["code"]):
+        bare = frame["code"].str.strip()
+        blanks = int((bare != frame["code"]).where(frame["code"].notna(), False).sum())
+        if blanks:
+            log.warning("%s: blanks around %s codes are taken off", path, f"{blanks:,}")
+            frame["code"] = bare.mask(bare == "")
+    repeats = int(frame.duplicated().sum())
+    if repeats:
+        log.warning("%s: %s lines repeat a patient's code, which counts once", path, f"{repeats:,}")
+    frame.attrs = attrs
+    return frame
+
+
+def long_hint(path: Path, frame: pd.DataFrame) -> None:
+    """Logs that a table looks like codes under other names."""
+    names = [str(name) for name in frame.columns]
+    patient = [n for n in names if PATIENT.match(n) and frame[n].duplicated().any()]
+    code = [n for n in names if CODE.match(n)]
+    if patient and code:
+        log.warning(
+            "%s has several lines for a value of '%s', and is read as a table whose rows are patients; if its lines "
+            "are a patient's codes, read it by --map subject_id=%s,code=%s",
+            *(path, patient[0], patient[0], code[0]),
+        )
 
 
 def code_matrix(

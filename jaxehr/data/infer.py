@@ -25,6 +25,7 @@ from jaxehr.data.identity import (
     who_is_told,
 )
 from jaxehr.data.kinds import Column, DataError, Kind
+from jaxehr.data.words import unlike_numbers, words_of_series
 
 
 class Inferred(NamedTuple):
@@ -144,6 +145,14 @@ def _of_text(name: str, present: pd.Series) -> _Read:
     if who_is_told(name, present) or _names_rows(name, present):
         return _Read("id")
     if distinct > 100 and distinct > len(present) / 10:
+        odd = unlike_numbers(words_of_series(present))
+        if odd is not None:
+            marks = ",".join(odd.spelt.to_pylist())
+            but = (
+                f"column '{name}' would be numbers, but for {odd.total:,} of its {len(present):,} values: {odd}; "
+                f'--missing "{marks}" where that means missing, or correct them'
+            )
+            return _Read("categorical", problem=but)
         many = (
             f"column '{name}' has {distinct:,} different texts in {len(present):,} rows, too many to be categories; "
             "drop it, or declare it id in a schema (it is then replaced, not learnt)"

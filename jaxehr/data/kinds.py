@@ -16,7 +16,11 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class Column:
-    """A column's name, its kind, the pandas dtype it comes in and goes out with, and for dates as text their format."""
+    """A column's name, its kind, the pandas dtype it comes in and goes out with, and its format.
+
+    format  of dates as text, such as %d.%m.%Y; of numbers what their file spells them by, where pandas would spell
+            otherwise: .2f, or a type of Parquet such as decimal128(10, 2)
+    """
 
     name: str
     kind: Kind

@@ -17,6 +17,7 @@ from jaxehr.data.infer import agreeing, infer_column
 from jaxehr.data.kinds import KINDS, Kind
 from jaxehr.data.kinds import Column as Column
 from jaxehr.data.kinds import DataError as DataError
+from jaxehr.data.write import check_spelling
 from jaxehr.files import write_text
 
 VERSION = 1
@@ -27,11 +28,13 @@ class Schema:
     """The columns of a table (one row per patient), or of codes (one row per patient and code).
 
     constraints     what holds in every row, real or synthetic
+    missing         texts that stand for a missing value, beside an empty cell
     """
 
     records: Literal["table", "codes"]
     columns: tuple[Column, ...]
     constraints: tuple[Constraint, ...] = ()
+    missing: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises DataError for a format of dates that cannot be, and for a constraint that is not about the columns."""
@@ -39,12 +42,17 @@ class Schema:
         for column in self.columns:
             if column.kind == "datetime" and column.format is not None:
                 check_format(column.format, column.name)
+            elif column.format is not None:
+                check_spelling(column.format, column.name)
         for constraint in self.constraints:
             constraint.check(columns)
 
     @staticmethod
     def infer(frame: pd.DataFrame) -> "Schema":
-        """Reads the kinds off the values. Raises DataError for records that no kind fits."""
+        """Reads the kinds off the values, and spellings off the file (`read_records` notes them in frame.attrs).
+
+        Raises DataError for records that no kind fits.
+        """
         schema, problems = Schema.draft(frame)
         if problems:
             raise DataError(problems[0])
@@ -57,13 +65,17 @@ class Schema:
         A column without any value is left out.
         """
         _check_frame(frame)
+        missing = tuple(frame.attrs.get("missing", ()))
         if {"subject_id", "code"} <= set(frame.columns):
             subject, code = str(frame["subject_id"].dtype), str(frame["code"].dtype)
             pair = (Column("subject_id", "id", subject), Column("code", "code", code))
-            return Schema("codes", pair), ()
+            return Schema("codes", pair, missing=missing), ()
         found = [infer_column(frame[name]) for name in frame.columns]
         columns = agreeing(frame, [each.column for each in found if each.column is not None])
-        return Schema("table", columns), tuple(each.problem for each in found if each.problem)
+        formats = frame.attrs.get("format", {})
+        columns = tuple(replace(c, format=c.format or formats.get(c.name)) for c in columns)
+        problems = tuple(each.problem for each in found if each.problem)
+        return Schema("table", columns, missing=missing), problems
 
     def check(self, frame: pd.DataFrame) -> None:
         """Raises DataError if the frame lacks a column of the schema, or has values its kind cannot hold."""
@@ -85,6 +97,13 @@ class Schema:
     def names(self) -> list[str]:
         return [c.name for c in self.columns]
 
+    @property
+    def spelling(self) -> dict[str, str]:
+        """The formats of numbers, for frame.attrs["format"]: files are written by them."""
+        dates = {c.name: ".0f" for c in self.of_kind("datetime") if c.dtype == "float64"}
+        rest = {c.name: c.format for c in self.columns if c.format and c.kind != "datetime"}
+        return {**dates, **rest}
+
     def with_kind(self, name: str, kind: Kind) -> "Schema":
         """The same schema with one column's kind changed."""
         columns = (replace(c, kind=kind) if c.name == name else c for c in self.columns)
@@ -102,7 +121,9 @@ class Schema:
             {key: getattr(c, key) for key in keys if getattr(c, key) is not None}
             for c in self.columns
         ]
-        schema = {"version": VERSION, "records": self.records, "columns": columns}
+        schema: dict[str, Any] = {"version": VERSION, "records": self.records, "columns": columns}
+        if self.missing:
+            schema["missing"] = list(self.missing)
         if self.constraints:
             schema["constraints"] = [{"kind": c.kind, **asdict(c)} for c in self.constraints]
         return schema
@@ -127,10 +148,11 @@ class Schema:
                     f"column '{column.name}' has kind '{column.kind}'; "
                     f"the kinds of {records} are {', '.join(KINDS[records])}"
                 )
-        return Schema(records, columns, constraints_from_json(value.get("constraints", [])))
+        constraints = constraints_from_json(value.get("constraints", []))
+        return Schema(records, columns, constraints, tuple(value.get("missing", ())))
 
     def save(self, path: str | Path) -> None:
-        write_text(path, json.dumps(self.to_json(), indent=1) + "\n")
+        write_text(path, json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n")
 
     @staticmethod
     def load(path: str | Path) -> "Schema":
@@ -138,7 +160,7 @@ class Schema:
         if not Path(path).is_file():
             raise DataError(f"no such schema file: {path}")
         try:
-            value = json.loads(Path(path).read_text())
+            value = json.loads(Path(path).read_text(encoding="utf-8"))
         except ValueError as error:
             raise DataError(f"{path} is not JSON: {error}") from None
         return Schema.from_json(value)

@@ -1,0 +1,107 @@
+"""A column of text as its different texts, with counts: what there is to say about it is said of these."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+NUMBER = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
+
+
+@dataclass(frozen=True)
+class Words:
+    """The different texts of a column.
+
+    spelt       to the letter
+    counts      rows of each
+    rows        which of all texts each row has
+    decimal     the mark in front of decimals
+    grouped     numbers have a mark between thousands: it is not in `texts`
+    """
+
+    name: str
+    spelt: pa.Array
+    counts: np.ndarray
+    rows: np.ndarray
+    decimal: str = "."
+    grouped: bool = False
+
+    @classmethod
+    def of(cls, name: str, column: pa.ChunkedArray) -> "Words":
+        coded = column.dictionary_encode().unify_dictionaries().combine_chunks()
+        if isinstance(coded, pa.ChunkedArray):
+            coded = coded.chunk(0) if coded.num_chunks else pa.array([], coded.type)
+        rows = coded.indices.to_numpy(zero_copy_only=False)
+        counts = np.bincount(rows, minlength=len(coded.dictionary))
+        return cls(name, coded.dictionary, counts, rows)
+
+    @cached_property
+    def texts(self) -> pa.Array:
+        """Without blanks around them, and numbers with a point."""
+        trimmed = pc.utf8_trim_whitespace(self.spelt)
+        if self.decimal == ",":
+            point = pc.replace_substring(pc.replace_substring(trimmed, ".", ""), ",", ".")
+            return pc.if_else(pa.array(matches(trimmed, COMMA)), point, trimmed)
+        if self.grouped:
+            return pc.if_else(
+                pa.array(matches(trimmed, GROUPS)), pc.replace_substring(trimmed, ",", ""), trimmed
+            )
+        return trimmed
+
+    @property
+    def total(self) -> int:
+        return int(self.counts.sum())
+
+    def where(self, chosen) -> "Words":
+        """Only the texts chosen; `rows` stays as it is, for the whole column."""
+        chosen = np.asarray(chosen, bool)
+        if chosen.all():
+            return self
+        return replace(self, spelt=self.spelt.filter(pa.array(chosen)), counts=self.counts[chosen])
+
+    def are_numbers(self) -> np.ndarray:
+        return matches(self.texts, NUMBER)
+
+    def numbers(self) -> np.ndarray:
+        """float64, of texts that are numbers."""
+        return self.texts.cast(pa.float64()).to_numpy()
+
+    def __str__(self) -> str:
+        """The most frequent few, with their counts."""
+        order = np.argsort(-self.counts, kind="stable")
+        shown = [f"'{self.spelt[int(i)]}' ({self.counts[i]:,})" for i in order[:4]]
+        return ", ".join(shown) + (f" and {len(order) - 4:,} more" if len(order) > 4 else "")
+
+
+COMMA = r"^[-+]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)(,[0-9]+)?$"  # a number with a decimal comma
+GROUPS = r"^[-+]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]+)?$"  # one with commas between thousands
+
+
+def matches(texts: pa.Array, pattern: str) -> np.ndarray:
+    return pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False).astype(bool)
+
+
+def is_in(texts: pa.Array, those: Collection[str]) -> np.ndarray:
+    found = pc.is_in(texts, pa.array(list(those), pa.string()))
+    return found.to_numpy(zero_copy_only=False).astype(bool)
+
+
+def unlike_numbers(words: Words) -> Words | None:
+    """The few texts that keep a column from being numbers; None where there are none, or it is made of others."""
+    numbers = words.are_numbers()
+    few = 0 < (~numbers).sum() <= 10 and numbers.sum() >= max(10, 3 * (~numbers).sum())
+    codes = matches(words.texts, LEADING_ZERO).any()
+    return words.where(~numbers) if few and not codes else None
+
+
+def words_of_series(values: pd.Series) -> Words:
+    """Of a frame's texts; a missing one is the empty text, as in a file."""
+    texts = pa.array(values.astype(object).where(values.notna(), ""), pa.string())
+    return Words.of(str(values.name), pa.chunked_array([texts]))
+
+
+LEADING_ZERO = r"^[-+]?0[0-9]"

@@ -1,0 +1,155 @@
+"""Files of records, written whole or not at all, each column in the spelling that it was read in."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from jaxehr.data.kinds import DataError
+from jaxehr.files import whole
+
+WRITTEN = (".csv", ".csv.gz", ".parquet")
+
+
+SPELLING = re.compile(
+    r",?\.\d{1,2}[fg]|time32\[m?s\]|time64\[[un]s\]|duration\[[mun]?s\]|decimal(128|256)\(\d+, ?\d+\)"
+)
+
+
+def check_spelling(form: str, name: str) -> None:
+    """Raises DataError for a format that is none of numbers."""
+    if not SPELLING.fullmatch(form):
+        raise DataError(
+            f"column '{name}' has the format '{form}'; numbers have one such as .2f (two decimals), ,.0f (thousands) or "
+            ".15g (no zeros at the end), and dates, whose kind is datetime, one such as %d.%m.%Y"
+        )
+
+
+def write_records(frame: pd.DataFrame, path: str | Path) -> None:
+    """Writes a file whole or not at all."""
+    with records_writer(path) as write:
+        write(frame)
+
+
+@contextmanager
+def records_writer(path: str | Path) -> Iterator[Callable[[pd.DataFrame], None]]:
+    """write(frame), as often as there are frames. Beside the file first, then renamed: an error leaves nothing.
+
+    Numbers are spelt as frame.attrs["format"] says, which `read_records` sets and synthetic records keep; UTF-8.
+    """
+    path = Path(path)
+    suffix = written_suffix(path)
+    writer = _parquet_writer if suffix == ".parquet" else _csv_writer
+    with whole(path) as beside, writer(beside, suffix) as write:
+        yield write
+
+
+def written_suffix(path: Path) -> str:
+    """Raises DataError for one that records are not written in."""
+    for suffix in WRITTEN:
+        if path.name.lower().endswith(suffix):
+            return suffix
+    raise DataError(f"{path} is not {', '.join(WRITTEN)}; records are written in these")
+
+
+@contextmanager
+def _csv_writer(path: Path, suffix: str) -> Iterator[Callable[[pd.DataFrame], None]]:
+    import gzip
+
+    opened = gzip.open if suffix == ".csv.gz" else open
+    with opened(path, "wt", newline="", encoding="utf-8") as file:
+        header = True
+
+        def write(frame: pd.DataFrame) -> None:
+            nonlocal header
+            _spelt(frame).to_csv(file, index=False, header=header, lineterminator="\n")
+            header = False
+
+        yield write
+
+
+def _spelt(frame: pd.DataFrame) -> pd.DataFrame:
+    formats = frame.attrs.get("format", {})
+    texts = {
+        name: _texts(frame[name], form)
+        for name, form in formats.items()
+        if name in frame and pd.api.types.is_numeric_dtype(frame[name])
+    }
+    return frame.assign(**texts) if texts else frame
+
+
+def _texts(values: pd.Series, form: str) -> pd.Series:
+    """Numbers by a format, but for a column that would lose digits by it."""
+    import pyarrow as pa
+
+    missing = values.isna()
+    if "[" in form or "(" in form:  # a type of Parquet's
+        texts = _arrow(values, form).cast(pa.string()).to_pandas()
+        return pd.Series(texts.to_numpy(object), index=values.index).where(~missing, None)
+    numbers = values.astype("float64").to_numpy()
+    words, rows = np.unique(numbers, return_inverse=True)
+    spelt = [format(number, form) for number in words.tolist()]
+    whole = [float(text.replace(",", "")) for text in spelt]
+    if not np.array_equal(whole, words, equal_nan=True):
+        return values
+    return pd.Series(np.array(spelt, object)[rows], index=values.index).where(~missing, None)
+
+
+def _arrow(values: pd.Series, form: str):
+    """The column as the Parquet type that it was read from."""
+    import pyarrow as pa
+    import pyarrow.types as types
+
+    kind = pa.type_for_alias(form) if "[" in form else _decimal(form)
+    if types.is_decimal(kind):
+        return pa.array(values, pa.float64(), from_pandas=True).cast(kind)
+    whole = pa.int32() if kind.bit_width == 32 else pa.int64()
+    return pa.array(values.astype("Int64"), from_pandas=True).cast(whole).cast(kind)
+
+
+def _decimal(form: str):
+    """decimal128(12, 2)"""
+    import pyarrow as pa
+
+    name, _, sizes = form.rstrip(")").partition("(")
+    precision, scale = (int(size) for size in sizes.split(","))
+    return (pa.decimal256 if name == "decimal256" else pa.decimal128)(precision, scale)
+
+
+@contextmanager
+def _parquet_writer(path: Path, suffix: str) -> Iterator[Callable[[pd.DataFrame], None]]:
+    import pyarrow.parquet as pq
+
+    writer = None
+
+    def write(frame: pd.DataFrame) -> None:
+        nonlocal writer
+        table = _arrow_table(frame)
+        if writer is None:
+            writer = pq.ParquetWriter(path, table.schema)
+        writer.write_table(table.cast(writer.schema))
+
+    try:
+        yield write
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _arrow_table(frame: pd.DataFrame):
+    """With the types of a Parquet file that was read; what counts days, as `read_records` reads them, is a date."""
+    import pyarrow as pa
+
+    formats, frame = frame.attrs.get("format", {}), frame.copy(deep=False)
+    frame.attrs = {}
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    for i, name in enumerate(frame.columns):
+        form = formats.get(name, "")
+        if "[" in form or "(" in form:
+            table = table.set_column(i, name, _arrow(frame[name], form))
+        elif str(frame[name].dtype) == "datetime64[s]":
+            table = table.set_column(i, name, table.column(i).cast(pa.date32()))
+    return table
