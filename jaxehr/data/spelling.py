@@ -29,6 +29,7 @@ DATE = r"^[0-9]{1,4}[-/. ]([0-9]{1,2}|[A-Za-z]{3})[-/. ][0-9]{1,4}([ T].*)?$"
 WHOLE = r"^(-?[1-9][0-9]*|0)$"
 PLAIN = r"^-?(0|[1-9][0-9]*)\.([0-9]*[1-9]|0)$"
 SHORT = r"^-?(0|[1-9][0-9]*)(\.[0-9]*[1-9])?$"
+ORDINARY = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
 TINY = r"^-?0\.0000|^-0(\.0*)?$"  # written as 1e-05; and -0
 EXACT = 15  # digits, which a float64 keeps
 
@@ -163,7 +164,8 @@ def _format(words: Words, numbers: np.ndarray) -> tuple[str | None, bool]:
     texts, grouped = words.texts, "," * words.grouped
     digits = pc.max(pc.utf8_length(texts)).as_py() - 1  # with the sign too: no fewer than there are
     places = len(texts[0].as_py().partition(".")[2])
-    if digits <= EXACT and not matches(texts, TINY).any():
+    ordinary = matches(texts, ORDINARY).all() and not matches(texts, TINY).any()
+    if digits <= EXACT and ordinary:
         if not grouped and matches(texts, PLAIN).all():
             return None, True
         if matches(texts, rf"^-?(0|[1-9][0-9]*)\.[0-9]{{{places}}}$").all():

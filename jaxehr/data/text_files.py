@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 import pyarrow as pa
 
@@ -49,7 +49,7 @@ def read_text_table(
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
+def _opened(path: Path) -> Iterator[Any]:
     """The bytes of a file, out of its gzip or of the zip of which it is all."""
     name = path.name.lower()
     if name.endswith(".zip"):
@@ -131,8 +131,8 @@ def _separator(path: Path, sample: str, wanted: str | None, whole: bool) -> str:
         raise DataError(f"--sep is one character, or tab; got '{wanted}'")
     rows = {sep: _rows(sample, sep, whole) for sep in dict.fromkeys([wanted or ",", *SEPARATORS])}
     heads = {sep: len(found[0]) for sep, found in rows.items() if found and len(found[0]) > 1}
-    if wanted in heads:
-        return wanted  # type: ignore[return-value]
+    if wanted is not None and wanted in heads:
+        return wanted
     even = [sep for sep in heads if {len(row) for row in rows[sep]} == {heads[sep]}]
     if len(heads) > 1 and len(even) != 1:
         names = " or ".join(SEPARATORS.get(sep, repr(sep)) for sep in heads)

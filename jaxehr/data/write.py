@@ -23,8 +23,8 @@ def check_spelling(form: str, name: str) -> None:
     """Raises DataError for a format that is none of numbers."""
     if not SPELLING.fullmatch(form):
         raise DataError(
-            f"column '{name}' has the format '{form}'; numbers have one such as .2f (two decimals), ,.0f (thousands) or "
-            ".15g (no zeros at the end), and dates, whose kind is datetime, one such as %d.%m.%Y"
+            f"column '{name}' has the format '{form}'; numbers have one such as .2f (two decimals), ,.0f (thousands) "
+            "or .15g (no zeros at the end), and dates, whose kind is datetime, one such as %d.%m.%Y"
         )
 
 
