@@ -32,9 +32,9 @@ class Words:
 
     @classmethod
     def of(cls, name: str, column: pa.ChunkedArray) -> "Words":
-        coded = column.dictionary_encode().unify_dictionaries().combine_chunks()
-        if isinstance(coded, pa.ChunkedArray):
-            coded = coded.chunk(0) if coded.num_chunks else pa.array([], coded.type)
+        whole = column.combine_chunks() if column.num_chunks else pa.array([], pa.string())
+        whole = whole if isinstance(whole, pa.Array) else pa.concat_arrays(whole.chunks)
+        coded = whole.dictionary_encode()
         rows = coded.indices.to_numpy(zero_copy_only=False)
         counts = np.bincount(rows, minlength=len(coded.dictionary))
         return cls(name, coded.dictionary, counts, rows)
