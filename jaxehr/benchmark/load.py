@@ -54,7 +54,7 @@ def load_sampler(where: str) -> Loaded:
 
 def _defined(path: Path) -> Iterator[str]:
     """The names that a file makes itself, and does not import."""
-    for node in ast.parse(path.read_text()).body:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node.name
         elif isinstance(node, ast.Assign):

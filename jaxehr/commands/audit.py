@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from jaxehr.commands.command import Command, cache_compilations, check_folder, say
+from jaxehr.commands.reading import add_reading, read
 
 
 def add(command: Command) -> None:
@@ -21,13 +22,14 @@ def add(command: Command) -> None:
         help="a run trained on neither: calibrates the losses",
     )
     audit.add_argument("--draws", type=int, default=128, help="of noise level and noise")
+    add_reading(audit)
     audit.add_argument("--seed", type=int, default=0)
     audit.add_argument("--out", type=Path, metavar="DIR", help="write report.json and report.html")
 
 
 def _run(options) -> int:
 
-    from jaxehr import audit, data
+    from jaxehr import audit
     from jaxehr.evaluation import Report
     from jaxehr.numerics import seeded
     from jaxehr.recipes import load, run
@@ -42,8 +44,7 @@ def _run(options) -> int:
     files = {"members": options.members, "nonmembers": options.nonmembers}
     frames, notes = {}, []
     for name, path in files.items():
-        read = data.read_records(path, codecs[0].schema)
-        frames[name], left = audit.learnt(read, codecs)
+        frames[name], left = audit.learnt(read(options, path, codecs[0].schema), codecs)
         if left:
             notes.append(f"{left:,} {name} hold nothing that the run has learnt, and were left out")
     cache_compilations()

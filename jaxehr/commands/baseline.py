@@ -1,6 +1,7 @@
 """jaxehr baseline: synthetic patients without a network, to stand beside a trained recipe's."""
 
 from jaxehr.commands.command import Command, add_out, check_out, say
+from jaxehr.commands.reading import add_reading, load_schema, read, schema_of
 
 
 def add(command: Command) -> None:
@@ -10,6 +11,7 @@ def add(command: Command) -> None:
     baseline.add_argument("--schema", metavar="FILE", help="schema.json of a run")
     baseline.add_argument("-n", type=int, required=True, help="number of patients")
     add_out(baseline)
+    add_reading(baseline)
     baseline.add_argument("--seed", type=int, default=0)
 
 
@@ -18,8 +20,9 @@ def _run(options) -> int:
 
     make = settings.nearest(options.name, names.baselines(), "baseline")
     check_out(options.out, options.overwrite)
-    schema = None if options.schema is None else data.Schema.load(options.schema)
-    train = data.read_records(options.data, schema)
+    schema = load_schema(options.schema)
+    train = read(options, options.data, schema)
+    schema = schema_of(train, schema)
     frame = make(train, options.n, options.seed, schema=schema)
     data.write_records(frame, options.out)
     say(f"{options.n:,} patients of the baseline {options.name} in {options.out}")

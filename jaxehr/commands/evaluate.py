@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from jaxehr.commands.command import Command, cache_compilations, check_folder, say
+from jaxehr.commands.reading import add_reading, load_schema, read, schema_of
 
 
 def add(command: Command) -> None:
@@ -34,23 +35,22 @@ def add(command: Command) -> None:
     evaluate.add_argument(
         "--only", metavar="PILLARS", help="of fidelity,utility,privacy,clinical,fairness"
     )
+    add_reading(evaluate)
     evaluate.add_argument("--seed", type=int, default=0)
     evaluate.add_argument("--out", required=True, type=Path, metavar="DIR")
 
 
 def _run(options) -> int:
-    from jaxehr import data
 
     check_folder(options.out)
-    schema = None if options.schema is None else data.Schema.load(options.schema)
-    real = data.read_records(options.real, schema)
-    schema = data.Schema.infer(real) if schema is None else schema
-    read = lambda path: data.read_records(path, schema)
-    holdout = None if options.holdout is None else read(options.holdout)
+    schema = load_schema(options.schema)
+    real = read(options, options.real, schema)
+    schema = schema_of(real, schema)
+    holdout = None if options.holdout is None else read(options, options.holdout, schema)
     cache_compilations()
 
     def judge(path: str):
-        return _judged(options, real, read(path), holdout, schema, path)
+        return _judged(options, real, read(options, path, schema), holdout, schema, path)
 
     if options.compare:
         return _compare(options, judge)

@@ -6,6 +6,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from jaxehr.commands.command import Command, add_set, cache_compilations, check_folder, say
+from jaxehr.commands.reading import add_reading, load_schema, read, schema_of
 
 
 def add(command: Command) -> None:
@@ -15,7 +16,7 @@ def add(command: Command) -> None:
         "--data",
         required=True,
         metavar="FILE",
-        help="CSV, CSV.gz or Parquet: one row per patient, or columns subject_id and code",
+        help="CSV, Parquet, Excel, Stata, SAS or SPSS: one row per patient, or columns subject_id and code",
     )
     fit.add_argument("--schema", metavar="FILE", help="schema.json, edited, of an earlier run")
     fit.add_argument("--label", metavar="COLUMN", help="for recipes that take a label: tabddpm")
@@ -50,6 +51,7 @@ def add(command: Command) -> None:
         help="steps between two checkpoints; by default a tenth of all",
     )
     fit.add_argument("--resume", action="store_true", help="continue a run that was stopped")
+    add_reading(fit)
     add_set(fit, "a setting of the recipe, such as learning_rate=1e-3")
 
 
@@ -67,7 +69,7 @@ def _run(options) -> int:
     chosen = settings.parse([*options.settings, *pairs], recipe)
     if options.checkpoint_every is not None and options.checkpoint_every < 1:
         raise ValueError(f"--checkpoint-every must be at least 1; got {options.checkpoint_every}")
-    schema = None if options.schema is None else data.Schema.load(options.schema)
+    schema = load_schema(options.schema)
     check_folder(options.out)
     if options.resume:
         run.check_recipe(options.out, options.recipe)
@@ -75,10 +77,10 @@ def _run(options) -> int:
         chosen, schema = {**begun, **chosen}, schema or codec.schema
     else:
         run.check_new(options.out)
-    records = data.read_records(options.data, schema)
+    records = read(options, options.data, schema)
     given = schema is not None
     with nullcontext() if given else _draft_left(records, options.out):
-        schema = data.Schema.infer(records) if schema is None else schema
+        schema = schema_of(records, schema)
     cache_compilations()
     with nullcontext() if given else _draft_left(records, options.out):
         made = recipe(records, schema, **chosen)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from jaxehr.commands.command import Command, add_out, cache_compilations, check_out, say
+from jaxehr.commands.reading import add_reading, read
 
 
 def add(command: Command) -> None:
@@ -22,6 +23,7 @@ def add(command: Command) -> None:
         action="store_true",
         help="fill in categories that training never saw, instead of refusing them",
     )
+    add_reading(impute)
     impute.add_argument("--seed", type=int, default=0)
     impute.add_argument("--batch-size", type=int, default=1024, metavar="B")
 
@@ -40,7 +42,7 @@ def _run(options) -> int:
     cache_compilations()
     synthesizer = load(options.run)
     schema = synthesizer.recipe.codec.schema
-    records = data.read_records(options.data, schema)
+    records = read(options, options.data, schema)
     gaps = int(records[[c.name for c in schema.columns if c.name in records]].isna().sum().sum())
     key = seeded(options.seed)
     with data.records_writer(options.out) as write:

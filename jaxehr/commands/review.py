@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from jaxehr.commands.command import Command, check_folder, say
+from jaxehr.commands.reading import add_reading, load_schema, read, schema_of
 
 
 def add(command: Command) -> None:
@@ -15,6 +16,7 @@ def add(command: Command) -> None:
     review.add_argument(
         "--names", metavar="FILE", help="CSV with columns code (or column) and name"
     )
+    add_reading(review)
     review.add_argument("--seed", type=int, help="of the shuffle; by default nobody knows it")
     review.add_argument(
         "--score", type=Path, metavar="DIR", help="score the answers in DIR/answers"
@@ -28,16 +30,15 @@ def _run(options) -> int:
     lacking = [f"--{name}" for name, value in wanted.items() if value is None]
     if lacking:
         raise ValueError(f"a review needs {', '.join(lacking)}; or --score DIR to score one")
-    from jaxehr import data
     from jaxehr.evaluation.review import review_packet
 
     check_folder(options.out)
-    schema = None if options.schema is None else data.Schema.load(options.schema)
-    real = data.read_records(options.real, schema)
-    schema = data.Schema.infer(real) if schema is None else schema
+    schema = load_schema(options.schema)
+    real = read(options, options.real, schema)
+    schema = schema_of(real, schema)
     packet = review_packet(
         real,
-        data.read_records(options.synthetic, schema),
+        read(options, options.synthetic, schema),
         options.n,
         schema=schema,
         names=_names(options.names),

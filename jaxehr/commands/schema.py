@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from jaxehr.commands.command import Command, say
+from jaxehr.commands.reading import add_reading, read
 
 PAGE = """schema.json says what each column of the records is. `jaxehr schema --data FILE --out schema.json`
 writes one, read off the values; edit it, and give it to `jaxehr fit` and `jaxehr evaluate` as
@@ -53,6 +54,7 @@ def add(command: Command) -> None:
         "--out", type=Path, metavar="FILE", help="write schema.json there, to edit and give to fit"
     )
     schema.add_argument("--overwrite", action="store_true", help="where that file is there already")
+    add_reading(schema)
     explain = command("help", _help, "Explain something at length: `jaxehr help schema`.")
     explain.add_argument("topic", choices=["schema"])
 
@@ -67,7 +69,7 @@ def _run(options) -> int:
 
     if options.out is not None and options.out.exists() and not options.overwrite:
         raise ValueError(f"{options.out} is there already; choose another --out, or --overwrite it")
-    frame = data.read_records(options.data)
+    frame = read(options, options.data)
     schema, problems = data.Schema.draft(frame)
     _show(frame, schema)
     for hint in data.hints(frame, schema):

@@ -16,7 +16,7 @@ from jaxehr.data.decimals import with_decimals
 from jaxehr.data.kinds import Column, DataError
 from jaxehr.data.other_files import OTHER, read_other, read_parquet
 from jaxehr.data.schema import Schema
-from jaxehr.data.spelling import CERTAIN, as_dtype, typed, typed_as
+from jaxehr.data.spelling import CERTAIN, as_dtype, marked_numbers, typed, typed_as
 from jaxehr.data.text_files import TEXT_SUFFIXES, read_text_table
 from jaxehr.data.words import Words, words_of_series
 
@@ -81,8 +81,7 @@ def _read(path: Path, suffix: str, schema, marks, names, text: dict) -> pd.DataF
     frame = read_parquet(path) if suffix == ".parquet" else read_other(path, suffix)
     frame = frame.rename(columns=dict(zip(frame, _renamed(path, list(frame), names), strict=True)))
     for name in frame.columns if marks else ():
-        if pd.api.types.is_string_dtype(frame[name]):
-            frame[name] = frame[name].mask(frame[name].isin(list(marks)))
+        frame[name] = _unmarked(frame[name], marks)
     for column in schema.columns if schema else ():
         if column.name in frame and str(frame[column.name].dtype) != column.dtype:
             frame[column.name] = _retyped(frame[column.name], column)
@@ -90,6 +89,16 @@ def _read(path: Path, suffix: str, schema, marks, names, text: dict) -> pd.DataF
         return codes_of(path, frame)
     long_hint(path, frame)
     return frame
+
+
+def _unmarked(values: pd.Series, marks: Sequence[str]) -> pd.Series:
+    number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    found = values.isin(marked_numbers(marks) if number else list(marks))
+    if not found.any():
+        return values
+    counts = ", ".join(f"'{text}' ({n:,})" for text, n in values[found].value_counts().items())
+    log.warning("column '%s': read as missing: %s", values.name, counts)
+    return values.mask(found)
 
 
 def _retyped(values: pd.Series, column: Column) -> pd.Series:

@@ -1,6 +1,7 @@
 """What each column of the records is."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -103,6 +104,10 @@ class Schema:
         dates = {c.name: ".0f" for c in self.of_kind("datetime") if c.dtype == "float64"}
         rest = {c.name: c.format for c in self.columns if c.format and c.kind != "datetime"}
         return {**dates, **rest}
+
+    def with_missing(self, texts: Iterable[str]) -> "Schema":
+        """The same schema, to whose texts for a missing value these are added."""
+        return replace(self, missing=tuple(dict.fromkeys([*self.missing, *texts])))
 
     def with_kind(self, name: str, kind: Kind) -> "Schema":
         """The same schema with one column's kind changed."""

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jaxehr.data.kinds import Column, DataError
-from jaxehr.data.words import LEADING_ZERO, Words, is_in, matches, unlike_numbers
+from jaxehr.data.words import LEADING_ZERO, NUMBER, Words, is_in, matches, unlike_numbers
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +83,17 @@ def typed_as(words: Words, column: Column, missing: Sequence[str] = ()) -> pd.Se
     return as_dtype(typed(words, missing)[0], dtype)
 
 
+def marked_numbers(missing: Sequence[str]) -> list[float]:
+    """Of texts that stand for a missing value those that are numbers."""
+    texts = pa.array(list(missing), pa.string())
+    return [float(text) for text in texts.filter(pa.array(matches(texts, NUMBER))).to_pylist()]
+
+
 def _gone(words: Words, missing: Sequence[str]) -> np.ndarray:
-    said = is_in(words.texts, tuple(missing)) if missing else np.zeros(len(words.texts), bool)
+    said = is_in(words.texts, missing)
+    numbers = words.are_numbers()
+    if (values := marked_numbers(missing)) and numbers.any():  # -9 stands for -9.00 too
+        said[numbers] |= np.isin(words.where(numbers).numbers(), values)
     if said.any():
         log.warning("column '%s': read as missing: %s", words.name, words.where(said))
     return said | is_in(words.texts, ("",))

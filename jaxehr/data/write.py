@@ -89,6 +89,8 @@ def _texts(values: pd.Series, form: str) -> pd.Series:
     if "[" in form or "(" in form:  # a type of Parquet's
         texts = _arrow(values, form).cast(pa.string()).to_pandas()
         return pd.Series(texts.to_numpy(object), index=values.index).where(~missing, None)
+    if pd.api.types.is_integer_dtype(values) and form in (".0f", ".15g"):
+        return values  # as they are, beyond 2^53 too
     numbers = values.astype("float64").to_numpy()
     words, rows = np.unique(numbers, return_inverse=True)
     spelt = [format(number, form) for number in words.tolist()]

@@ -240,7 +240,7 @@ def _metrics_log(run: Path | None, name: str, start: int):
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
     kept = [line for line in lines if _is_before(line, name, start)]
     write_text(path, "".join(line + "\n" for line in kept))
-    with path.open("a") as file:
+    with path.open("a", encoding="utf-8") as file:
 
         def log(step: int, **figures: float) -> None:
             file.write(json.dumps({"stage": name, "step": step, **figures}) + "\n")

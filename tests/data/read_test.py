@@ -323,3 +323,13 @@ def test_text_is_utf8_whatever_the_locale(tmp_path):
         "open(p)\nopen(p, 'w')\np.open('a')\np.read_text()\nopen(p, 'rb')\n"
     )
     assert list(bare_text_files(tmp_path)) == ["x.py:1", "x.py:2", "x.py:3", "x.py:4"]
+
+
+def test_a_mark_that_is_a_number_counts_in_every_spelling_and_file(tmp_path):
+    path = file_of(tmp_path, rows("lab,age", "-9.00,40", "1.25,-9", "2.50,50"))
+    frame = read_records(path, missing=("-9",))
+    assert frame.isna().to_numpy().tolist() == [[True, False], [False, True], [False, False]]
+    read_records(path).to_parquet(tmp_path / "a.parquet")
+    pd.testing.assert_frame_equal(
+        read_records(tmp_path / "a.parquet", missing=("-9",)), frame, check_dtype=False
+    )
