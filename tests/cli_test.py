@@ -171,7 +171,7 @@ def test_recipes_and_help_teach(capsys):
 
 MISTAKES = {  # what is typed after fit, and what is said
     "no file": (["ehrdiff", "--data", "nowhere.csv"], "no such file: nowhere.csv"),
-    "not a table": (["ehrdiff", "--data", "table"], "records are read and written in these"),
+    "not a table": (["ehrdiff", "--data", "table"], "records are read from these"),
     "empty": (["ehrdiff", "--data", "empty.csv"], "is empty"),
     "only a header": (["ehrdiff", "--data", "header.csv"], "has no rows"),
     "no values": (["ehrdiff", "--data", "gap.csv"], "column 'lab' has no value at all"),
@@ -230,7 +230,7 @@ def test_mistakes_in_sample(home, capsys, tmp_path):
         said = refused(capsys, "sample", other, "-n", 1, *end)
         assert f"has format version {version}" in said and advice in said
     wrong = ["sample", home / "table", "-n", 1, "--out", tmp_path / "s.xlsx"]
-    assert "records are read and written in these" in refused(capsys, *wrong)
+    assert "records are written in these" in refused(capsys, *wrong)
     command = ["sample", home / "table", "-n", 1, "--out"]
     for where in ("/dev/full/s.csv", home / "table.csv" / "deeper" / "s.csv"):
         assert "a file stands where a folder is wanted: " in refused(capsys, *command, where)
