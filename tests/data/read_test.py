@@ -26,7 +26,7 @@ def file_of(folder, text, name="in.csv", encoding="utf-8"):
 def there_and_back(path, schema=None):
     """The text of a file that is read, learnt, drawn as it is, and written."""
     frame = read_records(path, schema)
-    codec = fit_codec(frame, schema)
+    codec = fit_codec(frame, schema, min_patients=1)
     drawn = codec.decode(codec.encode(frame))
     for name in (c.name for c in codec.schema.of_kind("id")):
         drawn[name] = frame[name]
@@ -279,7 +279,9 @@ def test_parquet_is_read_as_what_it_is_and_written_so(tmp_path):
     assert kinds == dict(
         born="datetime", cost="numerical", stay="integer", at="integer", sex="categorical"
     )
-    codec = fit_codec(frame, Schema.from_json(json.loads(json.dumps(schema.to_json()))))
+    codec = fit_codec(
+        frame, Schema.from_json(json.loads(json.dumps(schema.to_json()))), min_patients=1
+    )
     drawn = codec.decode(codec.encode(frame))
     write_records(drawn, tmp_path / "out.parquet")
     before, after = pq.read_table(path), pq.read_table(tmp_path / "out.parquet")
