@@ -141,6 +141,12 @@ def _only(these: Sequence[str], those: Sequence[str]) -> list[str]:
     return [each for each in these if each not in those]
 
 
+def check_schema_file(file: Path) -> None:
+    """Raises RunError if the file is a run's own schema.json, and not as it was written."""
+    if file.name == "schema.json" and (file.parent / "run.json").is_file():
+        _read(file.parent)
+
+
 def read(path: Path) -> tuple[str, dict, Codec]:
     """The recipe's name, its settings, and the codec. Raises RunError."""
     about = _read(path)

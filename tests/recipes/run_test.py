@@ -76,6 +76,17 @@ def test_a_flipped_byte_is_one_line_or_changes_nothing(begun, whole, name):
         jaxehr.load(begun)
 
 
+def test_a_run_s_own_schema_is_not_edited_but_a_copy_is(begun, tmp_path):
+    own = begun / "schema.json"
+    run.check_schema_file(own)
+    text = own.read_text().replace("integer", "numerical")
+    own.write_text(text)
+    with pytest.raises(RunError, match="to change a schema, edit a copy and give it with --schema"):
+        run.check_schema_file(own)
+    (tmp_path / "schema.json").write_text(text)
+    run.check_schema_file(tmp_path / "schema.json")
+
+
 OTHER = {
     "doubled": lambda f: f.assign(low=2 * f["low"]),
     "dates shifted": lambda f: f.assign(admitted=f["admitted"] + pd.Timedelta(days=7)),

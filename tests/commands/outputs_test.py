@@ -1,0 +1,87 @@
+"""Where a command is to write is looked at before its work: no input is there, and yet it is not what is said."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from jaxehr.cli import main
+
+RECORDS = {
+    "sample": ["sample", "no_run", "-n", "3"],
+    "impute": ["impute", "no_run", "--data", "in.csv"],
+    "baseline": ["baseline", "marginals", "--data", "in.csv", "-n", "3"],
+}
+FOLDERS = {
+    "fit": ["fit", "masked", "--data", "no.csv"],
+    "evaluate": ["evaluate", "--real", "no.csv", "--synthetic", "no.csv"],
+    "audit": ["audit", "no_run", "--members", "no.csv", "--nonmembers", "no.csv"],
+    "review": ["review", "--real", "no.csv", "--synthetic", "no.csv"],
+    "demo": ["demo"],
+}
+
+
+def said(capsys, *command):
+    capsys.readouterr()
+    assert main([str(word) for word in command]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    return line
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.csv").write_text("age,sex\n40,f\n,m\n")
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_file_is_not_written_over_unasked(capsys, tmp_path, name):
+    before = (tmp_path / "in.csv").read_text()
+    line = said(capsys, *RECORDS[name], "--out", "in.csv")
+    assert line == "jaxehr: in.csv is there already; choose another --out, or give --overwrite"
+    assert (tmp_path / "in.csv").read_text() == before
+    if name != "baseline":  # asked to, it goes on to what is not there
+        assert "no_run is not a run" in said(
+            capsys, *RECORDS[name], "--out", "in.csv", "--overwrite"
+        )
+    else:
+        assert main([*RECORDS[name], "--out", "in.csv", "--overwrite"]) == 0
+        assert len((tmp_path / "in.csv").read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_file_that_cannot_be_is_said_first(capsys, name):
+    os.mkdir("folder.csv")
+    assert "folder.csv is a folder" in said(capsys, *RECORDS[name], "--out", "folder.csv")
+    assert "read and written in these" in said(capsys, *RECORDS[name], "--out", "out.txt")
+    line = said(capsys, *RECORDS[name], "--out", "in.csv/deeper/out.csv")
+    assert "a file stands where a folder is wanted: " in line
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_folder_that_cannot_be_is_said_first(capsys, name, tmp_path):
+    line = said(capsys, *FOLDERS[name], "--out", "in.csv")
+    assert "a file stands where a folder is wanted: " in line and "in.csv" in line
+    if os.geteuid():  # the root may write anywhere
+        os.mkdir("shut", 0o500)
+        assert "nothing can be written in this folder" in said(
+            capsys, *FOLDERS[name], "--out", "shut/out"
+        )
+    assert {path.name for path in tmp_path.iterdir()} <= {"in.csv", "shut"}
+
+
+def test_a_reader_that_has_seen_enough():
+    """As of `jaxehr recipes | head -1`: no traceback, and the code of a closed pipe."""
+    command = [sys.executable, "-m", "jaxehr", "recipes"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    _, errors = process.communicate()
+    assert (process.returncode, errors) == (141, b"")
+
+
+def test_one_recipe_is_shown(capsys):
+    assert main(["recipes", "masked"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("masked  ") and "ehrdiff  " not in shown
+    assert "did you mean masked?" in said(capsys, "recipes", "maskd")
