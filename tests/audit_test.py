@@ -11,7 +11,7 @@ from patients import bits, frame, table
 
 from jaxehr.audit import audit, learnt, losses, scored, scores
 from jaxehr.cli import main
-from jaxehr.data import fit_codec
+from jaxehr.data import DataError, fit_codec
 from jaxehr.recipes import ddpm, fit
 from jaxehr.types import Draw, Model
 
@@ -108,3 +108,12 @@ def test_the_command(tmp_path, capsys):
     frame(bits(30, 3)).to_csv(few, index=False)
     assert main([*ask[:4], "--nonmembers", str(few)]) == 2
     assert "an audit needs 100 members and 100 others" in capsys.readouterr().err
+
+
+def test_records_of_other_columns_are_named():
+    train = table(200, 0)
+    codec = fit_codec(train)
+    with pytest.raises(DataError, match="has no column 'los', which the schema names"):
+        learnt(train.rename(columns={"los": "stay"}), [codec])
+    with pytest.raises(DataError, match="one of the runs is of a table, the other of codes"):
+        learnt(train, [codec, fit_codec(frame(bits(200, 0)))])

@@ -37,10 +37,14 @@ def read(options, path: str | Path, schema=None):
 
 
 def load_schema(path: str | None):
-    """The schema of a file; None where there is none."""
+    """The schema of a file; None where there is none. Of a run's own file only as it was written."""
     from jaxehr import data
+    from jaxehr.recipes import run
 
-    return None if path is None else data.Schema.load(path)
+    if path is None:
+        return None
+    run.check_schema_file(Path(path))
+    return data.Schema.load(path)
 
 
 def schema_of(records, schema=None):

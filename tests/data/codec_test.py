@@ -356,3 +356,17 @@ def test_what_is_known_of_a_record():
         codec.known(pd.DataFrame({"weight": [70]}))
     with pytest.raises(DataError, match="'sex' has 'y'"):
         codec.known(pd.DataFrame({"sex": ["y"]}))
+
+
+@pytest.mark.parametrize("numbers", [Number, Quantile, Bins])
+@pytest.mark.parametrize("rows", [1, 50])
+def test_records_in_which_nothing_varies_are_refused(numbers, rows):
+    """There is nothing to learn: one row, constant columns, patients who all have the same codes."""
+    same = pd.DataFrame({"age": [40] * rows, "sex": ["f"] * rows, "lab": [1.5] * rows})
+    said = rf"no column has more than one value \(rows: {rows}\); there is nothing to learn"
+    with pytest.raises(DataError, match=said):
+        fit_codec(same, numbers=numbers, min_patients=1)
+    codes = pd.DataFrame({"subject_id": range(rows), "code": "A"})
+    said = rf"all patients have the same codes \(patients: {rows}\); there is nothing to learn"
+    with pytest.raises(DataError, match=said):
+        fit_codec(codes, numbers=numbers, min_patients=1)

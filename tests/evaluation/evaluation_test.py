@@ -120,3 +120,10 @@ def test_columns_and_types_that_differ_are_named():
 def test_an_unknown_pillar():
     with pytest.raises(DataError, match="unknown pillar 'privaty'; they are fidelity, utility"):
         evaluate(table(50, 0), table(50, 1), pillars=("privaty",))
+
+
+@pytest.mark.parametrize("name", ["real", "synthetic", "holdout"])
+def test_a_file_of_one_patient_is_refused(name):
+    files = {"real": table(60, 0), "synthetic": table(60, 1), "holdout": table(60, 2)}
+    with pytest.raises(DataError, match=f"the {name} records are of fewer than 2 patients"):
+        evaluate(**{**files, name: files[name][:1]})
