@@ -54,7 +54,7 @@ def test_a_file_is_not_written_over_unasked(capsys, tmp_path, name):
 def test_a_file_that_cannot_be_is_said_first(capsys, name):
     os.mkdir("folder.csv")
     assert "folder.csv is a folder" in said(capsys, *RECORDS[name], "--out", "folder.csv")
-    assert "read and written in these" in said(capsys, *RECORDS[name], "--out", "out.txt")
+    assert "written in these" in said(capsys, *RECORDS[name], "--out", "out.txt")
     line = said(capsys, *RECORDS[name], "--out", "in.csv/deeper/out.csv")
     assert "a file stands where a folder is wanted: " in line
 
