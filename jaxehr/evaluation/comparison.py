@@ -37,6 +37,11 @@ class Comparison:
         top = min(done.values(), key=lambda m: badness(m, m.value))
         return {file for file, m in done.items() if m.value == top.value or _reaches(m, top)}
 
+    def told(self) -> list[str]:
+        """The verdicts on each file, a leak first."""
+        of = lambda report: "; ".join(f"{p}: {v.heading}" for p, v in report.verdicts.items())
+        return [f"{file}: {of(report)}" for file, report in self.reports.items()]
+
     def to_json(self) -> dict:
         return {
             "version": VERSION,
@@ -80,6 +85,7 @@ class Comparison:
             '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Synthetic records beside each other'
             f"</title><style>{style()}</style></head><body>"
             "<header><h1>Synthetic records beside each other</h1></header>"
+            f"<ul>{''.join(f'<li>{html.escape(line)}</li>' for line in self.told())}</ul>"
             f'<p class="small">{CAPTION}</p><div class="wide" tabindex="0"><table><thead><tr>{head}</tr></thead>'
             f"<tbody>{rows}</tbody></table></div></body></html>\n"
         )
@@ -114,7 +120,7 @@ class Comparison:
             report.save(Path(folder) / file)
 
     def __str__(self) -> str:
-        return self.to_markdown()
+        return "\n".join([*self.told(), "", self.to_markdown()])
 
 
 CAPTION = (

@@ -3,18 +3,31 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from jaxehr.data import DataError, Schema
 from jaxehr.evaluation import judge_fidelity, judge_privacy, judge_utility, plots
 from jaxehr.evaluation.clinical import Rules, of_excesses
 from jaxehr.evaluation.fairness import Grouping, groupings
-from jaxehr.evaluation.frames import comparable, overlap, some, unknown_codes, with_times
+from jaxehr.evaluation.fidelity import strangers
+from jaxehr.evaluation.frames import (
+    Records,
+    Table,
+    comparable,
+    overlap,
+    some,
+    unknown_codes,
+    with_times,
+)
+from jaxehr.evaluation.furthest import furthest
 from jaxehr.evaluation.job import FEWEST, Job, done
 from jaxehr.evaluation.judge_fairness import judge
 from jaxehr.evaluation.learners import target
-from jaxehr.evaluation.report import PILLARS, Group, Metric, Report, ordered, patients
+from jaxehr.evaluation.report import PILLARS, Group, Metric, Pillar, Report, ordered, patients
+from jaxehr.evaluation.verdict import NOT_ASKED
 
+CLASSES = 10  # values of a number that may be classes
 Advance = Callable[[int, int, str], None]
 
 
@@ -67,13 +80,17 @@ def evaluate(
     notes = list(_notes(schema, frames, sets, label))
     job = Job({k: some(x, len(x), seed + i) for i, (k, x) in enumerate(sets.items())}, label, seed)
 
+    missing = dict(_not_judged(job, pillars))
     metrics, groups = _judged(job, frames, rules, asked, pillars, notes, advance)
     sizes = {f"{name}_patients": patients(len(x)) for name, x in sets.items()}
     about = {**(config or {}), **sizes, "seed": seed}
     if label is not None:
         about["label"] = label
-    pictures = tuple(plots.pictures(job, metrics)) if "fidelity" in pillars else ()
-    return Report(ordered(metrics), pictures, tuple(notes), about, tuple(groups))
+    if "fidelity" not in pillars:
+        return Report(ordered(metrics), (), tuple(notes), about, tuple(groups), (), missing)
+    pictures = tuple(plots.pictures(job, metrics))
+    off = furthest(job.real, job.matched["synthetic"], job.matched.get("holdout"))
+    return Report(ordered(metrics), pictures, tuple(notes), about, tuple(groups), off, missing)
 
 
 def _judged(
@@ -111,6 +128,29 @@ def _judged(
     return metrics, groups
 
 
+def _not_judged(job: Job, asked: Collection[str]) -> Iterator[tuple[Pillar, str]]:
+    """Why a pillar was not judged, or not all of it."""
+    for pillar, wants in WANTED.items():
+        if pillar not in asked:
+            yield pillar, NOT_ASKED
+            continue
+        lacking = [why for need, why in wants.items() if not _has(job, (need,))]
+        if lacking:
+            yield pillar, lacking[0]
+
+
+WANTED: dict[Pillar, dict[str, str]] = {
+    "fidelity": {},
+    "utility": {
+        "label": "Give a label to predict.",
+        "holdout": "Give held-out patients to test on.",
+    },
+    "privacy": {
+        "holdout": "Give held-out patients: without them, closeness cannot be told from copying."
+    },
+}
+
+
 def _has(job: Job, needs: Sequence[str]) -> bool:
     have = {"holdout": job.holdout is not None, "label": job.label is not None}
     return all(have[need] for need in needs)
@@ -125,7 +165,7 @@ def _notes(schema: Schema, frames: dict, sets: dict, label: str | None) -> Itera
         )
     held = sets.get("holdout")
     if held is None:
-        yield "no holdout was given: there is no noise floor, and privacy is not judged"
+        yield "no holdout was given: there is no noise floor, and of privacy only copies are counted"
         if label is not None:
             yield "the label needs a holdout to test on: utility is not judged"
     elif FEWEST <= len(held) < 1000:
@@ -137,7 +177,37 @@ def _notes(schema: Schema, frames: dict, sets: dict, label: str | None) -> Itera
                 f"{patients(shared)} of the {patients(len(held))} holdout rows equal a training row, where about "
                 f"{chance:,.0f} would by chance: the holdout is to hold other patients, or privacy is overstated"
             )
+    if label is not None and (classes := _few_numbers(sets["real"], label)):
+        yield (
+            f"the label '{label}' is a number of {classes} values, and is judged by R^2; if they are classes, say so: "
+            "kind categorical in schema.json"
+        )
+    if isinstance(sets["real"], Table):
+        yield from _unseen(sets["real"], sets["synthetic"])
     if schema.records == "codes":
         unknown = unknown_codes(frames["real"], frames["synthetic"])
         if unknown:
             yield f"{unknown:,} codes of the synthetic records are not in the real ones, and were left out"
+
+
+def _few_numbers(real: Records, label: str) -> int:
+    """How many values a number has that may be classes; 0 where it has many, or broken ones."""
+    if not isinstance(real, Table) or label not in real.number_names:
+        return 0
+    column = real.numbers[:, real.number_names.index(label)]
+    values = np.unique(column[~np.isnan(column)])
+    return len(values) if len(values) <= CLASSES and (values % 1 == 0).all() else 0
+
+
+def _unseen(real: Table, synthetic: Records) -> Iterator[str]:
+    """Of each column that has them, how many values of the synthetic records no real patient has."""
+    assert isinstance(synthetic, Table)
+    for j, hits in enumerate(strangers(real, synthetic).T):
+        if hits.any():
+            found = np.unique(synthetic.labels[hits, j])
+            shown = ", ".join(f"'{synthetic.values[j][k - 1]}'" for k in found[:3])
+            more = ", ..." if len(found) > 3 else ""
+            yield (
+                f"column '{real.label_names[j]}': {int(hits.sum()):,} synthetic values are none that a real patient "
+                f"has ({shown}{more})"
+            )

@@ -9,7 +9,7 @@ missing throughout, or a code that nobody has, their relation is 0: it counts ag
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from jaxehr.evaluation.frames import Bits, Table
 from jaxehr.evaluation.intervals import GROUPS
@@ -51,7 +51,7 @@ def prevalence(real: Bits, other: Bits) -> Figures:
         n, counts, lengths = of_real.without(leave)
         m, found, other_lengths = of_other.without(leave)
         p, q = counts / n, found / m
-        gap = np.abs(_log_odds(counts, n) - _log_odds(found, m))
+        gap = np.abs(log_odds(counts, n) - log_odds(found, m))
         kept = (q >= p / 2) & (q <= 2 * p)
         bands = {
             f"log_odds_gap_{name}": _mean(gap[asked & (share >= low) & (share < high)])
@@ -101,7 +101,7 @@ def _agreement(p: np.ndarray, q: np.ndarray) -> dict[str, float]:
     return dict(zip(names, map(float, found), strict=True))
 
 
-def _log_odds(counts: np.ndarray, n: float) -> np.ndarray:
+def log_odds(counts: np.ndarray, n: float) -> np.ndarray:
     return np.log((counts + 0.5) / (n - counts + 0.5))
 
 
@@ -154,6 +154,26 @@ def shapes(real: Table, other: Table) -> Figures:
         }
 
     return figures
+
+
+def unseen(real: Table, other: Table) -> Figures:
+    """unseen_values: the share of the others' labels that no real row has, such as "female" beside "f"."""
+    own = groups_of(len(other), GROUPS)
+    parts = (strangers(real, other), other.labels > 0)
+    sums = np.stack([np.bincount(own, part.sum(1), GROUPS) for part in parts])
+
+    def figures(leave: int | None) -> dict[str, float]:
+        strange, all_ = (sums if leave is None else np.delete(sums, leave, 1)).sum(1)
+        return {"unseen_values": float(strange / all_) if all_ else 0.0}
+
+    return figures
+
+
+def strangers(real: Table, other: Table) -> Bool[np.ndarray, "n q"]:
+    """Which labels of the others no real row has; a missing one is none."""
+    pairs = zip(real.labels.T, other.labels.T, strict=True)
+    columns = [~np.isin(b, a) & (b > 0) for a, b in pairs]
+    return np.stack(columns, 1) if columns else np.zeros(other.labels.shape, bool)
 
 
 def _left(leave: int | None, *sets):

@@ -16,6 +16,7 @@ from jaxehr.evaluation.nearest import Rows
 from jaxehr.evaluation.report import UNDERPOWERED, Metric, Pillar
 
 NEIGHBOUR_ROWS = 20_000  # of each set: distances cost their square
+SETS = {"real": "training", "synthetic": "synthetic", "holdout": "held-out"}
 FEWEST = 100  # rows of a set, without which only columns are compared
 
 
@@ -87,8 +88,9 @@ class Job:
 
 def done(job: Job, step: Step) -> Iterable[Metric]:
     """What it yields; nothing evaluated where a set has too few rows."""
-    if job.smallest < step.least:
-        why = f"a file has fewer than {step.least} patients"
+    small = [SETS[name] for name, records in job.sets.items() if len(records) < step.least]
+    if small:
+        why = f"the {' and '.join(small)} records have fewer than {step.least} patients"
         return [not_evaluated(name, why, job.smallest) for name in step.names]
     return step.run()
 
@@ -101,13 +103,18 @@ def measured(
     floor: float | None = None,
     worst: float | None = None,
     ideal: float | None = None,
+    undefined: str = "it is not defined on these records",
 ) -> Metric:
-    """A metric of the catalogue; not evaluated where its value is not defined on these records."""
+    """A metric of the catalogue; not evaluated where its value is not defined, and `undefined` says why.
+
+    An interval ends where the figure can be no more: what is cut off holds no value, so that its level stays.
+    """
     entry = ENTRIES[name]
     if not isinstance(estimate, Estimate):
         estimate = Estimate(float(estimate), math.nan, math.nan)
     if not math.isfinite(estimate.value):
-        return not_evaluated(name, "it is not defined on these records", n)
+        return not_evaluated(name, undefined, n)
+    estimate = Estimate(estimate.value, *(float(np.clip(x, *entry.reach)) for x in estimate[1:]))
     floor, worst, low, high = (
         x if x is not None and math.isfinite(x) else None for x in (floor, worst, *estimate[1:])
     )

@@ -8,7 +8,7 @@ import numpy as np
 from jaxehr.evaluation import fidelity, manifold, worst
 from jaxehr.evaluation.catalogue import CODES, DETECTION, DIFFERENCE, MISSING, SUPPORT
 from jaxehr.evaluation.detection import detection, log_cluster
-from jaxehr.evaluation.frames import Records
+from jaxehr.evaluation.frames import Records, Table
 from jaxehr.evaluation.intervals import Estimate, jackknife
 from jaxehr.evaluation.job import Job, Step, measured
 from jaxehr.evaluation.report import Metric
@@ -18,10 +18,11 @@ SHARES = ("missing_share_error",)
 CLUSTER_ROWS = 5_000
 PAIR_NAMES = ("pair_gap", "pair_pearson")
 Family = Callable[..., fidelity.Figures]
+Bad = Callable[[Job, int], Records]
 
 
 def steps(job: Job) -> list[Step]:
-    families: list[tuple[Family, str, Callable[[Job, int], Records]]]
+    families: list[tuple[Family, str, Bad | None]]
     if job.is_codes:
         families = [
             (fidelity.prevalence, "frequencies of codes", worst_of_ranges),
@@ -35,6 +36,9 @@ def steps(job: Job) -> list[Step]:
             (fidelity.missing, "missing values", worst_of_relations),
         ]
         names = [("shape_error",), ("trend_error", *DIFFERENCE), tuple(MISSING)]
+        if isinstance(job.real, Table) and job.real.label_names:
+            families.append((fidelity.unseen, "values never seen", None))
+            names.append(("unseen_values",))
     found = [
         Step("fidelity", what, given, partial(of_columns, job, family, bad), least=1)
         for (family, what, bad), given in zip(families, names, strict=True)
@@ -52,12 +56,13 @@ def worst_of_relations(job: Job, n: int) -> Records:
     return worst.shuffled(job.matched["synthetic"], job.seed)
 
 
-def of_columns(job: Job, family: Family, bad: Callable[[Job, int], Records]) -> Iterator[Metric]:
+def of_columns(job: Job, family: Family, bad: Bad | None) -> Iterator[Metric]:
+    """bad: records as bad as can be for the family, if there are such."""
     drawn, held = job.matched["synthetic"], job.matched.get("holdout")
     n = len(drawn)
     found = jackknife(family(job.real, drawn))
     floors = {} if held is None else family(job.real, held)(None)
-    worsts = family(job.real, bad(job, n))(None)
+    worsts = {} if bad is None else family(job.real, bad(job, n))(None)
     if "missing_share_error" in worsts:  # which keeps its shares when columns are shuffled
         worsts |= {
             k: v for k, v in family(job.real, worst_of_ranges(job, n))(None).items() if k in SHARES

@@ -2,19 +2,25 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from jaxehr.evaluation import attacks, membership, privacy
+from jaxehr.evaluation import attacks, copies, membership, privacy
 from jaxehr.evaluation.catalogue import MEMBERSHIP, NEIGHBOURS
 from jaxehr.evaluation.distances import Distances
-from jaxehr.evaluation.frames import Records
-from jaxehr.evaluation.intervals import jackknife
+from jaxehr.evaluation.frames import Records, Table
+from jaxehr.evaluation.intervals import Estimate, jackknife
 from jaxehr.evaluation.job import Job, Step, measured, not_evaluated
 from jaxehr.evaluation.membership import Attack, Scores
 from jaxehr.evaluation.nearest import Rows
-from jaxehr.evaluation.report import Metric
+from jaxehr.evaluation.report import SMALL_CELL, Metric
 
+COUNTS: dict[str, Callable[[Any, Any], Estimate]] = {
+    "copied_rows": copies.copied_rows,
+    "nearly_copied_rows": copies.nearly_copied_rows,
+    "copied_numbers": copies.copied_numbers,
+}
 RATES = {"tpr_at_1pct": 0.01, "tpr_at_01pct": 0.001}
 
 
@@ -51,8 +57,16 @@ class Setting:
 def steps(job: Job) -> list[Step]:
     needs = ("holdout",)
     setting = lambda: Setting(job.equal, job.rows, job.distances)
+    has_numbers = isinstance(job.real, Table) and bool(job.real.number_names)
+    counted = tuple(name for name in COUNTS if has_numbers or name != "copied_numbers")
+    excess = ("copied_numbers_excess",) if has_numbers else ()
     found = [
-        Step("privacy", "copies", tuple(NEIGHBOURS), lambda: of_neighbours(setting()), needs=needs)
+        Step("privacy", "counting copies", counted, lambda: of_copies(job, counted), least=2),
+        *(
+            Step("privacy", "copied numbers", (name,), lambda: of_numbers(job), SMALL_CELL, needs)
+            for name in excess
+        ),
+        Step("privacy", "copies", tuple(NEIGHBOURS), lambda: of_neighbours(setting()), needs=needs),
     ]
     for attacker, of in {
         "membership_neighbour": lambda s: membership.by_neighbour(s.distances),
@@ -71,6 +85,28 @@ def steps(job: Job) -> list[Step]:
         run = lambda n=name, f=attack: of_attack(n, f, setting())
         found.append(Step("privacy", "attacks", (name,), run, needs=needs))
     return found
+
+
+def of_copies(job: Job, names: tuple[str, ...]) -> Iterator[Metric]:
+    """The floor is of the holdout; without one, of the training patients, each beside all others."""
+    for name in names:
+        of = COUNTS[name]
+        floor = of(job.real, job.holdout).value
+        yield measured(
+            name, of(job.real, job.synthetic), len(job.synthetic), floor=floor, worst=1.0
+        )
+
+
+def of_numbers(job: Job) -> Iterator[Metric]:
+    real, drawn, held = job.real, job.synthetic, job.holdout
+    assert isinstance(real, Table) and isinstance(drawn, Table) and isinstance(held, Table)
+    n = min(len(real), len(held))
+    half = np.arange(len(held)) < len(held) // 2
+    fresh = [held.rows(np.nonzero(part)[0]) for part in (half, ~half)]
+    floor = copies.excess_of_numbers(real.rows(np.arange(len(fresh[1]))), *fresh).value
+    worst = copies.excess_of_numbers(real, real, held).value
+    estimate = copies.excess_of_numbers(real, drawn, held)
+    yield measured("copied_numbers_excess", estimate, n, floor=floor, worst=worst)
 
 
 def of_neighbours(setting: Setting) -> Iterator[Metric]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxehr.evaluation import utility
+from jaxehr.evaluation import downstream, utility
 from jaxehr.evaluation.catalogue import CALIBRATION, DIMENSIONS, DOWNSTREAM, PAIRINGS
 from jaxehr.evaluation.frames import Records
 from jaxehr.evaluation.intervals import Estimate
@@ -17,6 +17,9 @@ from jaxehr.evaluation.job import Job, Step, measured
 from jaxehr.evaluation.learners import Learner, target
 from jaxehr.evaluation.report import SMALL_CELL, Metric
 
+SAME = (
+    "the model trained on synthetic records predicts the same for everyone, or right for everyone"
+)
 TRAINED_ROWS = 10_000  # of each set
 COMPARED_ROWS = 2_000  # where many models are trained
 AUGMENTATION = {
@@ -52,7 +55,7 @@ def studies(job: Job) -> list[Study]:
         found.append(Study(f"training by {learner}", names + calibrated, learn))
     learn = cache(partial(of_downstream, job))
     found.append(Study("comparing learners", tuple(DOWNSTREAM), learn))
-    if utility.predictable(job.real):
+    if downstream.predictable(job.real):
         learn = cache(partial(of_dimensions, job))
         found.append(Study("columns from columns", tuple(DIMENSIONS), learn, ("holdout",)))
     return found
@@ -101,10 +104,12 @@ def of_pairings(job: Job, learner: Learner, ending: str) -> Tested:
         found = on(tests)
         chance = 0.5 if name == "auroc" else 0.0
         real = found["trtr"].value
+        # What real patients teach is the floor of the others, and has none itself.
+        floors = {"tstr_gap": 0.0, "trtr": None}
         for pair in PAIRINGS:
-            floor, worst = (0.0, real - chance) if pair == "tstr_gap" else (real, chance)
-            bad = worst if real > chance else None
-            yield measured(f"{pair}_{name}{ending}", found[pair], n, floor=floor, worst=bad)
+            worst = real - chance if pair == "tstr_gap" else chance
+            floor = floors.get(pair, real)
+            yield measured(f"{pair}_{name}{ending}", found[pair], n, floor=floor, worst=worst)
         if ending or name != "auroc":
             return
         for figure in ("ece", "slope"):
@@ -112,7 +117,9 @@ def of_pairings(job: Job, learner: Learner, ending: str) -> Tested:
                 at_best = found[f"trtr_{figure}"].value
                 worst = 0.5 if figure == "ece" else 0.0
                 estimate = found[f"tstr_{figure}"]
-                yield measured(f"tstr_{figure}", estimate, n, floor=at_best, worst=worst)
+                yield measured(
+                    f"tstr_{figure}", estimate, n, floor=at_best, worst=worst, undefined=SAME
+                )
 
     return tested
 
@@ -139,9 +146,9 @@ def of_downstream(job: Job) -> Tested:
 def _compared(job: Job, split: utility.Split) -> Callable[[utility.Tests], dict[str, Estimate]]:
     """The figures of DOWNSTREAM."""
     assert job.label is not None
-    ranking = utility.ranking_agreement(split, job.label, job.seed)
-    importance = utility.importance_overlap(split, job.label, job.seed)
-    adding = utility.augmentation(split, job.label, job.seed)
+    ranking = downstream.ranking_agreement(split, job.label, job.seed)
+    importance = downstream.importance_overlap(split, job.label, job.seed)
+    adding = downstream.augmentation(split, job.label, job.seed)
 
     def figures(tests: utility.Tests) -> dict[str, Estimate]:
         gains = adding(tests)
@@ -157,8 +164,8 @@ def _compared(job: Job, split: utility.Split) -> Callable[[utility.Tests], dict[
 def of_dimensions(job: Job) -> Tested:
     chosen, fresh = parts(job, COMPARED_ROWS)
     n = len(chosen.real)
-    on = utility.dimension_wise(chosen, job.seed)
-    fresh_on = None if fresh is None else utility.dimension_wise(fresh, job.seed)
+    on = downstream.dimension_wise(chosen, job.seed)
+    fresh_on = None if fresh is None else downstream.dimension_wise(fresh, job.seed)
 
     def tested(who: Who) -> Iterator[Metric]:
         tests, spare = enough(chosen, who, None), enough(fresh, who, None)
@@ -167,8 +174,8 @@ def of_dimensions(job: Job) -> Tested:
         found = on(tests)
         beside = None if fresh_on is None or spare is None else fresh_on(spare)
         for name, of, worst in (
-            ("dimension_pearson", utility.dimension_pearson, 0.0),
-            ("dimension_gap", utility.dimension_gap, None),
+            ("dimension_pearson", downstream.dimension_pearson, 0.0),
+            ("dimension_gap", downstream.dimension_gap, None),
         ):
             floor = None if beside is None else of(beside).value
             if worst is None and len(found["trtr"]):

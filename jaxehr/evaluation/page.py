@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from jaxehr.evaluation.catalogue import ENTRIES
-from jaxehr.evaluation.report import PILLARS, Metric, Picture, Report, interval, number, way
-from jaxehr.evaluation.verdict import standing, verdict
+from jaxehr.evaluation.report import PILLARS, Metric, Picture, Pillar, Report, interval, number, way
+from jaxehr.evaluation.verdict import NOT_ASKED, Verdict, standing
 
 MARKS = {
     "value": '<circle cx="{x:.1f}" cy="9" r="4.2" fill="currentColor"/>',
@@ -20,6 +20,7 @@ SHOWN = {
     "far off": "far off",
     "leak": "leak",
     "no leak": "within chance",
+    "unclear": "cannot tell",
     "alone": "-",
     "not evaluated": "not evaluated",
 }
@@ -39,8 +40,9 @@ def page(report: Report) -> str:
         f'<header><h1>Synthetic records</h1><p class="soft">{html.escape(config)}</p></header>'
         f'<nav aria-label="Pillars">{links}</nav>'
         f'<main><div class="cards" id="verdicts">{cards}</div>{_notes(report.notes)}{KEY}{parts}'
-        '<p class="small">Intervals are of 95%. Privacy figures show what these attacks find: a model can pass '
-        "them and still leak who was in its data. No row of a real patient and no count below 11 is in this report. "
+        '<p class="small">Intervals are of 95%; what is said of a figure is so at 99.9%. Privacy figures show what '
+        "these attacks find: a model can pass them and still leak who was in its data. "
+        "No row of a real patient and no count below 11 is in this report. "
         "Not for clinical use.</p></main></body></html>\n"
     )
 
@@ -62,8 +64,8 @@ def style() -> str:
     return files("jaxehr.evaluation").joinpath("report.css").read_text(encoding="utf-8")
 
 
-def _card(pillar: str, report: Report) -> str:
-    said = verdict(pillar, report.metrics)  # type: ignore[arg-type]
+def _card(pillar: Pillar, report: Report) -> str:
+    said = report.verdicts.get(pillar) or Verdict("Not judged", NOT_ASKED)
     pictures = [p for p in report.pictures if p.small and p.pillar == pillar]
     return (
         f'<section class="card"><p class="pillar">{pillar}</p><h2>{html.escape(said.heading)}</h2>'
@@ -81,14 +83,14 @@ def _notes(notes: Sequence[str]) -> str:
     return f"<ul>{''.join(f'<li>{html.escape(note)}</li>' for note in notes)}</ul>"
 
 
-def _section(pillar: str, report: Report) -> str:
+def _section(pillar: Pillar, report: Report) -> str:
     metrics = [m for m in report.metrics if m.pillar == pillar]
     figures = "".join(
         f"<h3>{html.escape(p.title)}</h3>{_figure(p)}"
         for p in report.pictures
         if p.pillar == pillar and not p.small
     )
-    said = verdict(pillar, report.metrics)  # type: ignore[arg-type]
+    said = report.verdicts[pillar]
     groups = _groups(report) if pillar == "fairness" else ""
     return (
         f'<details open id="{pillar}"><summary>{pillar.capitalize()}<span>{html.escape(said.heading)}</span></summary>'

@@ -1,8 +1,9 @@
 """A report: report.json for programs, report.html for people, the same numbers in both.
 
-The schema of report.json, version 2 (version 1 had the fields up to `n` of each metric):
+The schema of report.json, version 3 (version 2 had no verdicts and nothing of what is furthest off):
 
-    version     2
+    version     3
+    verdicts    a list of pillar, heading, words; a leak comes first
     metrics     a list of
                   name, pillar      fidelity | utility | privacy | clinical | fairness
                   value             null where status is not "ok"
@@ -14,19 +15,26 @@ The schema of report.json, version 2 (version 1 had the fields up to `n` of each
                                     columns of which only the ranges are known (fidelity), or for chance (utility)
                   status, why       "ok", or "underpowered: not evaluated" and the reason
     groups      a list of by, group, metric, value, floor: the metrics within each subgroup of 11 or more
+    furthest    the columns and the pairs of columns (or codes) that are furthest off, worst first: a list of
+                  what              column | pair
+                  names             one, or two
+                  value, floor      the distance from 0 to 1 (of codes: of log odds; of pairs: of phi)
     config      what was compared, sizes, seed, notes
 """
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from jaxehr.files import write_text
 
-VERSION = 2
+if TYPE_CHECKING:
+    from jaxehr.evaluation.verdict import Verdict
+
+VERSION = 3
 UNDERPOWERED = "underpowered: not evaluated"
 SMALL_CELL = 11  # a smaller count of patients is not shown
 BEYOND = 1.7  # times a 95% interval is one of 99.9%
@@ -79,26 +87,48 @@ class Group(NamedTuple):
     floor: float | None
 
 
+class Furthest(NamedTuple):
+    """How far a column, or the relation of two, is off; the floor is that of held-out patients."""
+
+    what: Literal["column", "pair"]
+    names: tuple[str, ...]
+    value: float
+    floor: float | None
+
+
 @dataclass(frozen=True)
 class Report:
-    """The outcome of `evaluate`."""
+    """The outcome of `evaluate`.
+
+    not_judged  why a pillar was not, or not all of it
+    """
 
     metrics: tuple[Metric, ...]
     pictures: tuple[Picture, ...]
     notes: tuple[str, ...]
     config: dict[str, Any]
     groups: tuple[Group, ...] = ()
+    furthest: tuple[Furthest, ...] = ()
+    not_judged: Mapping[Pillar, str] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Metric:
         """report["detection_auc"]"""
         return {metric.name: metric for metric in self.metrics}[name]
 
+    @property
+    def verdicts(self) -> "dict[Pillar, Verdict]":
+        from jaxehr.evaluation.verdict import verdicts
+
+        return verdicts(self)
+
     def to_json(self) -> dict[str, Any]:
         """The schema at the head of this file."""
         return {
             "version": VERSION,
+            "verdicts": [{"pillar": p, **v._asdict()} for p, v in self.verdicts.items()],
             "metrics": [_plain(metric) for metric in self.metrics],
             "groups": [_plain(group) for group in self.groups],
+            "furthest": [_plain(each) for each in self.furthest],
             "config": {**self.config, "notes": list(self.notes)},
         }
 
@@ -113,10 +143,11 @@ class Report:
         write_texts(folder, {"report.json": text, "report.html": self.to_html()})
 
     def __str__(self) -> str:
+        told = [f"{pillar}: {v.heading}. {v.words}" for pillar, v in self.verdicts.items()]
         shown = [m for m in self.metrics if in_short(m)]
         wide = max((len(m.name) for m in shown), default=0) + 2
         head = f"{'metric':<{wide}}{'value':>9}  {'95%':<18}{'floor':>9}{'worst':>9}   better"
-        lines = [head]
+        lines = [*told, "", head]
         for m in shown:
             if m.status != "ok":
                 lines.append(f"{m.name:<{wide}}{m.status}: {m.why}")
