@@ -17,8 +17,10 @@ PAIRED = 100  # codes in pairs, the most frequent
 Distances = dict[tuple[str, ...], float]
 
 
-def furthest(real: Records, synthetic: Records, holdout: Records | None) -> tuple[Furthest, ...]:
-    """The worst first, by how far they are beyond their floor.
+def furthest(
+    real: Records, synthetic: Records, holdout: Records | None = None
+) -> tuple[Furthest, ...]:
+    """Those beyond their floor, the worst first.
 
     A column's distance is that of `shape_errors`, of a code the difference of log odds, if 11 real patients have it. A
     pair's is that of `relations` (of ten values of a label, and the others as one), of codes the difference of phi, if
@@ -36,10 +38,9 @@ def furthest(real: Records, synthetic: Records, holdout: Records | None) -> tupl
 
 
 def _worst(what, drawn: Distances, floors: Mapping[tuple[str, ...], float]) -> Sequence[Furthest]:
-    known = {names: value for names, value in drawn.items() if np.isfinite(value)}
-    beyond = lambda names: known[names] - floors.get(names, 0.0)
-    first = sorted(known, key=beyond, reverse=True)[:MOST]
-    return [Furthest(what, names, known[names], floors.get(names)) for names in first]
+    beyond = {names: value - floors.get(names, 0.0) for names, value in drawn.items()}
+    first = sorted((n for n in beyond if beyond[n] > 0), key=beyond.__getitem__, reverse=True)
+    return [Furthest(what, names, drawn[names], floors.get(names)) for names in first[:MOST]]
 
 
 def shape_columns(real: Records, other: Records) -> Distances:

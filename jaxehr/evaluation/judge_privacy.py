@@ -103,7 +103,7 @@ def of_numbers(job: Job) -> Iterator[Metric]:
     n = min(len(real), len(held))
     half = np.arange(len(held)) < len(held) // 2
     fresh = [held.rows(np.nonzero(part)[0]) for part in (half, ~half)]
-    floor = copies.excess_of_numbers(real.rows(np.arange(len(fresh[1]))), *fresh).value
+    floor = copies.excess_of_numbers(real, *fresh).value
     worst = copies.excess_of_numbers(real, real, held).value
     estimate = copies.excess_of_numbers(real, drawn, held)
     yield measured("copied_numbers_excess", estimate, n, floor=floor, worst=worst)

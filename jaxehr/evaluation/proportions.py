@@ -10,7 +10,8 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     p = hits / n
     middle = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n)
-    return max(middle - half, 0.0), min(middle + half, 1.0)
+    # At the ends the two terms are equal, but for rounding.
+    return middle - half if hits else 0.0, middle + half if hits < n else 1.0
 
 
 def newcombe(hits: int, n: int, others: int, m: int) -> tuple[float, float]:

@@ -64,8 +64,9 @@ def _noise(metric: Metric) -> float:
 
 
 def leaks(metric: Metric) -> bool:
-    """Is it surely beyond its ideal on the leaking side? A bound of epsilon is a bound already."""
-    return surely_above(metric) > metric.ideal
+    """Is it surely beyond its ideal on the leaking side? A bound of epsilon is a bound already; a count of copies has
+    no control, and says nothing of this."""
+    return metric.name not in COPIES and surely_above(metric) > metric.ideal
 
 
 def badness(metric: Metric, value: float) -> float:

@@ -64,14 +64,19 @@ def test_files_may_be_sorted():
     sets = [frame(bits(600, seed)) for seed in range(3)]
     ordered = [f.sort_values(["code", "subject_id"], kind="stable") for f in sets]
     for m in evaluate(*ordered, pillars=("privacy",)).metrics:
-        assert standing(m) in ("no leak", "not evaluated"), m.name
+        assert standing(m) in ("no leak", "not evaluated", "as real"), m.name
 
 
-def test_without_a_holdout_there_is_no_floor_and_no_privacy():
+def test_without_a_holdout_there_is_no_floor_and_of_privacy_only_copies():
     report = evaluate(table(600, 0), table(600, 1), label="death")
-    assert all(metric.floor is None for metric in report.metrics)
-    assert {m.pillar for m in report.metrics} == {"fidelity"}
+    counted = {m.name for m in report.metrics if m.pillar == "privacy"}
+    assert counted == {"copied_rows", "nearly_copied_rows", "copied_numbers"}
+    assert all(m.floor is None for m in report.metrics if m.name not in counted)
+    assert {m.pillar for m in report.metrics} == {"fidelity", "privacy"}
     assert any("no holdout" in note for note in report.notes)
+    assert report.verdicts["fidelity"].heading == "Without a yardstick"
+    assert report.verdicts["utility"] == ("Not judged", "Give held-out patients to test on.")
+    assert report.verdicts["privacy"].heading == "Only copies were counted"
     assert "Without a yardstick" in report.to_html()
 
 
@@ -81,7 +86,7 @@ def test_fewer_than_a_hundred_patients():
     assert report["shape_error"].status == "ok"
     for name in ("detection_auc", "tstr_auroc", "share_closer_to_train"):
         assert report[name].status == "underpowered: not evaluated"
-        assert report[name].why == "a file has fewer than 100 patients"
+        assert report[name].why == "the training records have fewer than 100 patients"
     assert any("fewer than 100 patients in the real records" in note for note in report.notes)
     assert "fewer than 11" in evaluate(table(8, 0), table(9, 1)).to_html()
 

@@ -52,8 +52,8 @@ class Page(HTMLParser):
 def test_the_schema_of_report_json(reports, tmp_path):
     reports["fresh"].save(tmp_path)
     value = json.loads((tmp_path / "report.json").read_text())
-    assert value["version"] == 2
-    assert set(value) == {"version", "metrics", "groups", "config"}
+    assert value["version"] == 3
+    assert set(value) == {"version", "verdicts", "metrics", "groups", "furthest", "config"}
     for metric in value["metrics"]:
         assert list(metric) == FIELDS
         assert (metric["value"] is None) == (metric["status"] != "ok")

@@ -1,11 +1,13 @@
 """Utility: scores against scikit-learn, calibration of a known truth, and a label that synthetic records lost."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from patients import bits, frame, shuffled, table
 
 from jaxehr.data import DataError
 from jaxehr.evaluation import evaluate
+from jaxehr.evaluation.downstream import dimension_pearson
 from jaxehr.evaluation.learners import Target, score
 from jaxehr.evaluation.utility import calibration, reference_class
 from jaxehr.evaluation.verdict import standing
@@ -97,3 +99,43 @@ def test_a_label_that_is_not_there():
         evaluate(table(50, 0), table(50, 1), table(50, 2), label="deth")
     with pytest.raises(DataError, match="the label 'C99' is not a code"):
         evaluate(frame(bits(50, 0)), frame(bits(50, 1)), label="C99")
+
+
+@pytest.mark.parametrize("lost", [None, False], ids=["missing", "one class"])
+def test_records_without_the_label_teach_nothing_and_that_counts(lost):
+    """Everything that is asked of the synthetic label is at chance, and nothing of it is left out."""
+    real, fresh, held = (table(500, seed) for seed in range(3))
+    bare = fresh.assign(death=pd.Series([lost] * 500, dtype=object))
+    found = evaluate(real, bare, held, label="death", pillars=("utility",))
+    for pair in ("tstr", "trts", "tsts"):
+        for ending in ("", "_linear"):
+            assert found[f"{pair}_auroc{ending}"].value == 0.5
+    assert found["tstr_gap_auroc"].value > 0.3
+    assert found["ranking_agreement"].value == found["importance_overlap"].value == 0.0
+    slope = found["tstr_slope"]
+    assert slope.status != "ok" and "predicts the same for everyone" in slope.why
+    assert found.verdicts["utility"].heading == "Much less useful than real patients"
+
+
+def test_a_number_that_no_synthetic_record_has_teaches_nothing():
+    real, fresh, held = (table(400, seed)[["age", "sbp", "ward"]].dropna() for seed in range(3))
+    found = evaluate(real, fresh.assign(sbp=np.nan), held, label="sbp", pillars=("utility",))
+    assert found["tstr_r2"].value == pytest.approx(0, abs=0.03)
+    assert found["trts_r2"].value == found["tsts_r2"].value == 0.0
+    assert found["ranking_agreement"].value == 0.0
+
+
+@pytest.mark.parametrize("share", [1e-4, 0.009, 0.5])
+def test_a_constant_prediction_has_no_slope(share):
+    y = np.r_[np.ones(27, int), np.zeros(2973, int)]
+    p = np.tile([1 - share, share], (3000, 1))
+    found = calibration(Target("classification", y, np.ones(3000, bool)), p, 1)
+    assert np.isnan(found["slope"].value)
+    assert found["ece"].value >= abs(share - 0.009) - 1e-9
+
+
+def test_columns_that_predict_nothing_agree_by_nothing():
+    """Dimension-wise prediction: the synthetic records teach of no column."""
+    scores = {"trtr": np.linspace(0.6, 0.9, 8), "tstr": np.full(8, 0.5)}
+    found = dimension_pearson(scores)
+    assert found.value == 0.0 and found.low < 0 < found.high
