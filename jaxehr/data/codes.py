@@ -22,7 +22,7 @@ PATIENT = re.compile(
     re.IGNORECASE,
 )
 CODE = re.compile(
-    "(^|.*[ _-])(code|icd[ _-]?(9|10)?([ _-]?cm)?|dx|diag|diagnosis|atc|ndc|snomed|cpt|loinc)([ _-]?code)?$",
+    "(^|.*[ _-])(code|icd[ _-]?(9|10)?([ _-]?cm)?|dx|diag|atc|ndc|snomed|cpt|loinc)([ _-]?code)?$",
     re.IGNORECASE,
 )
 
@@ -61,8 +61,13 @@ def long_hint(path: Path, frame: pd.DataFrame) -> None:
     if patient and code:
         log.warning(
             "%s has several lines for a value of '%s', and is read as a table whose rows are patients; if its lines "
-            "are a patient's codes, read it by --map subject_id=%s,code=%s",
-            *(path, patient[0], patient[0], code[0]),
+            "are a patient's codes, read it by --map %scode=%s",
+            *(
+                path,
+                patient[0],
+                "" if "subject_id" in names else f"subject_id={patient[0]},",
+                code[0],
+            ),
         )
 
 

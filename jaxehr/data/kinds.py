@@ -1,6 +1,6 @@
 """What a column can be."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Kind = Literal["numerical", "integer", "categorical", "boolean", "datetime", "id", "code"]
@@ -26,3 +26,16 @@ class Column:
     kind: Kind
     dtype: str
     format: str | None = None
+
+    def of_kind(self, kind: Kind) -> "Column":
+        """As another kind. What was text, and is to be numbers, comes as such, and true or false as True and False."""
+        made = replace(self, kind=kind)
+        if not self.dtype.startswith(("str", "object")) or kind not in (
+            "numerical",
+            "integer",
+            "boolean",
+        ):
+            return made
+        if kind == "boolean":
+            return replace(made, dtype="object")
+        return replace(made, dtype="float64", format=".0f" if kind == "integer" else self.format)

@@ -75,7 +75,7 @@ READERS = {".xlsx": "openpyxl", ".xls": "xlrd", ".sav": "pyreadstat"}
 
 
 def read_other(path: Path, suffix: str) -> pd.DataFrame:
-    """By pandas. Raises ImportError that names the package which is lacking."""
+    """By pandas. Raises ImportError that names the package which is lacking, ValueError for what cannot be read."""
     try:
         if suffix in (".xlsx", ".xls"):
             return _excel(path)
@@ -88,6 +88,10 @@ def read_other(path: Path, suffix: str) -> pd.DataFrame:
         raise ImportError(
             f"{path} needs the package {READERS.get(suffix, 'pandas')}: pip install 'jaxehr[files]'; or save it as CSV"
         ) from None
+    except DataError:
+        raise
+    except Exception as error:  # of a damaged file, whatever its reader comes upon
+        raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
 def _excel(path: Path) -> pd.DataFrame:

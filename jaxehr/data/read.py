@@ -105,7 +105,7 @@ def _retyped(values: pd.Series, column: Column) -> pd.Series:
     """In the schema's dtype; text by the law of text files."""
     if pd.api.types.is_string_dtype(values):
         return typed_as(words_of_series(values), column)
-    return as_dtype(values, column.dtype)
+    return as_dtype(values, column.dtype, column.name)
 
 
 def _read_text(path: Path, schema, marks, names, *, sep, encoding, decimal) -> pd.DataFrame:

@@ -111,7 +111,7 @@ class Schema:
 
     def with_kind(self, name: str, kind: Kind) -> "Schema":
         """The same schema with one column's kind changed."""
-        columns = (replace(c, kind=kind) if c.name == name else c for c in self.columns)
+        columns = (c.of_kind(kind) if c.name == name else c for c in self.columns)
         return replace(self, columns=tuple(columns))
 
     def broken(self, frame: pd.DataFrame) -> np.ndarray:
@@ -153,8 +153,9 @@ class Schema:
                     f"column '{column.name}' has kind '{column.kind}'; "
                     f"the kinds of {records} are {', '.join(KINDS[records])}"
                 )
+        columns = tuple(column.of_kind(column.kind) for column in columns)
         constraints = constraints_from_json(value.get("constraints", []))
-        return Schema(records, columns, constraints, tuple(value.get("missing", ())))
+        return Schema(records, columns, constraints, _texts(value.get("missing", [])))
 
     def save(self, path: str | Path) -> None:
         write_text(path, json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n")
@@ -179,6 +180,15 @@ class Schema:
         what = "one row per patient" if self.records == "table" else "one row per patient and code"
         lines += [f"  always {constraint}" for constraint in self.constraints]
         return "\n".join([f"{self.records}: {what}, {len(self.columns)} columns", *lines])
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """Raises DataError for what is no list of texts."""
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise DataError(
+            f'"missing" of a schema is a list of texts, such as ["NA", "?"]; got {value!r}'
+        )
+    return tuple(value)
 
 
 def _quoted(names: list) -> str:

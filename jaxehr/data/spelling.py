@@ -74,13 +74,13 @@ def typed_as(words: Words, column: Column, missing: Sequence[str] = ()) -> pd.Se
         return _as_units(words, marked, column)
     number = dtype.lower().startswith(("int", "uint", "float"))
     if kind in ("numerical", "integer") or (number and kind != "id"):
-        return as_dtype(_checked_numbers(words, ~marked, column), dtype)
+        return as_dtype(_checked_numbers(words, ~marked, column), dtype, words.name)
     if dtype.startswith(("str", "object")) or dtype == "large_string[pyarrow]":
         series = _as_text(words, gone if kind != "datetime" else marked)
-        return series if str(series.dtype) == dtype else as_dtype(series, dtype)
+        return series if dtype == "str" else as_dtype(series, dtype, words.name)
     if dtype.startswith("datetime64"):
         return _as_dates(words, marked, column)
-    return as_dtype(typed(words, missing)[0], dtype)
+    return as_dtype(typed(words, missing)[0], dtype, words.name)
 
 
 def marked_numbers(missing: Sequence[str]) -> list[float]:
@@ -115,7 +115,7 @@ def _as_booleans(words: Words, present: np.ndarray, column: Column | None = None
     values[~present] = np.nan
     series = pd.Series(values[words.rows], dtype=object)
     if column is not None and not column.dtype.startswith(("bool", "object")):
-        return as_dtype(series.map({True: 1.0, False: 0.0}), column.dtype)
+        return as_dtype(series.map({True: 1.0, False: 0.0}), column.dtype, words.name)
     whole = not series.isna().any()
     dtype = "bool" if column is None else column.dtype
     return series.astype(dtype) if whole or dtype == "boolean" else series
@@ -224,15 +224,14 @@ def _as_units(words: Words, gone: np.ndarray, column: Column) -> pd.Series:
     """Of a type that CSV has no word for, time64[us] or duration[s], as the number of its units."""
     what, _, unit = (column.format or "").rstrip("]").partition("[")
     if what == "duration":
-        return as_dtype(_checked_numbers(words, ~gone, column), column.dtype)
+        return as_dtype(_checked_numbers(words, ~gone, column), column.dtype, words.name)
     texts = pd.Series(words.texts.to_pylist(), dtype=object).mask(gone)
     read = pd.to_timedelta(texts, errors="coerce")
     odd = read.isna().to_numpy() & ~gone
     if odd.any():
         raise _unfit(words.where(odd), column, "times such as 14:30:00")
-    return as_dtype(
-        (read / pd.Timedelta(1, unit)).iloc[words.rows].reset_index(drop=True), column.dtype
-    )
+    units = (read / pd.Timedelta(1, unit)).iloc[words.rows].reset_index(drop=True)
+    return as_dtype(units, column.dtype, words.name)
 
 
 def _as_dates(words: Words, gone: np.ndarray, column: Column) -> pd.Series:
@@ -244,23 +243,21 @@ def _as_dates(words: Words, gone: np.ndarray, column: Column) -> pd.Series:
     return read.iloc[words.rows].reset_index(drop=True).astype(column.dtype)
 
 
-def as_dtype(series: pd.Series, dtype: str) -> pd.Series:
-    """In the schema's dtype, but for integers with gaps: the codec says what a missing value means."""
-    if str(series.dtype) == dtype or (dtype.startswith("str") and series.dtype != object):
+def as_dtype(series: pd.Series, dtype: str, name: str) -> pd.Series:
+    """In the schema's dtype; but integers with gaps or decimals stay float64, and the codec says why not."""
+    if str(series.dtype) == dtype:
         return series
+    whole = dtype.lower().startswith(("int", "uint"))
     gaps = series.isna().any()
-    if gaps and dtype.startswith(("int", "uint")):
-        return series
     try:
-        made = series.astype(dtype)
-        same = gaps or not dtype.lower().startswith(("int", "uint")) or (made == series).all()
+        made = series if gaps and dtype.startswith(("int", "uint")) else series.astype(dtype)
     except (TypeError, ValueError, OverflowError):
-        same = False
-    if not same:
         raise DataError(
-            f"column '{series.name}' does not read as {dtype}, which the schema wants; "
-            "correct the values or the schema"
-        )
+            f"column '{name}' does not read as {dtype}, which the schema wants; correct the values or the schema"
+        ) from None
+    if whole and not (made == series)[series.notna()].all():
+        log.warning("column '%s' is to be %s, but has numbers that are not whole", name, dtype)
+        return series
     return made
 
 

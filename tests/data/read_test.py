@@ -335,3 +335,25 @@ def test_a_mark_that_is_a_number_counts_in_every_spelling_and_file(tmp_path):
     pd.testing.assert_frame_equal(
         read_records(tmp_path / "a.parquet", missing=("-9",)), frame, check_dtype=False
     )
+
+
+def test_a_kind_alone_is_enough_to_read_text_as_numbers(tmp_path):
+    """What was taken for text is read and written as numbers where the schema says so."""
+    lines = [f"{40 + i % 3},{['1.50', '1.5', '2.25'][i % 3]}" for i in range(40)] + ["90+,2.25"]
+    path = file_of(tmp_path, rows("age,lab", *lines))
+    value = Schema.infer(read_records(path)).to_json()
+    assert [c["dtype"] for c in value["columns"]] == ["str", "str"]
+    value["columns"][0]["kind"], value["columns"][1]["kind"] = "integer", "numerical"
+    schema = Schema.from_json({**value, "missing": ["90+"]})
+    frame = read_records(path, schema)
+    assert frame["age"].isna().sum() == 1 and frame["lab"].max() == 2.25
+    codec = fit_codec(frame, schema, min_patients=1)
+    drawn = codec.decode(codec.encode(frame))
+    pd.testing.assert_frame_equal(drawn, frame)
+    write_records(drawn, tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()[1] == "40,1.5"
+    with pytest.raises(DataError, match='"missing" of a schema is a list of texts'):
+        Schema.from_json({**value, "missing": "NA"})
+    value["columns"][0]["format"] = "%d"
+    with pytest.raises(DataError, match="'age' has the format '%d'; numbers have one such as"):
+        Schema.from_json(value)
