@@ -38,4 +38,6 @@ class Column:
             return made
         if kind == "boolean":
             return replace(made, dtype="object")
-        return replace(made, dtype="float64", format=".0f" if kind == "integer" else self.format)
+        return replace(
+            made, dtype="float64", format=self.format or (".0f" if kind == "integer" else None)
+        )
