@@ -145,10 +145,10 @@ def test_the_samplers_are_listed(capsys):
     assert "triangular_anderson" in out and "dpmpp_2m_sde" in out
 
 
-def test_min_patients_says_what_it_drops(home, capsys):
+def test_min_patients_says_what_it_drops(home, caplog):
     fit = ["fit", "ehrdiff", "--data", str(home / "codes.csv.gz"), "--out", str(home / "common")]
     assert main([*fit, "--min-patients", "20", *SMALL]) == 0
-    assert "dropped 3 codes with fewer than 20 patients" in capsys.readouterr().err
+    assert "dropped 3 codes with fewer than 20 patients" in caplog.text
     assert len(json.loads((home / "common" / "codec.json").read_text())["codes"]) == 3
 
 

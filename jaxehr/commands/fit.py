@@ -85,6 +85,12 @@ def _run(options) -> int:
     with nullcontext() if given else _draft_left(records, options.out):
         made = recipe(records, schema, **chosen)
     print(schema, file=sys.stderr)
+    least = made.settings["min_patients"]
+    if least > 1:
+        say(
+            f"what fewer than {least} patients have is not learnt, and numbers end at averages over {least} of them "
+            "(--min-patients 1 learns all)"
+        )
     for hint in () if given else data.hints(records, schema):
         say(f"hint: {hint}")
     say(f"sigma_data {made.settings['sigma_data']:.4g}") if "sigma_data" in made.settings else None

@@ -11,10 +11,13 @@ def matrix(parts: Parts, codec: Codec) -> np.ndarray:
     """One matrix [n, column]: numbers, bits, then each category one-hot. float32; int8 where all are bits."""
     if codec.sizes["bit"] == sum(codec.sizes.values()):
         return parts["bit"]
-    hot = [
-        np.eye(k, dtype=np.float32)[parts["category"][:, j]] for j, k in enumerate(codec.classes)
-    ]
-    return np.concatenate([parts["number"], parts["bit"], *hot], axis=1).astype(np.float32)
+    numbers, discrete = codec.sizes["number"], codec.sizes["number"] + codec.sizes["bit"]
+    made = np.zeros((len(parts["bit"]), discrete + sum(codec.classes)), np.float32)
+    made[:, :numbers], made[:, numbers:discrete] = parts["number"], parts["bit"]
+    first = discrete + np.cumsum([0, *codec.classes])[:-1]
+    for j, start in enumerate(first):
+        made[np.arange(len(made)), start + parts["category"][:, j]] = 1
+    return made
 
 
 def parts_of(matrix: np.ndarray, codec: Codec) -> Parts:

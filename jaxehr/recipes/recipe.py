@@ -19,6 +19,7 @@ from jaxehr.recipes.view import View
 from jaxehr.training import best_of
 from jaxehr.training.checkpoint import Checkpoints
 from jaxehr.training.held_out import SHARE, split_rows
+from jaxehr.training.packed import packed
 from jaxehr.training.sharding import check_batch, data_mesh
 from jaxehr.types import Grid, Key, Model, Params, Sampler
 
@@ -200,7 +201,7 @@ def fit(
     Raises run.RunError where run_dir holds another run; training.Diverged, training.Interrupted; ValueError for a batch
     that does not split over the devices, or a share that is not from 0 to 1/2.
     """
-    key, table = threefry(key), recipe.view.to_x(recipe.codec.encode(data))
+    key, table = threefry(key), packed(recipe.view.to_x(recipe.codec.encode(data)))
     check_batch(recipe.batch_size, data_mesh(options.get("devices")))
     learnt, held_out = split_rows(table, jax.random.fold_in(key, len(recipe.stages)), holdout)
     path = None if run_dir is None else Path(run_dir)

@@ -192,21 +192,24 @@ def token_view(codec: Codec, label: int = -1, *, numbers: bool = True) -> View:
     p = codec.sizes["number"]
     missing = np.array([*(-1 for _ in range(bits)), *codec.missing])
 
-    def all_of(parts: Parts) -> np.ndarray:
-        return np.concatenate([parts["bit"].astype(np.int32), parts["category"]], axis=1)
-
     def split(cells: np.ndarray) -> dict[str, np.ndarray]:
         rest = np.delete(cells, label, axis=1) if label >= 0 else cells
         return {name: rest[:, list(members)] for name, members in tokens.groups.items()}
 
+    def column(parts: Parts, j: int) -> np.ndarray:
+        return parts["bit"][:, j] if j < bits else parts["category"][:, j - bits]
+
+    def group(parts: Parts, members: Sequence[int]) -> np.ndarray:
+        cells = [j + (0 <= label <= j) for j in members]
+        if cells == list(range(bits)):
+            return parts["bit"]  # as they lie there: of codes, most of the memory
+        dtype = _smallest([tokens.classes[j] for j in members])
+        return np.stack([column(parts, j).astype(dtype) for j in cells], axis=1)
+
     def to_x(parts: Parts) -> dict[str, np.ndarray]:
-        cells = all_of(parts)
-        x = {
-            name: part.astype(_smallest(tokens.classes_of(name)))
-            for name, part in split(cells).items()
-        }
+        x = {name: group(parts, members) for name, members in tokens.groups.items()}
         if label >= 0:
-            x["label"] = cells[:, label]
+            x["label"] = column(parts, label).astype(np.int32)
         if numbers and p:
             x["number"] = parts["number"].astype(np.float32)
         return x

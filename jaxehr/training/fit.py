@@ -18,6 +18,7 @@ from jaxehr.files import write_text
 from jaxehr.numerics import in_float32, threefry
 from jaxehr.training.checkpoint import Checkpoints
 from jaxehr.training.held_out import TIMES, Best, held_out_loss
+from jaxehr.training.packed import width
 from jaxehr.training.progress import duration, progress
 from jaxehr.training.sharding import check_batch, data_mesh, replicated
 from jaxehr.training.step import State, init_state, make_chunk, rows_of
@@ -66,7 +67,7 @@ def best_of(
     """Trains `model` on the rows of `table`: the averaged parameters of the last step, or, where rows are held out, of
     the step whose loss on these is the least.
 
-    table               [n, column], or a dict of such; kept whole on each device in its own dtype (int8 for codes)
+    table               [n, column], or a dict of such; whole on each device in its own dtype; bits may be `packed`
     run                 folder for checkpoints/<name> and metrics.jsonl; None keeps nothing
     resume              continue from the newest whole checkpoint in `run`
     checkpoint_every    steps; by default a tenth of all
@@ -308,7 +309,7 @@ def _estimate(
     jax.block_until_ready(program(copy, key, table))
     seconds = (time.monotonic() - began) / length * steps
     parameters = sum(x.size for x in jax.tree.leaves(state.params))
-    columns = sum(part.size // part.shape[0] for part in jax.tree.leaves(table))
+    columns = width(table)
     memory = program.memory_analysis()
     need = memory.argument_size_in_bytes + memory.temp_size_in_bytes if memory else float("nan")
     devices = f"{key.sharding.num_devices} {jax.default_backend()} device(s)"

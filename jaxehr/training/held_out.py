@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
+from jaxehr.training.packed import unpacked
 from jaxehr.training.sharding import by_row, replicated
 from jaxehr.types import Key, Model, Params, X
 
@@ -70,7 +71,7 @@ def held_out_loss(
     def mean(params: Params, table: X):
         def one(total, i):
             at = (i * batch_size + jnp.arange(batch_size)) % rows
-            x0 = jax.tree.map(lambda part: part[at], table)
+            x0 = unpacked(jax.tree.map(lambda part: part[at], table))
             x0 = jax.lax.with_sharding_constraint(x0, by_row(mesh))
             return total + jnp.mean(model.loss(params, jax.random.fold_in(key, i), x0)), None
 

@@ -14,6 +14,7 @@ import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, PyTree
 
+from jaxehr.training.packed import unpacked
 from jaxehr.training.sharding import by_row, replicated
 from jaxehr.types import Key, Model, Params, X
 
@@ -66,9 +67,9 @@ def train_step(
 
 
 def batch_at(key: Key, table: X, batch_size: int) -> X:
-    """Rows drawn with replacement, of each part of the table, in the dtype they lie there."""
+    """Rows drawn with replacement, of each part of the table, in the dtype they lie there; packed bits are int8."""
     rows = jax.random.randint(key, (batch_size,), 0, rows_of(table))
-    return jax.tree.map(lambda part: part[rows], table)
+    return unpacked(jax.tree.map(lambda part: part[rows], table))
 
 
 def rows_of(table: X) -> int:

@@ -76,7 +76,7 @@ def test_draws_of_ddpm_stay_within_the_range_of_the_data():
     rng = np.random.default_rng(0)
     age, sex = rng.normal(60, 12, 300).round(), rng.random(300) < 0.5
     frame = pd.DataFrame({"age": age, "stay": rng.gamma(1, 5, 300).round(2), "male": sex})
-    recipe = ddpm_recipe(frame, width=(8,), time_width=4)
+    recipe = ddpm_recipe(frame, min_patients=1, width=(8,), time_width=4)
     model, codec = recipe.stages[-1].model, recipe.codec
     denoise = model.dynamics(model.init(jax.random.key(0))).denoise
     numbers = codec.sizes["number"]

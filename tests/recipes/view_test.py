@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxehr.data import Number, Quantile, Schema, fit_codec
+from jaxehr.data import Number, Quantile, Schema, fit_codec, long_frame
 from jaxehr.data.numbers import Bins
 from jaxehr.recipes.view import layout_of, matrix_view, token_view
 
@@ -87,3 +87,14 @@ def test_a_token_has_the_bits_that_it_needs(classes, dtype):
         .values()
     )
     assert x.dtype == dtype and (x[:, 0] == np.arange(classes)).all()
+
+
+def test_bits_of_codes_are_not_copied_on_their_way():
+    """A matrix of int8 is all the memory they take, in one view or the other."""
+    bits = np.random.default_rng(0).random((60, 9)) < 0.5
+    bits[:, 0] |= ~bits.any(1)
+    frame = long_frame(bits, np.arange(60), [f"C{j}" for j in range(9)])
+    codec = fit_codec(frame)
+    parts = codec.encode(frame)
+    assert matrix_view(codec).to_x(parts) is parts["bit"]
+    assert token_view(codec).to_x(parts)["of_2"] is parts["bit"]
