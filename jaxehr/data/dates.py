@@ -108,9 +108,13 @@ def days(values: pd.Series, form: str | None) -> np.ndarray:
 
 
 def looks_like_dates(values: pd.Series) -> bool:
-    """More than half of a sample is written as dates are, and is the date that it says."""
-    sample = _sample(values)
-    return any(len(unread(sample, form)) < len(sample) / 2 for form in _candidates(sample))
+    """At least half of a sample is written as dates are, in one way or several, and is a date."""
+    sample = left = _sample(values)
+    for form in _candidates(sample):
+        left = unread(left, form)
+        if 2 * len(left) <= len(sample):
+            return True
+    return False
 
 
 def date_formats(values: pd.Series) -> list[str]:
@@ -185,11 +189,12 @@ def _candidates(sample: pd.Series) -> list[str]:
 
 
 def _formats_of(value: str) -> Iterator[str]:
-    found = DATE.fullmatch(value)
+    found = DATE.fullmatch(value.strip())
     if found is None:
         return
+    before, after = value.split(value.strip())
     for date, time in product(_date_parts(found), _time_parts(found)):
-        yield date + time + (found["zone"] or "")
+        yield before + date + time + (found["zone"] or "") + after
 
 
 def _date_parts(found: re.Match) -> list[str]:

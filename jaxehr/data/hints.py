@@ -66,7 +66,8 @@ def _texts(present: pd.Series, column: Column) -> Iterator[str]:
         for value, count, where in sentinels(numbers):
             yield _stands(f"{value:.15g}", count, where)
         if column.kind == "integer":
-            yield from _of_whole_numbers(numbers, column)
+            yield from _of_whole_numbers(numbers)
+        yield from _of_excel(numbers, column)
     elif column.kind == "categorical" and not _is_number(present):
         who = who_is_told(column.name, present.astype("str"))
         if who:
@@ -86,17 +87,20 @@ def _of_an_id(present: pd.Series, column: Column) -> Iterator[str]:
         yield f"{who}: replaced, not learnt; to learn them make it categorical in the schema"
 
 
-def _of_whole_numbers(numbers: np.ndarray, column: Column) -> Iterator[str]:
+def _of_whole_numbers(numbers: np.ndarray) -> Iterator[str]:
     if len(numbers) >= 50 and len(np.unique(numbers)) == len(numbers):
         yield (
             "a different whole number in each row, learnt as an amount; if it is an identifier, make it id in the "
             "schema, or draws will have the numbers of real patients"
         )
+
+
+def _of_excel(numbers: np.ndarray, column: Column) -> Iterator[str]:
     if DATED & set(words_of(column.name)) and numbers.min() > 10_000 and numbers.max() < 60_000:
         day = pd.Timestamp("1899-12-30") + pd.Timedelta(days=int(numbers[0]))
         yield (
             f"if {int(numbers[0])} is Excel's number of the day {day:%Y-%m-%d}, write the column as dates; it "
-            "is learnt and drawn as a whole number"
+            "is learnt and drawn as a number"
         )
 
 

@@ -88,6 +88,9 @@ def _read(name: str, present: pd.Series) -> _Read:
     what = pd.api.types.infer_dtype(present, skipna=False)
     if what == "boolean":  # True and False beside missing values
         return _Read("boolean")
+    if what in ("date", "datetime", "datetime64", "period"):
+        times = f"column '{name}' holds dates as objects of Python; make it datetime64, as pd.to_datetime does"
+        return _Read("categorical", problem=times)
     if what != "string":
         mixed = f"column '{name}' mixes text with other values; make it one or the other"
         return _Read("categorical", problem=mixed)

@@ -36,6 +36,7 @@ SPELLINGS = {
     "%Y-%m-%dT%H:%M:%S.%f": lambda t: t.strftime("%Y-%m-%dT%H:%M:%S.") + f"{t.second:06}",
     "%Y-%m-%d %H:%M:%S.%3f": lambda t: t.strftime("%Y-%m-%d %H:%M:%S.") + f"{t.second:03}",
     "%Y-%m-%d %H:%M:%S.%7f": lambda t: t.strftime("%Y-%m-%d %H:%M:%S.") + f"{t.second:05}00",
+    "%d.%m.%Y ": lambda t: t.strftime("%d.%m.%Y "),
     "%Y%m%d": lambda t: t.strftime("%Y%m%d"),
     "%Y%m%d%H%M%S": lambda t: t.strftime("%Y%m%d%H%M%S"),
 }
@@ -103,6 +104,15 @@ def test_one_value_that_is_no_date_is_named(odd, form):
     for word in ("column 'seen'", "date", form, repr(odd), "--missing"):
         assert word in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ends", [("+01:00", "+02:00"), ("", ".500000"), ("Z", "")])
+def test_dates_of_two_spellings_are_neither_categories_nor_ids(ends):
+    """Half of each, and no value twice."""
+    text = moments(last=2020).dt.strftime("%Y-%m-%dT%H:%M:%S")
+    frame = pd.DataFrame({"seen": [value + ends[i % 2] for i, value in enumerate(text)]})
+    with pytest.raises(DataError, match="column 'seen' holds dates as %Y-%m-%dT"):
+        fit_codec(frame)
 
 
 @pytest.mark.parametrize("text", ["1-0-1", "120/80", "12345-6789-01", "250.00", "12.5.3"])
