@@ -84,7 +84,9 @@ def test_stays_cross_the_ends_of_months_as_often_as_real_ones(form, numbers):
     (6e-5 by chance); as text it would be near 0.
     """
     frame, first, last = written(form, gaps=False)
-    codec = fit_codec(frame, replace(Schema.infer(frame), constraints=INEQUALITY), numbers)
+    codec = fit_codec(
+        frame, replace(Schema.infer(frame), constraints=INEQUALITY), numbers, min_patients=1
+    )
     rng = np.random.default_rng(1)
     number = codec.encode(frame)["number"]
     rows = rng.integers(0, len(frame), (2000, number.shape[1]))

@@ -6,8 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxehr.data import Bins, Column, DataError, Number, Schema, codec_from_json, fit_codec
+from jaxehr.data import Bins, Column, DataError, Number, Schema, codec_from_json
+from jaxehr.data import fit_codec as fit_codec_of
 from jaxehr.data.dates import date_formats, read_dates, write_dates
+
+
+def fit_codec(frame, schema=None, numbers=Number):
+    """Of all values, also those that few have."""
+    return fit_codec_of(frame, schema, numbers, min_patients=1)
 
 
 def moments(n=300, seed=0, last=2068):
