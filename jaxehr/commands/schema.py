@@ -9,10 +9,11 @@ PAGE = """schema.json says what each column of the records is. `jaxehr schema --
 writes one, read off the values; edit it, and give it to `jaxehr fit` and `jaxehr evaluate` as
 --schema schema.json.
 
-  {"version": 1, "records": "table",
+  {"version": 1, "records": "table", "missing": ["?", "-9"],
    "columns": [{"name": "age", "kind": "integer", "dtype": "int64"},
                {"name": "admitted", "kind": "datetime", "dtype": "str", "format": "%d.%m.%Y"},
-               {"name": "discharged", "kind": "datetime", "dtype": "str", "format": "%d.%m.%Y"}],
+               {"name": "discharged", "kind": "datetime", "dtype": "str", "format": "%d.%m.%Y"},
+               {"name": "dose", "kind": "numerical", "dtype": "float64", "format": ".2f"}],
    "constraints": [{"kind": "inequality", "low": "admitted", "high": "discharged"},
                    {"kind": "range", "column": "age", "low": 18, "high": 110}]}
 
@@ -31,8 +32,13 @@ columns      what is learnt, in this order; a column of the file that is not nam
   dtype        the type of pandas in which it is read and written: int64, Int64 (with missing values),
                float64, bool, str, category, datetime64[us]. Text that looks like a number, such as
                0078, keeps its zeros as str
-  format       how a datetime that is text (05.03.2021) or a whole number (20210305) is spelt: every
-               value must read so, and be written back to the letter
+  format       of a datetime that is text (05.03.2021) or a whole number (20210305): how it is spelt;
+               every value must read so, and be written back to the letter. Of a number, where pandas
+               would write it in another way: .2f has two decimals, .0f is whole with missing values,
+               ,.0f has thousands (1,200), .15g no zeros at the end; of Parquet a type such as
+               decimal128(10, 2)
+missing      texts that stand for a missing value in every column, beside an empty cell: what
+             --missing="?,-9" says
 constraints  what holds in every row, real or drawn
   kind         inequality   column `low` is never above column `high`, where both are there
                range        column `column` lies from `low` to `high`; either may be left out. For

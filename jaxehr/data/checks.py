@@ -65,7 +65,7 @@ def not_a_date(name: str, form: str, odd: pd.Series) -> str:
     more = f" (nor {len(odd) - 1:,} other values)" if len(odd) > 1 else ""
     return (
         f"column '{name}' holds dates as {form}, but {str(value)!r} is none{more}; correct it, say that it means "
-        f"missing (--missing '{value}'), or choose another kind or format in a schema (see `jaxehr help schema`)"
+        f'missing (--missing="{value}"), or choose another kind or format in a schema (see `jaxehr help schema`)'
     )
 
 

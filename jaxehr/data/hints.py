@@ -114,7 +114,7 @@ def _of_dates(present: pd.Series, column: Column) -> Iterator[str]:
         value = present[beyond].iloc[0]
         yield (
             f"{beyond.sum():,} rows have {value}, which seems to say that there is no date; if it means missing, say "
-            f'--missing "{value}", or it is learnt as a date'
+            f'--missing="{value}", or it is learnt as a date'
         )
     for value, count, where in sentinels(numbers[~beyond], EPOCHS):
         yield _stands(str(present[~beyond][numbers[~beyond] == value].iloc[0]), count, where)
@@ -133,7 +133,7 @@ def _of_a_format(different: pd.Series, form: str) -> Iterator[str]:
 
 def _stands(value: str, count: int, where: str) -> str:
     return (
-        f'{count:,} rows have exactly {value}, {where} all others; if it means missing, say --missing "{value}", or it '
+        f'{count:,} rows have exactly {value}, {where} all others; if it means missing, say --missing="{value}", or it '
         "is learnt as a value"
     )
 

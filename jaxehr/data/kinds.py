@@ -28,8 +28,12 @@ class Column:
     format: str | None = None
 
     def of_kind(self, kind: Kind) -> "Column":
-        """As another kind. What was text, and is to be numbers, comes as such, and true or false as True and False."""
-        made = replace(self, kind=kind)
+        """As another kind. What was text, and is to be numbers, comes as such, and true or false as True and False.
+
+        A format of dates is none of another kind's.
+        """
+        dated = (self.kind, kind).count("datetime") == 1
+        made = replace(self, kind=kind, format=None if dated else self.format)
         if not self.dtype.startswith(("str", "object")) or kind not in (
             "numerical",
             "integer",
@@ -39,5 +43,5 @@ class Column:
         if kind == "boolean":
             return replace(made, dtype="object")
         return replace(
-            made, dtype="float64", format=self.format or (".0f" if kind == "integer" else None)
+            made, dtype="float64", format=made.format or (".0f" if kind == "integer" else None)
         )

@@ -74,7 +74,7 @@ def test_help_names_every_key_kind_and_word_of_a_format(capsys):
     page = capsys.readouterr().out
     frame = pd.DataFrame({"a": ["01.02.2020", "03.04.2021"], "b": [1, 2]})
     laws = (Range("a", "2020-01-01"), Inequality("a", "a"))
-    value = Schema("table", Schema.infer(frame).columns, laws).to_json()
+    value = Schema("table", Schema.infer(frame).columns, laws, ("?",)).to_json()
     keys = {*value, *value["columns"][0], *(key for law in value["constraints"] for key in law)}
     kinds = {kind for kinds in KINDS.values() for kind in kinds} | {"inequality", "range"}
     explained = set(re.findall(r"\w+", page[page.index("\n\nversion") :]))

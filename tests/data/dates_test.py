@@ -142,6 +142,8 @@ def test_a_format_in_the_schema_is_followed_and_checked():
     for odd in ("31/04/2020", "3/04/2020"):
         with pytest.raises(DataError, match=f"holds dates as %d/%m/%Y, but '{odd}' is none"):
             codec.encode(frame.assign(seen=odd))
+    schema = codec.schema.with_kind("seen", "categorical")
+    assert schema.columns[0] == Column("seen", "categorical", "str")
     for form, said in {"%d/%m/%Q": "of '%Q' nothing is known", "%d/%m": "lacks %Y"}.items():
         with pytest.raises(DataError, match=said):
             Schema("table", (Column("seen", "datetime", "str", form),))

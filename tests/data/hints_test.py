@@ -60,7 +60,7 @@ def test_dates_that_stand_for_none():
     assert told(born=text) == []
     for odd in ("9999-12-31", "1900-01-01"):
         (said,) = told(born=text.where(text.index > 4, odd))
-        assert said.startswith("born: 5 rows") and f'--missing "{odd}"' in said
+        assert said.startswith("born: 5 rows") and f'--missing="{odd}"' in said
 
 
 def test_day_and_month_that_no_value_tells_apart():
