@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from jaxehr.data import (
@@ -61,6 +61,7 @@ def frames(draw):
     stamps = pd.Series(draw(column(st.integers(0, 10**9), True)), dtype="Int64")
     return pd.DataFrame(
         {
+            "rank": range(ROWS),  # a table of constants is refused
             "count": pd.Series(draw(column(st.integers(-(10**9), 10**9))), dtype="int64"),
             "count or nothing": pd.Series(
                 draw(column(st.integers(-999, 999), True)), dtype="float64"
@@ -137,6 +138,7 @@ def matrix_float64(parts, codec):
 @settings(max_examples=100, deadline=None)
 @given(column(st.floats(-1e12, 1e12)))
 def test_full_precision_comes_back_to_the_last_bits_of_the_larger_end(values):
+    assume(len(set(values)) > 1)
     frame = pd.DataFrame({"wave": pd.Series(values, dtype="float64")})
     codec = every_value(frame, Schema("table", (Column("wave", "numerical", "float64"),)))
     off = np.abs(codec.decode(codec.encode(frame))["wave"] - frame["wave"]).max()
@@ -170,6 +172,7 @@ def test_codecs_of_before_have_no_levels():
 @given(st.sets(st.tuples(st.integers(0, 9), st.text("abc.1", min_size=1, max_size=4)), min_size=1))
 def test_codes_there_and_back(pairs):
     frame = pd.DataFrame(sorted(pairs), columns=["subject_id", "code"])
+    assume(frame.groupby("subject_id")["code"].agg(frozenset).nunique() > 1)
     codec = codec_from_json(json.loads(json.dumps(every_value(frame).to_json())))
     assert isinstance(codec, CodesCodec)
     parts = codec.encode(frame)
@@ -183,7 +186,11 @@ def test_codes_there_and_back(pairs):
 
 def test_ids_are_made_anew():
     frame = pd.DataFrame(
-        {"mrn": [f"H{i:03}" for i in range(30)], "patient_id": range(100, 130), "age": [40] * 30}
+        {
+            "mrn": [f"H{i:03}" for i in range(30)],
+            "patient_id": range(100, 130),
+            "age": [40, 50] * 15,
+        }
     )
     codec = every_value(frame)
     assert [c.kind for c in codec.schema.columns] == ["id", "id", "integer"]
