@@ -15,14 +15,15 @@ from jaxtyping import Float
 
 from jaxehr.data import Codec, DataError, TableCodec
 from jaxehr.evaluation.judge_privacy import of_scores
-from jaxehr.evaluation.membership import Scores, given
-from jaxehr.evaluation.report import Metric
+from jaxehr.evaluation.membership import Scores, area, given
+from jaxehr.evaluation.report import BEYOND, Metric
 from jaxehr.numerics import in_float32, threefry
 from jaxehr.types import Key, Model, Params, X
 
 DRAWS = 128  # of noise level and noise
 BATCH = 512
 FEWEST = 100  # patients of each side
+LOOKED_AT, LOOKS = 1_000, 32  # rows and draws of a quick look
 
 Losses = Float[np.ndarray, "n draw"]
 
@@ -73,6 +74,46 @@ def audit(target: Scores, reference: Scores | None = None, *, seed: int = 0) -> 
     if reference is not None:
         apart = calibrated(target, reference)
         yield from of_scores("audit_reference", given(apart, seed), seed)
+
+
+def remembered(model: Model, params: Params, learnt: X, others: X) -> dict[str, float]:
+    """auc, low, high (95%), members, others: how well the losses tell rows that were learnt from rows held out.
+
+    A quick look, at a thousand rows of either and 32 draws.
+    """
+    rng = np.random.default_rng(0)
+    found = []
+    for rows in (learnt, others):
+        n = len(jax.tree.leaves(rows)[0])
+        chosen = rng.permutation(n)[:LOOKED_AT]
+        part = jax.tree.map(lambda whole, at=chosen: np.asarray(whole)[at], rows)
+        found.append(losses(model, params, part, jax.random.key(0), draws=LOOKS))
+    told = scores(*found)
+    auc = area(given(told))
+    low, high = (float(np.clip(end, 0, 1)) for end in auc[1:])
+    sizes = {"members": len(told.members), "others": len(told.others)}
+    return {"auc": auc.value, "low": low, "high": high, **sizes}
+
+
+def said(remembers: dict[str, float] | None, rows: int) -> str:
+    """One line about what a run remembers of the patients that it learnt.
+
+    remembers   of `remembered`; None where no rows were held out
+    rows        that were learnt
+    """
+    if remembers is None:
+        return (
+            f"not measured: what the run remembers of each of its {rows:,} patients, since none was held out; until "
+            "`jaxehr audit` and `jaxehr evaluate` with other patients say otherwise, take it for the records themselves"
+        )
+    auc, low, high = (remembers[name] for name in ("auc", "low", "high"))
+    figures = f"AUC {auc:.3f}, {low:.3f} to {high:.3f}; 0.5 is chance"
+    if auc - BEYOND * (auc - low) > 0.5:
+        return (
+            f"it leaks: the run's losses tell patients that it learnt from others ({figures}); do not give the run "
+            "away, and judge what it draws with `jaxehr evaluate --holdout`"
+        )
+    return f"the run's losses do not tell patients that it learnt from others ({figures}); that is no proof"
 
 
 def scored(

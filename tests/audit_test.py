@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from patients import bits, frame, table
 
-from jaxehr.audit import audit, learnt, losses, scored, scores
+from jaxehr.audit import audit, learnt, losses, remembered, said, scored, scores
 from jaxehr.cli import main
 from jaxehr.data import DataError, fit_codec
 from jaxehr.recipes import ddpm, fit
@@ -75,6 +75,46 @@ def test_patients_that_a_model_never_saw_are_alike_to_it(by_heart):
     m = found["audit_loss_auc"]
     assert 2 * m.low - m.value <= 0.5 <= 2 * m.high - m.value
     assert found["audit_loss_epsilon"].value == 0
+
+
+def rowwise(heart):
+    """A loss that is a row's own noise, and lower by `heart` standard deviations for the rows that begin with 1."""
+
+    def loss(params, key, x0):
+        return (
+            jax.random.normal(jax.random.fold_in(key, 1), x0.shape[:1])
+            + x0[:, 1]
+            - heart * x0[:, 0]
+        )
+
+    return Model(lambda key: {}, loss, lambda params, key: Draw(jnp.zeros(3), jnp.asarray(0)))
+
+
+def test_what_a_run_remembers_is_said_in_a_line():
+    """Losses apart by d standard deviations have an AUC of Phi(d / sqrt 2): .760 for 1, within 4 standard errors of a
+    thousand against 120."""
+    rng = np.random.default_rng(0)
+    rows = lambda n, known: np.stack([np.full(n, known), rng.normal(size=n)], 1).astype(np.float32)
+    learnt_, others = rows(1500, 1), rows(120, 0)
+    found = {heart: remembered(rowwise(heart), {}, learnt_, others) for heart in (0, 1, 9)}
+    assert found[1]["auc"] == pytest.approx(0.760, abs=0.1)
+    assert found[9]["auc"] == found[9]["high"] == 1.0
+    assert (found[1]["members"], found[1]["others"]) == (1000, 120)
+    assert said(found[9], 1500).startswith("it leaks: ") and "AUC 1.000" in said(found[9], 1500)
+    assert said(found[1], 1500).startswith("it leaks: ")
+    assert said(found[0], 1500).startswith("the run's losses do not tell")
+    assert "none was held out" in said(None, 250) and "250 patients" in said(None, 250)
+
+
+def test_fit_and_sample_say_what_the_run_remembers(tmp_path, capsys):
+    small = ["--set", "width=(16,)", "--steps", "40", "--batch-size", "64"]
+    for n, expected in ((240, "not measured: "), (1_050, "the run's losses ")):
+        path, run = tmp_path / f"{n}.csv", str(tmp_path / f"run {n}")
+        frame(bits(n, 0)).to_csv(path, index=False)
+        assert main(["fit", "ddpm", "--data", str(path), "--out", run, *small]) == 0
+        (line,) = [at for at in capsys.readouterr().err.splitlines() if expected in at]
+        assert main(["sample", run, "-n", "8", "--out", str(tmp_path / f"drawn {n}.csv")]) == 0
+        assert line in capsys.readouterr().err.splitlines()
 
 
 def test_what_was_never_learnt_is_left_out():

@@ -57,7 +57,7 @@ def add(command: Command) -> None:
 
 def _run(options) -> int:
 
-    from jaxehr import data, names, settings
+    from jaxehr import audit, data, names, settings
     from jaxehr.numerics import seeded
     from jaxehr.recipes import fit, run
 
@@ -94,7 +94,7 @@ def _run(options) -> int:
     for hint in () if given else data.hints(records, schema):
         say(f"hint: {hint}")
     say(f"sigma_data {made.settings['sigma_data']:.4g}") if "sigma_data" in made.settings else None
-    return _trained(
+    done = _trained(
         options.out,
         lambda: fit(
             made,
@@ -104,9 +104,14 @@ def _run(options) -> int:
             resume=options.resume,
             checkpoint_every=options.checkpoint_every,
             refit=options.refit,
+            audit=audit.remembered,
             **({"holdout": 0.0} if options.no_holdout else {}),
         ),
     )
+    if not done:
+        say(audit.said(run.remembers(options.out), made.codec.rows))
+        say(f"done: jaxehr sample {options.out} -n 1000 --out synthetic.csv")
+    return done
 
 
 @contextmanager
@@ -142,5 +147,4 @@ def _trained(out: Path, train: Callable) -> int:
     except Interrupted as stop:
         say(f"{stop} and saved; continue with the same command and --resume")
         return 128 + stop.number
-    say(f"done: jaxehr sample {out} -n 1000 --out synthetic.csv")
     return 0

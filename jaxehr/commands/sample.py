@@ -30,7 +30,7 @@ def add(command: Command) -> None:
 
 def _run(options) -> int:
 
-    from jaxehr import data, names, settings
+    from jaxehr import audit, data, names, settings
     from jaxehr.numerics import seeded
     from jaxehr.recipes import conditions, load, run
     from jaxehr.training.progress import progress
@@ -63,6 +63,7 @@ def _run(options) -> int:
                 done += frame.iloc[:, 0].nunique() if _is_codes(synthesizer) else len(frame)
                 advance(done)
     say(f"{options.n:,} synthetic patients in {options.out}")
+    say(audit.said(run.remembers(options.run), synthesizer.recipe.codec.rows))
     return 0
 
 

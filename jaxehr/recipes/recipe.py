@@ -21,7 +21,7 @@ from jaxehr.training.checkpoint import Checkpoints
 from jaxehr.training.held_out import SHARE, split_rows
 from jaxehr.training.packed import packed
 from jaxehr.training.sharding import check_batch, data_mesh
-from jaxehr.types import Grid, Key, Model, Params, Sampler
+from jaxehr.types import Grid, Key, Model, Params, Sampler, X
 
 log = logging.getLogger(__name__)
 
@@ -187,6 +187,7 @@ def fit(
     resume: bool = False,
     holdout: float = SHARE,
     refit: bool = False,
+    audit: Callable[[Model, Params, X, X], dict[str, float]] | None = None,
     **options: Any,
 ) -> Synthesizer:
     """Trains every stage of `recipe` on `data`.
@@ -196,6 +197,8 @@ def fit(
     holdout     share of the records that are not learnt from, where there are at least 1,000: the parameters whose loss
                 on them is least are kept, and training ends when that no longer falls. 0 learns from all, to the end
     refit       then train anew on all records, for as many steps as were best
+    audit       (model, parameters, rows learnt, rows held out) -> what to note in the run about them, where there are
+                rows that the last stage did not learn
     options     of jaxehr.training.best_of: checkpoint_every, steps_per_dispatch, devices
 
     Raises run.RunError where run_dir holds another run; training.Diverged, training.Interrupted; ValueError for a batch
@@ -238,7 +241,10 @@ def fit(
         rows = table if out is None else learnt
         params[stage.name] = trained(table=rows, steps=steps, name=stage.name, held_out=out).params
     if path is not None:
-        run.finish(path)
+        found = None
+        if audit is not None and out is not None:
+            found = audit(model, params[stage.name], learnt, out)
+        run.finish(path, found)
     return Synthesizer(recipe._replace(stages=tuple(stages)), params)
 
 

@@ -75,11 +75,16 @@ def create(path: Path, recipe, trained_on: str | None = None, fitted: dict | Non
     _write(path, about)  # last: a folder with run.json is complete
 
 
-def finish(path: Path) -> None:
-    """Says in the run that its training has come to its end."""
+def finish(path: Path, remembers: dict[str, float] | None = None) -> None:
+    """Says in the run that its training has come to its end, and what was found that it remembers of its records."""
     about = _read(path)
     if not about["finished"]:
-        _write(path, {**about, "finished": True})
+        _write(path, {**about, "finished": True, "remembers": remembers})
+
+
+def remembers(path: Path) -> dict[str, float] | None:
+    """What `finish` was told; None where it could not be measured."""
+    return _read(path).get("remembers")
 
 
 def unfinished(path: Path) -> str | None:
