@@ -18,6 +18,7 @@ from jaxehr.evaluation.judge_privacy import of_scores
 from jaxehr.evaluation.membership import Scores, area, given
 from jaxehr.evaluation.report import BEYOND, Metric
 from jaxehr.numerics import in_float32, threefry
+from jaxehr.training.packed import unpacked
 from jaxehr.types import Key, Model, Params, X
 
 DRAWS = 128  # of noise level and noise
@@ -47,7 +48,7 @@ def losses(
     parts = []
     for start in range(0, n, batch_size):
         index = np.minimum(np.arange(start, start + batch_size), n - 1)  # one shape, one program
-        rows = jax.tree.map(lambda part: jnp.asarray(part[index]), x)  # noqa: B023
+        rows = unpacked(jax.tree.map(lambda part: jnp.asarray(part[index]), x))  # noqa: B023
         parts.append(np.asarray(of_batch(rows), dtype=float)[: n - start])
     return np.concatenate(parts)
 
