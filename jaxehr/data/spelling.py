@@ -47,6 +47,10 @@ def typed(words: Words, missing: Sequence[str] = ()) -> tuple[pd.Series, str | N
     if found is not None or (len(rest.texts) and matches(rest.texts, DATE).all()):
         if marks.any():
             log.warning("column '%s': read as missing: %s", words.name, words.where(marks))
+        if found is not None and rest.padded:
+            log.warning(
+                "column '%s': blanks around %s values are taken off", words.name, f"{rest.padded:,}"
+            )
         return found if found is not None else (_as_text(words, gone | marks), None)
     if marks.any():
         log.warning(

@@ -42,6 +42,8 @@ def read_text_table(
         whole = len(file.read(1)) == 0
     sep = _separator(path, sample, sep, whole)
     names = _header(path, sample, sep)
+    if whole and len(_rows(sample, sep, whole)) < 2:
+        return pa.table({name: pa.array([], pa.string()) for name in names}), sep
     table = _parsed(path, names, sep, encoding)
     if table.num_rows:
         _check_end(path, table, sep, encoding)
@@ -175,20 +177,25 @@ def _parsed(path: Path, names: list[str], sep: str, encoding: str) -> pa.Table:
 
     text = "utf-8" if encoding == "utf-8-sig" else encoding
     reading = arrow.ReadOptions(
-        encoding=text, block_size=1 << 24, column_names=names, skip_rows_after_names=1
-    )
+        encoding=text, block_size=1 << 24, autogenerate_column_names=True
+    )  # the header is the first row
+    # In a file of one column an empty line is a missing value.
     parsing = arrow.ParseOptions(
         delimiter=sep, newlines_in_values=True, ignore_empty_lines=len(names) > 1
     )
-    columns = {name: pa.string() for name in names}
+    columns = {f"f{i}": pa.string() for i in range(len(names))}
     converting = arrow.ConvertOptions(column_types=columns, strings_can_be_null=False)
     with _opened(path) as file:
         try:
-            return arrow.read_csv(file, reading, parsing, converting)
+            table = arrow.read_csv(file, reading, parsing, converting)
         except pa.ArrowInvalid as error:
             if "Expected" in str(error) or "parse" in str(error):
                 _check_widths(path, names, sep, encoding)
             raise ValueError(str(error)) from None
+    header = 0
+    while len(names) == 1 and table.column(0)[header].as_py() == "":
+        header += 1
+    return table.slice(header + 1).rename_columns(names)
 
 
 def _check_widths(path: Path, names: list[str], sep: str, encoding: str) -> None:

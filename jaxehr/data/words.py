@@ -56,6 +56,12 @@ class Words:
     def total(self) -> int:
         return int(self.counts.sum())
 
+    @property
+    def padded(self) -> int:
+        """Rows whose text has blanks around it."""
+        bare = pc.equal(pc.utf8_trim_whitespace(self.spelt), self.spelt)
+        return int(self.counts[~bare.to_numpy(zero_copy_only=False)].sum())
+
     def where(self, chosen) -> "Words":
         """Only the texts chosen; `rows` stays as it is, for the whole column."""
         chosen = np.asarray(chosen, bool)

@@ -123,6 +123,21 @@ def test_a_row_wider_or_narrower_than_the_header_is_named_by_its_line(tmp_path):
         read_records(file_of(tmp_path, rows("age,lab", "40,1,5", "50,2")))
 
 
+def test_blank_lines_and_blanks_around_numbers(tmp_path, caplog):
+    path = file_of(tmp_path, "\n\nage,ward\n\n 40, A\n50 ,A\n\n")
+    frame = read_records(path)
+    assert frame.to_dict("list") == {"age": [40, 50], "ward": [" A", "A"]}
+    assert "column 'age': blanks around 2 values are taken off" in caplog.text
+    # Of a single column an empty line is a missing value.
+    assert read_records(file_of(tmp_path, "age\n40\n\n50\n"))["age"].isna().tolist() == [
+        False,
+        True,
+        False,
+    ]
+    with pytest.raises(DataError, match="has no rows"):
+        read_records(file_of(tmp_path, "age,ward"))
+
+
 def test_a_file_that_was_cut_off_is_said(tmp_path, caplog):
     read_records(file_of(tmp_path, "age,lab\n40,1.5\n41,1."))
     assert "its last value '1.' is too" in caplog.text
