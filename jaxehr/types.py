@@ -4,7 +4,7 @@ A process says how data is noised; a denoiser says what it thinks the clean data
 noise to data along a grid; a recipe is a published choice of those.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -42,11 +42,14 @@ class Known(NamedTuple):
     x0          the clean values; what they are where `mask` is False does not matter
     mask        True where a cell is known
     allowed     for parts with logits, which classes a cell may take [column, class]; parts not named may take all
+    narrow      cells to be drawn before all others, by part: (the turn of each, 0 where it has none [column]; the
+                classes that it may take [column, class]). Only a model that `narrows` heeds it
     """
 
     x0: X
     mask: X
     allowed: X
+    narrow: Mapping[str, tuple[X, X]] | None = None
 
 
 class Draw(NamedTuple):
@@ -101,6 +104,7 @@ class Model(NamedTuple):
     grid    (n) -> the recipe's own kind of grid with n steps; None where there is no grid
     dynamics    (params) -> what a sampler of numbers works on; None where there are categories, or no sampler
     process     how its records are noised; None where they are not
+    narrows     draws heed Known.narrow, and so the cell with the hardest condition is never drawn in vain
     """
 
     init: Callable[[Key], Params]
@@ -109,3 +113,4 @@ class Model(NamedTuple):
     grid: Callable[[int], Grid] | None = None
     dynamics: Callable[[Params], Dynamics] | None = None
     process: Any = None
+    narrows: bool = False

@@ -43,7 +43,8 @@ def _run(options) -> int:
     synthesizer = load(options.run)
     schema = synthesizer.recipe.codec.schema
     records = read(options, options.data, schema)
-    gaps = int(records[[c.name for c in schema.columns if c.name in records]].isna().sum().sum())
+    names = [c.name for c in schema.columns if c.kind != "id" and c.name in records]
+    gaps = int(records[names].isna().sum().sum())
     key = seeded(options.seed)
     with data.records_writer(options.out) as write:
         with progress("imputing", options.draws) as advance:
@@ -54,11 +55,13 @@ def _run(options) -> int:
                     unseen_as_missing=options.unseen_as_missing,
                     batch_size=options.batch_size,
                 )
+                left = int(filled[names].isna().sum().sum())
                 if options.draws > 1:
                     filled.insert(0, "draw", draw + 1)
                 write(filled)
                 advance(draw + 1)
     say(
-        f"{gaps:,} missing cells of {len(records):,} rows filled {options.draws} times in {options.out}"
+        f"{gaps - left:,} missing cells of {len(records):,} rows filled {options.draws} times in {options.out}"
+        + (f"; {left:,} left empty" if left else "")
     )
     return 0

@@ -23,7 +23,7 @@ def add(command: Command) -> None:
         action="append",
         default=[],
         metavar="COLUMN=VALUE",
-        help="only such patients: sex=F, age=65:80, ward=icu|er, for codes CODE=1; may be repeated",
+        help="only such patients: sex=F, age=65:80, ward=icu|er, hdl= (missing), for codes CODE=1; may be repeated",
     )
     add_set(sample, "a setting of sampling, such as posterior_sigma=0.2")
 
@@ -32,7 +32,7 @@ def _run(options) -> int:
 
     from jaxehr import audit, data, names, settings
     from jaxehr.numerics import seeded
-    from jaxehr.recipes import conditions, load, run
+    from jaxehr.recipes import load, run, wishes
     from jaxehr.training.progress import progress
 
     if options.n < 1:
@@ -44,7 +44,7 @@ def _run(options) -> int:
     cache_compilations()
     synthesizer = load(options.run, **changes)
     sampler, grid = _sampler(synthesizer.recipe, options.sampler, options.nfe)
-    given = conditions.parse(options.given, synthesizer.recipe.codec)
+    given = wishes.parse(options.given, synthesizer.recipe.codec)
     if given and options.sampler:
         raise ValueError("--given draws in its own way; leave --sampler out")
     frames = synthesizer.stream(
@@ -53,7 +53,8 @@ def _run(options) -> int:
         given=given,
         sampler=sampler,
         grid=grid,
-        batch_size=min(options.batch_size, 1 << (options.n - 1).bit_length()),
+        # Under conditions more are drawn than kept.
+        batch_size=min(options.batch_size, 1 << (options.n * (8 if given else 1) - 1).bit_length()),
     )
     done = 0
     with data.records_writer(options.out) as write:

@@ -2,8 +2,6 @@
 
 from jaxehr.data.codec import Codec as Codec
 from jaxehr.data.codec import CodesCodec as CodesCodec
-from jaxehr.data.codec import KnownParts as KnownParts
-from jaxehr.data.codec import Parts as Parts
 from jaxehr.data.codec import TableCodec as TableCodec
 from jaxehr.data.codec import codec_from_json as codec_from_json
 from jaxehr.data.codec import codec_of as codec_of
@@ -23,6 +21,8 @@ from jaxehr.data.open_data import diabetes130_codes as diabetes130_codes
 from jaxehr.data.open_data import diabetes130_encounters as diabetes130_encounters
 from jaxehr.data.open_data import diabetes130_table as diabetes130_table
 from jaxehr.data.open_data import nafld as nafld
+from jaxehr.data.parts import KnownParts as KnownParts
+from jaxehr.data.parts import Parts as Parts
 from jaxehr.data.read import read_records as read_records
 from jaxehr.data.schema import Column as Column
 from jaxehr.data.schema import DataError as DataError

@@ -5,6 +5,7 @@ still too few the most frequent one (a missing value counts as one). A line of t
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -95,6 +96,10 @@ class Category:
         if seen.any():
             found[seen] = self.encode(values[seen])[0]
         return (found,), (seen,)
+
+    def allowed(self, wanted: Sequence[Any]) -> tuple[np.ndarray, ...]:
+        """The classes of these values; None is a missing one."""
+        return (np.array([value in wanted for value in self.values]),)
 
     def decode(self, n: int, *arrays: np.ndarray) -> pd.Series:
         return _taken(arrays[0], self)

@@ -245,6 +245,24 @@ class Bins:
         arrays = self._tokens(self.quantity.held(numbers))
         return arrays, (~np.isnan(numbers),) * len(arrays)
 
+    def allowed(self, low: float, high: float) -> tuple[np.ndarray, ...]:
+        """Of each category in turn, the classes that hold a value between these ends, be it beside others outside.
+
+        Of the finer bins nothing is said unless one bin holds all: how likely they are depends on the bin.
+        """
+        spikes, knots = np.array(self.spikes), np.array(self.knots)
+        fits, missing = (spikes >= low) & (spikes <= high), np.zeros(int(self.optional), bool)
+        if not self.knots:
+            return (np.concatenate([fits, missing]),)
+        # What is drawn inside a bin is rounded.
+        half = 0.0 if self.quantity.decimals is None else 0.5 * 10.0**-self.quantity.decimals
+        cells = (knots[1:] >= low - half) & (knots[:-1] <= high + half)
+        cells = cells.reshape(-1, self.fine)
+        bins = cells.any(axis=1)
+        coarse = np.concatenate([fits, bins, missing])
+        alone = self.fine > 1 and coarse.sum() == bins.sum() == 1
+        return (coarse, cells[bins][0]) if alone else (coarse,)
+
     def _tokens(self, numbers: np.ndarray) -> Arrays:
         spikes, missing = np.array(self.spikes), np.isnan(numbers)
         x = np.where(missing, self.quantity.low, numbers)

@@ -25,7 +25,7 @@ from jaxehr.numerics import in_float32
 from jaxehr.processes import Masked, Mixed, hide
 from jaxehr.recipes.recipe import Recipe, Stage, steps_for
 from jaxehr.recipes.view import Tokens, token_view, tokens_of
-from jaxehr.samplers import restricted, uniform, unmasking
+from jaxehr.samplers import restricted, shown_first, uniform, unmasking
 from jaxehr.types import Denoiser, Draw, Grid, Key, Known, Model, Network, Params, Sampler
 
 
@@ -127,6 +127,9 @@ def masked_model(network: Network, tokens: Tokens, *, places: int, steps: int) -
             x0: Any = known.x0
             mask: Any = known.mask
             x_T = {n: jnp.where(mask[n], x0[n], part) for n, part in x_T.items()}
+            if known.narrow is not None:
+                first_key = jax.random.fold_in(key, 2)
+                x_T = shown_first(first_key, denoise, process, x_T, known.narrow)
             if places:
                 place = jnp.where(mask["number"], x0["number"], place)
         path = default_grid if grid is None else grid
@@ -135,7 +138,7 @@ def masked_model(network: Network, tokens: Tokens, *, places: int, steps: int) -
         )
         return Draw({**x, "number": place} if places else x, nfe)
 
-    return Model(network.init, loss, draw, uniform, process=process)
+    return Model(network.init, loss, draw, uniform, process=process, narrows=True)
 
 
 def in_one_row(tokens: Tokens, x: Any) -> Array:

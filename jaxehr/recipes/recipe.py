@@ -14,7 +14,8 @@ import pandas as pd
 from jaxehr.data import Codec
 from jaxehr.numerics import in_float32, seeded, threefry
 from jaxehr.recipes import conditions, run
-from jaxehr.recipes.sampling import draw_batches, draw_records
+from jaxehr.recipes.imputation import imputed
+from jaxehr.recipes.sampling import Drawer, draw_records, drawer_of
 from jaxehr.recipes.view import View
 from jaxehr.training import best_of
 from jaxehr.training.checkpoint import Checkpoints
@@ -83,8 +84,9 @@ class Synthesizer(NamedTuple):
 
         Patient i depends on (key, i) alone: not on n, the batch size, or the number of devices.
 
-        given           what they have in common: {"sex": "F", "age": (65, 80)}. A value, a list of values, or a pair
-                        (low, high) with None for no end; for codes {"DIAG//250": True}
+        given           what they have in common: {"sex": "F", "age": (65, 80)}. A value, None for a missing one, a list
+                        of values, or of numbers and dates a pair (low, high) with None for no end; for codes
+                        {"DIAG//250": True}
         sampler, grid   None stands for the recipe's own
         Raises ValueError if n < 1; DataError for a condition that cannot be.
         """
@@ -102,24 +104,18 @@ class Synthesizer(NamedTuple):
         batch_size: int = 1024,
     ) -> Iterator[pd.DataFrame]:
         """As `sample`, a batch at a time: n may be more than memory holds."""
-        known, key = None, threefry(key)
-        if given:
-            key, pool_key = jax.random.split(key)
-            known = self.recipe.view.known(
-                conditions.pinned(self._drawn(pool_key), given, self.recipe.codec)
-            )
-        return draw_records(
-            self.model,
-            self.params[self.recipe.stages[-1].name],
+        key = threefry(key)
+        drawer = self._drawer(sampler, grid)
+        if not given:
+            return draw_records(drawer, key, n, batch_size=batch_size)
+        key, pool_key = jax.random.split(key)
+        asked = conditions.given_of(
+            given,
             self.recipe.codec,
-            self.recipe.view,
-            key,
-            n,
-            sampler=sampler,
-            grid=grid,
-            known=known,
-            batch_size=batch_size,
+            lambda: self._drawer().batches(pool_key, 1024),
+            narrows=self.model.narrows,
         )
+        return draw_records(drawer, key, n, given=asked, batch_size=batch_size)
 
     def impute(
         self,
@@ -132,34 +128,23 @@ class Synthesizer(NamedTuple):
         """The records with their missing cells drawn, given those that are there, which stay as they are.
 
         One call is one imputation; other keys give others (Rubin 1987: multiple imputation). Columns that were complete
-        in training are filled in like the rest; ids are left alone.
+        in training are filled in like the rest; ids are left alone. Constraints of the schema hold in what is filled
+        in: a row is drawn anew until they do, and one of which no draw does is left as it was, and named in a warning.
 
         unseen_as_missing   a category that was not there in training is drawn like a missing one, instead of refused
         Raises DataError for columns that differ from those learnt, and for a category never seen.
         """
-        return conditions.imputed(
-            self._drawn(threefry(key)),
+        return imputed(
+            self._drawer(),
+            threefry(key),
             data,
-            self.recipe,
             unseen_as_missing=unseen_as_missing,
             batch_size=batch_size,
         )
 
-    def _drawn(self, key: Key) -> conditions.Drawn:
-        """(known, batch size) -> parts of records 0, 1, 2, ..., each given its row of what is known."""
-        name = self.recipe.stages[-1].name
-
-        def drawn(known: Any, batch_size: int) -> Iterator[Any]:
-            return draw_batches(
-                self.model,
-                self.params[name],
-                self.recipe.view,
-                key,
-                known=None if known is None else self.recipe.view.known(known),
-                batch_size=batch_size,
-            )
-
-        return drawn
+    def _drawer(self, sampler: Sampler | None = None, grid: Grid | None = None) -> Drawer:
+        params = self.params[self.recipe.stages[-1].name]
+        return drawer_of(self.model, params, self.recipe.codec, self.recipe.view, sampler, grid)
 
     def save(self, path: str | Path) -> None:
         """Writes what `load` needs: settings, codec, schema and parameters. No training state, no records.

@@ -4,7 +4,8 @@ Composition     Numbers in normal scores by Gaussian diffusion, categories by mu
                 betas and one network for both; the noise and the logits predicted; loss = mean squared error of the
                 noise + the variational bound of the categories over their number; AdamW with a rate that falls to 0;
                 the ancestral chain with the larger variance. A label to be classified is a condition and is drawn from
-                its frequencies; one to be regressed is a column like any other, and so is everything without a label.
+                its frequencies, or where other cells are given from its law given these, which is learnt beside
+                (`label`, ours); one to be regressed is a column like any other, and so is everything without a label.
 Mended          where the authors' code has a defect. The categories go in as 0 and 1 (theirs: their logarithms, 0 and
                 -69; `log_one_hot=True`). The averaged weights are drawn from (theirs are kept and not used;
                 `ema_decay=0`). Denoised numbers are held within the scale of the normal scores (theirs are not;
@@ -17,6 +18,7 @@ Differences     Missing numbers have an indicator, a category of their own, and 
                 `label_dropout` and `guidance` (Ho and Salimans 2022) are ours.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -27,13 +29,14 @@ import optax
 import pandas as pd
 from jaxtyping import Array
 
-from jaxehr.data import END, MIN_PATIENTS, Codec, DataError, Quantile, Schema, codec_of
+from jaxehr.data import END, MIN_PATIENTS, Codec, Quantile, Schema, codec_of
 from jaxehr.denoisers import EPS
 from jaxehr.networks import tabddpm_mlp, timestep
 from jaxehr.numerics import in_float32
 from jaxehr.processes import Gaussian, Mixed, Multinomial, cosine_betas
 from jaxehr.processes import table as beta_table
 from jaxehr.recipes.diffusion import INPAINT_STEPS
+from jaxehr.recipes.label import label_law, label_stage, label_token
 from jaxehr.recipes.recipe import Recipe, Stage, steps_for
 from jaxehr.recipes.view import Tokens, token_view, tokens_of
 from jaxehr.samplers import ddim_step, fixed_large, in_parts, inpaint, sequential, uniform
@@ -97,11 +100,13 @@ def tabddpm(
         embedding=timestep(time_width),
         labels=len(counts) if counts else 0,
     )
-    model = tabddpm_model(
+    indicators = tuple(bit - (0 <= token < bit) for bit in codec.indicators)
+    model_with = partial(
+        tabddpm_model,
         network,
         tokens,
         numbers,
-        indicators=tuple(bit - (0 <= token < bit) for bit in codec.indicators),
+        indicators=indicators,
         timesteps=timesteps,
         sampling_steps=sampling_steps or timesteps,
         label_counts=counts,
@@ -113,27 +118,21 @@ def tabddpm(
     settings["steps"] = steps = steps_for(codec, batch_size, steps, most=30_000)
     rate = optax.linear_schedule(learning_rate, 0.0, steps)
     optimizer = optax.adamw(rate, weight_decay=weight_decay)
-    stage = Stage("denoiser", model, optimizer, steps, ema_decay)
-    return Recipe("tabddpm", settings, codec, view, (stage,), batch_size)
-
-
-def label_token(codec: Codec, label: str) -> int:
-    """Which token the label is; -1 where it is a number, and so a column like the rest.
-
-    Raises DataError if there is no such column, or it has one value only.
-    """
-    columns = {c.name: c for c in getattr(codec, "columns", ())}
-    if label not in columns:
-        known = ", ".join(columns) or "none: these are codes"
-        raise DataError(f"there is no column '{label}' to be the label; the columns are {known}")
-    column = columns[label]
-    if not column.parts():
-        raise DataError(f"the label '{label}' has one value only; there is nothing to predict")
-    if "number" in [part for part, _ in column.parts()]:
-        return -1
-    part, name = column.parts()[0]
-    at = codec.names[part].index(name)
-    return at if part == "bit" else codec.sizes["bit"] + at
+    if not counts:
+        stage = Stage("denoiser", model_with(), optimizer, steps, ema_decay)
+        return Recipe("tabddpm", settings, codec, view, (stage,), batch_size)
+    init, law = label_law(tokens, numbers, len(counts))
+    guess = label_stage(
+        init, law, split, lambda rest: _missing(rest, tokens, indicators) == 0, steps
+    )
+    stage = Stage(
+        "denoiser",
+        lambda params: model_with(label_given=partial(law, params["label"])),
+        optimizer,
+        steps,
+        ema_decay,
+    )
+    return Recipe("tabddpm", settings, codec, view, (guess, stage), batch_size)
 
 
 def tabddpm_process(tokens: Tokens, numbers: int, timesteps: int) -> Mixed:
@@ -215,8 +214,12 @@ def tabddpm_model(
     clip_denoised: bool = True,
     label_dropout: float = 0.0,
     guidance: float = 1.0,
+    label_given: Callable[[Any, Any], Array] | None = None,
 ) -> Model:
-    """The Model on the rows of `token_view`."""
+    """The Model on the rows of `token_view`.
+
+    label_given     (x_0, what is known of it) -> log-odds of the label, where something else is given than the label
+    """
     process = tabddpm_process(tokens, numbers, timesteps)
     denoiser = partial(
         tabddpm_denoiser, network, tokens=tokens, process=process, log_one_hot=log_one_hot
@@ -228,13 +231,6 @@ def tabddpm_model(
     )
     grid = partial(uniform, first=float(timesteps))
     default_grid, short_grid = grid(sampling_steps), grid(min(sampling_steps, INPAINT_STEPS))
-
-    def split(x: Any) -> tuple[Any, Array | None]:
-        """(the parts that are diffused, with numbers in normal scores; the label)."""
-        rest = {name: part for name, part in x.items() if name != "label"}
-        if numbers:
-            rest["number"] = (rest["number"] - 0.5) * (2 * END)
-        return rest, x.get("label")
 
     def loss(params: Params, key: Key, x0: Any) -> Array:
         x0, label = split(x0)
@@ -265,11 +261,12 @@ def tabddpm_model(
         label_key, prior_key, path_key = jax.random.split(key, 3)
         label = None
         if label_counts:
-            label = jax.random.categorical(
-                label_key, jnp.log(jnp.maximum(jnp.array(label_counts), 1e-9))
-            )
+            odds = jnp.log(jnp.maximum(jnp.array(label_counts), 1e-9))
+            fixed: Any = known
+            if known is not None and label_given is not None:
+                odds = label_given(split(fixed.x0)[0], fixed.mask)
+            label = jax.random.categorical(label_key, odds)
             if known is not None:
-                fixed: Any = known
                 label = jnp.where(fixed.mask["label"], fixed.x0["label"], label)
         denoise = denoiser(params, label=label)
         if guidance != 1.0 and label is not None:
@@ -298,6 +295,14 @@ def tabddpm_model(
         return Draw(x if label is None else {**x, "label": label}, nfe)
 
     return Model(network.init, loss, draw, grid, process=process)
+
+
+def split(x: Any) -> tuple[Any, Array | None]:
+    """(the parts that are diffused, with numbers in normal scores; the label)."""
+    rest = {name: part for name, part in x.items() if name != "label"}
+    if "number" in rest:
+        rest["number"] = (rest["number"] - 0.5) * (2 * END)
+    return rest, x.get("label")
 
 
 def inside(denoise: Denoiser) -> Denoiser:

@@ -242,9 +242,29 @@ def token_view(codec: Codec, label: int = -1, *, numbers: bool = True) -> View:
         if p:
             x0["number"] = given.parts["number"].astype(np.float32)
             mask["number"] = given.masks["number"]
-        return Known(x0, mask, allowed)
+        return Known(x0, mask, allowed, _in_turn(tokens, given, bits))
 
     return View(to_x, of_x, known)
+
+
+def _in_turn(
+    tokens: Tokens, given: KnownParts, bits: int
+) -> dict[str, tuple[np.ndarray, np.ndarray]] | None:
+    """`Known.narrow` of all rows; None where there is none."""
+    if not given.narrow:
+        return None
+    turns = {bits + j: (i + 1, classes) for i, (j, classes) in enumerate(given.narrow)}
+    found, n = {}, len(given.filled)
+    for name, members in tokens.groups.items():
+        turn = np.zeros((n, len(members)), np.int8)
+        classes = np.ones((n, len(members), max(tokens.classes_of(name))), bool)
+        for i, j in enumerate(members):
+            if j in turns:
+                turn[:, i], fits = turns[j]
+                classes[:, i, :] = False
+                classes[:, i, : len(fits)] = fits
+        found[name] = (turn, classes)
+    return found
 
 
 def _smallest(classes: Sequence[int]) -> type[np.signedinteger]:

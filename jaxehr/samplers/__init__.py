@@ -29,6 +29,7 @@ from jaxehr.samplers.grids import uniform as uniform
 from jaxehr.samplers.inpaint import inpaint as inpaint
 from jaxehr.samplers.inpaint import restricted as restricted
 from jaxehr.samplers.mixed import alongside as alongside
+from jaxehr.samplers.mixed import shown_first as shown_first
 from jaxehr.samplers.mixed import unmasking as unmasking
 from jaxehr.samplers.solvers import DEISAB2 as DEISAB2
 from jaxehr.samplers.solvers import Churn as Churn

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxehr.processes import MASK, Masked, Mixed
+from jaxehr.processes import LOW, MASK, Masked, Mixed
 from jaxehr.processes.masked import ranks
 from jaxehr.processes.mixed import part_keys
 from jaxehr.samplers.chains import time_type
@@ -96,6 +96,38 @@ def unmasking() -> Sampler:
         return Draw(x, jnp.asarray(n))
 
     return sample
+
+
+def shown_first(
+    key: Key,
+    denoise: Denoiser,
+    process: Mixed,
+    x: Mapping[str, Array],
+    narrow: Mapping[str, tuple[Array, Array]],
+    *,
+    turns: int = 2,
+) -> dict[str, Array]:
+    """x_T of masked diffusion with some cells drawn before all others, from the classes that they may take.
+
+    Given a first cell drawn so, the others are drawn from their law given it. Were it drawn in its place in a random
+    order, those before it would come from their law without the condition.
+
+    narrow      as in Known; each turn is one evaluation, and cells of a turn are drawn independently
+    """
+    for turn, k in enumerate(jax.random.split(key, turns), start=1):
+        logits: Any = denoise(x, 1.0)
+        keys = part_keys(k, process.parts)
+        x = {
+            name: _shown(
+                keys[name],
+                process.parts[name],
+                jnp.where(narrow[name][1], logits[name], LOW),
+                x[name],
+                narrow[name][0] == turn,
+            )
+            for name in process.parts
+        }
+    return dict(x)
 
 
 def _order(key: Key, x: Mapping[str, Array]) -> tuple[dict[str, Array], Array]:

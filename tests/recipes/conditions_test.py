@@ -3,13 +3,17 @@
 import logging
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
 
 import jaxehr
-from jaxehr.data import DataError, Inequality, Range, Schema
-from jaxehr.recipes import conditions, masked
+from jaxehr.data import Bins, DataError, Inequality, Range, Schema, fit_codec
+from jaxehr.recipes import conditions, masked, wishes
+from jaxehr.recipes.recipe import Recipe, Stage, Synthesizer
+from jaxehr.recipes.view import matrix_view
+from jaxehr.types import Draw, Model
 
 
 def clinic(n=600, seed=0):
@@ -41,7 +45,7 @@ def synthesizer():
 
 def test_the_words_of_the_command_line(synthesizer):
     codec = synthesizer.recipe.codec
-    given = conditions.parse(
+    given = wishes.parse(
         [
             "age=65:80",
             "ward=icu|er",
@@ -61,9 +65,9 @@ def test_the_words_of_the_command_line(synthesizer):
         "admitted": (pd.Timestamp("2022-02-01"), None),
     }
     with pytest.raises(DataError, match="a condition is a number or LOW:HIGH; got 'old'"):
-        conditions.parse(["age=old"], codec)
+        wishes.parse(["age=old"], codec)
     with pytest.raises(DataError, match="takes COLUMN=VALUE"):
-        conditions.parse(["age"], codec)
+        wishes.parse(["age"], codec)
 
 
 def test_conditions_of_every_kind_hold_together(synthesizer):
@@ -88,6 +92,16 @@ def test_conditions_of_every_kind_hold_together(synthesizer):
         ({"age": (80, 60)}, "the range 80:60 of 'age' is empty"),
         ({"age": (130, 140)}, "'age' was between 18 and 94 in training; 130:140 cannot be drawn"),
         ({"age": 200}, "cannot be drawn"),
+        ({"age": 45.5}, "'age' is whole numbers; 45.5 cannot be drawn"),
+        ({"age": None}, "'age' was never missing in training"),
+        ({"age": float("nan")}, "'age' was never missing in training"),
+        ({"sex": None}, "'sex' was never missing in training"),
+        ({"age": "old"}, "'age' is integer: a condition is a number or LOW:HIGH; got 'old'"),
+        ({"age": (20, 30, 40)}, r"a range of 'age' is a pair \(low, high\)"),
+        ({"admitted": "soon"}, "'admitted' is a date .* 'soon' does not read as one"),
+        ({"pregnant": 2}, "'pregnant' was never 2 in training; it was one of False, True"),
+        ({"diastolic": 90, "systolic": 60}, "cannot be: diastolic <= systolic holds in every row"),
+        ({"diastolic": (95, None), "systolic": (None, 70)}, "diastolic <= systolic holds in"),
     ],
 )
 def test_a_condition_that_cannot_be_is_refused(synthesizer, given, said):
@@ -95,19 +109,75 @@ def test_a_condition_that_cannot_be_is_refused(synthesizer, given, said):
         synthesizer.sample(jax.random.key(0), 4, given=given)
 
 
+@pytest.mark.parametrize("said", [True, 1, 1.0, "1", "true"])
+def test_a_boolean_is_said_in_many_ways(synthesizer, said):
+    drawn = synthesizer.sample(jax.random.key(0), 4, given={"pregnant": said})
+    assert drawn["pregnant"].all()
+
+
+def test_a_value_that_no_draw_can_be_is_refused():
+    """Ages of a few values, one far away: 112 lies between 89 and 113."""
+    ages = np.append(np.tile(np.arange(60, 90), 30), [113] * 20)
+    frame = pd.DataFrame({"age": ages, "sex": np.resize(["f", "m"], len(ages))})
+    column = fit_codec(frame, None, Bins).by_name["age"]
+    with pytest.raises(
+        DataError, match=r"'age' is never drawn as 112: .* nearest that can be is 113"
+    ):
+        wishes.wish(column, 112)
+    assert wishes.wish(column, 113).value.tolist() == [113]
+
+
+def test_what_is_given_comes_back_to_the_last_digit():
+    """x is float32 on the device; a time of day over two years is not."""
+    times = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(2000) * 31_537, "s")
+    frame = pd.DataFrame({"at": times, "lab": np.linspace(0, 1, 2000) ** 2})
+    codec = fit_codec(frame)
+
+    def draw(params, key, *, known, **_):
+        return Draw(jnp.where(known.mask, known.x0, 0.5), jnp.asarray(1))
+
+    model = Model(lambda key: {}, lambda *_: jnp.zeros(1), draw)
+    recipe = Recipe("halves", {}, codec, matrix_view(codec), (Stage("one", model, None, 0),), 1)
+    given = {"at": times[1234], "lab": float(frame["lab"][1234])}
+    drawn = Synthesizer(recipe, {"one": {}}).sample(jax.random.key(0), 8, given=given)
+    assert (drawn["at"] == times[1234]).all() and (drawn["lab"] == frame["lab"][1234]).all()
+
+
+def test_names_with_an_equals_sign():
+    rows = {"subject_id": [1, 1, 2, 2], "code": ["LAB=HIGH", "LAB", "LAB=HIGH", "AGE"]}
+    codec = fit_codec(pd.DataFrame(rows))
+    assert wishes.parse(["LAB=HIGH=1", "LAB=0"], codec) == {"LAB=HIGH": "1", "LAB": "0"}
+    with pytest.raises(DataError, match="'LAB=HIGH' says no value; write 'LAB=HIGH=1'"):
+        wishes.parse(["LAB=HIGH"], codec)
+    table = fit_codec(pd.DataFrame({"a=b": [1.0, None, 3.0] * 9, "c": ["x=1", "y", "z|w"] * 9}))
+    found = wishes.parse(["a=b=2:", "c=x=1|y"], table)
+    assert found == {"a=b": (2.0, None), "c": ["x=1", "y"]}
+    assert wishes.parse(["a=b=", "c=z|w"], table) == {"a=b": None, "c": "z|w"}
+
+
+def test_a_time_of_day_may_end_a_range():
+    times = pd.Timestamp("2022-01-01") + pd.to_timedelta(np.arange(600) * 90, "min")
+    codec = fit_codec(pd.DataFrame({"at": times}))
+    low, high = pd.Timestamp("2022-01-02 10:30"), pd.Timestamp("2022-01-03 08:00")
+    assert wishes.parse(["at=2022-01-02 10:30:2022-01-03 08:00"], codec) == {"at": (low, high)}
+    assert wishes.parse(["at=2022-01-02 10:30"], codec) == {"at": low}
+    assert wishes.parse(["at=:2022-01-03 08:00"], codec) == {"at": (None, high)}
+
+
 @pytest.mark.parametrize("pregnant", [True, False])
 def test_what_training_never_showed_is_warned_of(synthesizer, caplog, pregnant):
     """A model that draws the training records themselves: none is a pregnant man, many are other men."""
     codec = synthesizer.recipe.codec
 
-    def drawn(known, batch_size):
+    def drawn():
         while True:
             yield codec.encode(clinic())
 
     with caplog.at_level(logging.WARNING):
-        known = conditions.pinned(drawn, {"sex": "m", "pregnant": pregnant}, codec)
+        asked = {"sex": "m", "pregnant": pregnant}
+        given = conditions.given_of(asked, codec, drawn, narrows=True)
     assert ("none has sex='m', pregnant=True" in caplog.text) == pregnant
-    assert known.masks["bit"].sum() == 2
+    assert given.known.masks["bit"].sum() == 2
 
 
 def test_a_condition_all_the_same_holds(synthesizer):

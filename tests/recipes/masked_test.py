@@ -1,0 +1,195 @@
+"""Conditions on masked diffusion, with networks whose law is known: all columns apart, or by enumeration."""
+
+import logging
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+
+from jaxehr.data import Bins, Inequality, Range, Schema, fit_codec
+from jaxehr.processes import MASK
+from jaxehr.recipes import masked
+from jaxehr.recipes.masked import masked_model
+from jaxehr.recipes.recipe import Recipe, Stage, Synthesizer
+from jaxehr.recipes.view import token_view, tokens_of
+from jaxehr.types import Network
+
+KEY = jax.random.key(0)
+
+
+def untrained(frame, *constraints):
+    """The network starts at each column's frequencies, and its columns know nothing of each other."""
+    schema = Schema("table", Schema.infer(frame).columns, constraints)
+    recipe = masked(frame, schema, width=16, blocks=1, steps=10)
+    return Synthesizer(recipe, {"denoiser": recipe.stages[0].model.init(KEY)})
+
+
+@pytest.fixture(scope="module")
+def exact():
+    """x is continuous, in 1,024 cells; ill grows with the cell, and so does the ward of who is ill: by enumeration."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "x": rng.normal(size=4000),
+            "ill": rng.random(4000) < 0.5,
+            "ward": rng.choice(["er", "icu", "rehab"], 4000),
+        }
+    )
+    codec = fit_codec(frame, None, Bins)
+    tokens, cells = tokens_of(codec), 32 * 32
+    assert tokens.classes == (2, 32, 32, 3)  # ill; x coarse and fine; ward
+    states = np.array(
+        [(i, c // 32, c % 32, w) for c in range(cells) for i in (0, 1) for w in range(3)]
+    )
+    ill = (states[:, 1] * 32 + states[:, 2] + 0.5) / cells
+    wards = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]])[states[:, 0], states[:, 3]]
+    law = np.where(states[:, 0] == 1, ill, 1 - ill) * wards / cells
+    ordered, places = states[:, list(tokens.row)], np.split(tokens.places, [2, 34, 66])
+
+    def apply(params, row, t=None):
+        fits = jnp.all((row[..., None, :] == MASK) | (row[..., None, :] == ordered), axis=-1)
+        weight = jnp.where(fits, law, 0.0)
+        out = jnp.zeros((*row.shape[:-1], tokens.width))
+        for j, place in enumerate(places):
+            hot = jax.nn.one_hot(states[:, j], tokens.classes[j])
+            out = out.at[..., place].set(jnp.log(weight @ hot + 1e-30))
+        return out
+
+    network = Network(lambda key: {}, apply)
+    model = masked_model(network, tokens, places=codec.sizes["number"], steps=4)
+    stage = Stage("denoiser", model, None, 0)
+    view = token_view(codec, numbers=False)
+    recipe = Recipe("masked", {}, codec, view, (stage,), 1)
+    return Synthesizer(recipe, {"denoiser": {}}), np.array(codec.by_name["x"].knots), states, law
+
+
+def enumerated(exact, low, high, wards):
+    """P(ill, ward | x in the range, ward in the list)."""
+    _, knots, states, law = exact
+    inside = np.clip(
+        (np.clip(high, knots[:-1], knots[1:]) - np.clip(low, knots[:-1], knots[1:])), 0, None
+    )
+    share = inside / np.diff(knots)
+    weight = law * share[states[:, 1] * 32 + states[:, 2]] * np.isin(states[:, 3], wards)
+    table = np.zeros((2, 3))
+    np.add.at(table, (states[:, 0], states[:, 3]), weight)
+    return table / table.sum()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "wards"),
+    [(0.31, 9.0, None), (1.02, 1.05, None), (-0.4, 0.7, ["icu", "rehab"]), (-9.0, 9.0, ["er"])],
+    ids=["cut bin", "in one bin", "with a list", "a value"],
+)
+def test_a_range_has_the_conditional_law_and_no_value_comes_twice(exact, low, high, wards):
+    """Six shares within 4.5 standard errors, a Kolmogorov-Smirnov distance within 2.2: 1 in 7,000 by chance."""
+    from scipy.stats import kstest
+
+    synthesizer, knots, _, _ = exact
+    n, given = 4000, {"x": (low if low > -9 else None, high if high < 9 else None)}
+    names = ["er", "icu", "rehab"]
+    given |= {} if wards is None else {"ward": wards}
+    drawn = synthesizer.sample(KEY, n, given=given, batch_size=4000)
+    assert drawn["x"].between(low, high).all() and drawn["x"].nunique() == n
+    low, high = max(low, knots[0]), min(high, knots[-1])
+    law = enumerated(
+        exact, low, high, [0, 1, 2] if wards is None else [names.index(w) for w in wards]
+    )
+    found = np.array(
+        [
+            [((drawn["ill"] == i) & (drawn["ward"] == w)).mean() for w in names]
+            for i in (False, True)
+        ]
+    )
+    assert (np.abs(found - law) < 4.5 * np.sqrt(law * (1 - law) / n) + 1e-9).all()
+    if wards is None:  # x itself is uniform over the cells
+        at = np.interp([low, high], knots, np.arange(len(knots)))
+        scaled = (np.interp(drawn["x"], knots, np.arange(len(knots))) - at[0]) / (at[1] - at[0])
+        assert kstest(scaled, "uniform").statistic < 2.2 / np.sqrt(n)
+
+
+def pressures(n=4000, seed=0):
+    rng = np.random.default_rng(seed)
+    low = rng.integers(60, 80, n)
+    gap = rng.choice([0, 10, 20, 40], n, p=[0.1, 0.2, 0.3, 0.4])
+    return pd.DataFrame({"low": low, "high": low + gap})
+
+
+def test_a_given_high_column_leaves_the_distance_to_be_drawn():
+    """Untrained, the distance is drawn from its frequencies, and low is high minus that, where there was such a low.
+
+    4.5 standard errors: 1 in 100,000.
+    """
+    frame, n = pressures(), 2000
+    synthesizer = untrained(frame, Inequality("low", "high"))
+    law = (frame["high"] - frame["low"]).value_counts(normalize=True)
+
+    def check(drawn, high, distances):
+        assert (drawn["high"] == high).all()
+        found = (high - drawn["low"]).value_counts(normalize=True)
+        assert set(found.index) == set(distances)
+        for distance in distances:
+            p = law[distance] / law[distances].sum()
+            assert abs(found[distance] - p) < 4.5 * np.sqrt(p * (1 - p) / n) + 1e-9
+
+    check(synthesizer.sample(KEY, n, given={"high": 79}), 79, [0, 10])
+    check(synthesizer.sample(KEY, n, given={"high": 100}), 100, [40])  # 100 - 20 was never a low
+    check(synthesizer.sample(KEY, n, given={"high": 90}), 90, [20])
+    gaps = pd.DataFrame({"low": [np.nan] * n, "high": [79] * n})
+    check(synthesizer.impute(KEY, gaps), 79, [0, 10])
+    both = synthesizer.sample(KEY, 50, given={"high": 90, "low": 70})
+    assert (both["high"] == 90).all() and (both["low"] == 70).all()
+    narrow = synthesizer.sample(KEY, 300, given={"high": (95, 105)})
+    assert narrow["high"].between(95, 105).all() and narrow["high"].nunique() > 5
+
+
+def test_imputed_rows_keep_constraints_by_their_law_or_are_named(caplog):
+    """Untrained, a cell is drawn from its frequencies; beside low = 3 it is drawn from those not below 3.
+
+    4.5 standard errors: 1 in 100,000 for each of three shares.
+    """
+    rng = np.random.default_rng(0)
+    low, high = rng.integers(0, 5, 4000), rng.integers(0, 6, 4000)
+    low, high = np.minimum(low, high), np.maximum(low, high)
+    frame = pd.DataFrame({"low": low, "high": high, "age": rng.integers(20, 60, 4000)}).astype(
+        float
+    )
+    frame.loc[::5, "low"] = np.nan
+    frame.loc[1::6, "high"] = np.nan
+    synthesizer = untrained(frame, Inequality("low", "high"), Range("age", 0, 120))
+    law = frame["high"].value_counts(normalize=True)
+    n = 3000
+    gaps = pd.DataFrame({"low": [3.0] * n, "high": [np.nan] * n, "age": [30.0] * n})
+    gaps.loc[n] = [4.0, 1.0, np.nan]  # broken already
+    gaps.loc[n + 1] = [9.0, np.nan, 40.0]  # no high is 9
+    with caplog.at_level(logging.WARNING):
+        filled = synthesizer.impute(KEY, gaps, batch_size=1024)
+    found = filled["high"][:n].value_counts(normalize=True)
+    assert set(found.index) == {3, 4, 5}
+    for value in (3, 4, 5):
+        p = law[value] / law[[3, 4, 5]].sum()
+        assert abs(found[value] - p) < 4.5 * np.sqrt(p * (1 - p) / n)
+    assert filled.loc[n, ["low", "high"]].tolist() == [4, 1] and filled["age"].notna().all()
+    assert np.isnan(filled.loc[n + 1, "high"])
+    assert f"rows {n + 1} (the first is row 1)" in caplog.text
+    assert "1 rows are left as they are" in caplog.text and f"rows {n + 2} (" in caplog.text
+    pd.testing.assert_frame_equal(filled, synthesizer.impute(KEY, gaps, batch_size=500))
+
+
+def test_missing_is_a_condition_too():
+    frame = (
+        pressures().assign(lab=np.random.default_rng(1).normal(size=4000)).astype({"low": float})
+    )
+    frame.loc[::4, "low"] = np.nan
+    frame.loc[::3, "lab"] = np.nan
+    frame["ward"] = np.where(
+        np.arange(4000) % 5 == 0, None, np.where(np.arange(4000) % 2, "er", "icu")
+    )
+    synthesizer = untrained(frame)
+    drawn = synthesizer.sample(KEY, 100, given={"low": None, "lab": float("nan"), "ward": None})
+    assert drawn[["low", "lab", "ward"]].isna().all(axis=None) and drawn["high"].notna().all()
+    some = synthesizer.sample(KEY, 200, given={"ward": ["er", None], "lab": (0, None)})
+    assert set(some["ward"].dropna()) == {"er"} and some["ward"].isna().any()
+    assert (some["lab"] >= 0).all()
