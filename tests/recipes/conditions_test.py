@@ -134,7 +134,9 @@ def test_what_is_given_comes_back_to_the_last_digit():
     codec = fit_codec(frame)
 
     def draw(params, key, *, known, **_):
-        return Draw(jnp.where(known.mask, known.x0, 0.5), jnp.asarray(1))
+        half = jnp.full(2, 0.5)
+        x = half if known is None else jnp.where(known.mask, known.x0, half)
+        return Draw(x, jnp.asarray(1))
 
     model = Model(lambda key: {}, lambda *_: jnp.zeros(1), draw)
     recipe = Recipe("halves", {}, codec, matrix_view(codec), (Stage("one", model, None, 0),), 1)
@@ -145,11 +147,13 @@ def test_what_is_given_comes_back_to_the_last_digit():
 
 def test_names_with_an_equals_sign():
     rows = {"subject_id": [1, 1, 2, 2], "code": ["LAB=HIGH", "LAB", "LAB=HIGH", "AGE"]}
-    codec = fit_codec(pd.DataFrame(rows))
+    codec = fit_codec(pd.DataFrame(rows), min_patients=1)
     assert wishes.parse(["LAB=HIGH=1", "LAB=0"], codec) == {"LAB=HIGH": "1", "LAB": "0"}
     with pytest.raises(DataError, match="'LAB=HIGH' says no value; write 'LAB=HIGH=1'"):
         wishes.parse(["LAB=HIGH"], codec)
-    table = fit_codec(pd.DataFrame({"a=b": [1.0, None, 3.0] * 9, "c": ["x=1", "y", "z|w"] * 9}))
+    table = fit_codec(
+        pd.DataFrame({"a=b": [1.0, None, 3.0] * 9, "c": ["x=1", "y", "z|w"] * 9}), min_patients=1
+    )
     found = wishes.parse(["a=b=2:", "c=x=1|y"], table)
     assert found == {"a=b": (2.0, None), "c": ["x=1", "y"]}
     assert wishes.parse(["a=b=", "c=z|w"], table) == {"a=b": None, "c": "z|w"}
