@@ -7,6 +7,7 @@ so each step carries a digest of every leaf, and a step that fails its digest is
 import hashlib
 import logging
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,9 @@ class Checkpoints:
         import orbax.checkpoint as ocp
 
         self.folder = Path(folder).absolute()
+        if not read_only:
+            for left in self.folder.glob("*.orbax-checkpoint-tmp*"):  # of a process that was killed
+                shutil.rmtree(left)
         logging.getLogger("absl").addFilter(_not_orbax)
         self._manager = ocp.CheckpointManager(
             self.folder,
@@ -40,7 +44,6 @@ class Checkpoints:
                 max_to_keep=keep,
                 create=not read_only,
                 read_only=read_only,
-                cleanup_tmp_directories=not read_only,  # what a killed process left
             ),
             item_names=("ema", "state", "digest"),
         )
@@ -58,7 +61,7 @@ class Checkpoints:
         }
         if jax.tree.leaves(state):
             items["state"] = ocp.args.StandardSave(state)
-        with self._said_plainly(f"the checkpoint of step {step}"):
+        with self._said_plainly(f"the checkpoint of step {step}, or the one before,"):
             self._manager.save(step, args=ocp.args.Composite(**items), force=True)
 
     def check_room(self, tree: Any) -> None:
@@ -143,11 +146,10 @@ class _PlainErrors:
 
     def __exit__(self, kind, error, trace):
         if isinstance(error, Exception):
-            text = str(error)
-            full = "No space left" in text or "RESOURCE_EXHAUSTED" in text
-            reason = "the disk is full; free some space and --resume" if full else _line(error)
+            said = re.search(r": ([^:]+?) ?\[os_error_code", str(error))  # as TensorStore tells it
+            reason = said[1] if said else _line(error)
             raise CheckpointError(
-                f"{self.what} could not be written in {self.folder}: {reason}"
+                f"{self.what} could not be written in {self.folder} ({reason}); make room and --resume"
             ) from error
 
 

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from functools import partial
@@ -187,3 +189,37 @@ def test_a_disk_without_room_is_said_before_training_and_keeps_the_last_good(tmp
 
 class Disk:
     free = 100
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from jaxehr.training.checkpoint import CheckpointError, Checkpoints
+checkpoints = Checkpoints(Path(sys.argv[1]))
+params = {"w": np.random.default_rng(0).normal(size=100_000)}
+checkpoints.save(1, params)
+checkpoints.wait()
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+try:
+    checkpoints.save(2, params)
+    checkpoints.wait()
+except CheckpointError as error:
+    print(error)
+checkpoints.close()
+"""
+
+
+def test_a_disk_that_ends_the_writing_is_one_line_and_leaves_the_step_before(tmp_path):
+    """Met by TensorStore's writers, in threads of their own: no page of tracebacks, and what they began is cleared."""
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    (line,) = done.stdout.strip().splitlines()
+    assert line.startswith("the ") and line.endswith("(File too large); make room and --resume")
+    assert {path.name for path in tmp_path.iterdir()} == {"1", "2.orbax-checkpoint-tmp"}
+    params = {"w": np.random.default_rng(0).normal(size=100_000)}
+    found = Checkpoints(tmp_path).restore(params)
+    assert found is not None and found[0] == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"1"}
