@@ -4,6 +4,7 @@ A mistake of the user's gets one line and exit code 2. JAXEHR_DEBUG=1 shows the 
 """
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -44,6 +45,7 @@ EXAMPLES = """examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     options = _parser().parse_args(arguments)
+    logging.basicConfig(format="%(message)s")  # before libraries bring a form of their own
     try:
         with ended_by_signals():
             code = options.command(options)
