@@ -71,10 +71,14 @@ def test_a_folder_that_cannot_be_is_said_first(capsys, name, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} <= {"in.csv", "shut"}
 
 
-def test_a_reader_that_has_seen_enough():
-    """As of `jaxehr recipes | head -1`: no traceback, and the code of a closed pipe."""
-    command = [sys.executable, "-m", "jaxehr", "recipes"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+@pytest.mark.parametrize("what", [["recipes"], ["recipes", "vae"]])
+def test_a_reader_that_has_seen_enough(what):
+    """As of `jaxehr recipes | head -1`, and of what is shorter than a buffer: the code of a closed pipe alone."""
+    command = [sys.executable, "-m", "jaxehr", *what]
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    )
     process.stdout.close()
     _, errors = process.communicate()
     assert (process.returncode, errors) == (141, b"")
