@@ -132,7 +132,8 @@ class Quantile(_Scaled):
     def fit(cls, quantity: Quantity, numbers: np.ndarray, least: int) -> "Quantile":
         kept = quantity.learnt(numbers, least)
         count = max(min(len(kept) // 30, 1000), 10)
-        edge = least / (2 * len(kept)) if least > 1 else 0.0
+        # To one digit: the number of rows would tell how few were left out.
+        edge = float(f"{least / (2 * len(kept)):.1g}") if least > 1 else 0.0
         knots = np.quantile(kept, np.linspace(edge, 1 - edge, count))
         optional, filled = _optional(numbers, least)
         scale = cls(quantity, 0.5, 0.0, optional, filled, tuple(knots.tolist()), edge)
