@@ -110,11 +110,12 @@ def _values(present, column) -> str:
     if column.kind in ("numerical", "integer") and not present.empty:
         return f"{present.min():.12g} to {present.max():.12g}"
     if column.kind == "datetime":
-        from jaxehr.data.dates import read_dates
+        from jaxehr.data.dates import as_text, read_dates
 
         times = read_dates(present, column.format)
         if times.notna().any():
-            return f"{present[times.idxmin()]} to {present[times.idxmax()]}"
+            ends = as_text(present[[times.idxmin(), times.idxmax()]])
+            return f"{ends.iloc[0]} to {ends.iloc[1]}"
     counts = present.value_counts()
     if column.kind in ("id", "code"):
         return f"{len(counts):,} different"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from jaxehr.data.dates import date_formats, unread
+from jaxehr.data.dates import as_text, date_formats, unread
 from jaxehr.data.kinds import Column, DataError
 
 
@@ -61,10 +61,10 @@ def _check_datetime(present: pd.Series, column: Column) -> None:
 
 def not_a_date(name: str, form: str, odd: pd.Series) -> str:
     """The values that are none, in one line."""
-    value = odd.iloc[0]
+    value = as_text(odd).iloc[0]
     more = f" (nor {len(odd) - 1:,} other values)" if len(odd) > 1 else ""
     return (
-        f"column '{name}' holds dates as {form}, but {str(value)!r} is none{more}; correct it, say that it means "
+        f"column '{name}' holds dates as {form}, but {value!r} is none{more}; correct it, say that it means "
         f'missing (--missing="{value}"), or choose another kind or format in a schema (see `jaxehr help schema`)'
     )
 

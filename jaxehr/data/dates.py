@@ -72,7 +72,7 @@ def read_dates(values: pd.Series, form: str | None) -> pd.Series:
     """
     if pd.api.types.is_datetime64_any_dtype(values):
         return values.dt.tz_convert("UTC").dt.tz_localize(None) if values.dt.tz else values
-    text = _as_text(values)
+    text = as_text(values)
     if form is None:
         return pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True).dt.tz_localize(
             None
@@ -96,7 +96,7 @@ def write_dates(times: pd.Series, form: str) -> pd.Series:
 
 def unread(values: pd.Series, form: str) -> pd.Series:
     """Those of the values, none of them missing, that the format does not read, or would write in another way."""
-    text = _as_text(values)
+    text = as_text(values)
     read = read_dates(text, form)
     return values[(read.isna() | (write_dates(read, form) != text)).to_numpy(bool)]
 
@@ -152,8 +152,8 @@ def _fraction(t: pd.DatetimeIndex, digits: int) -> np.ndarray:
     return np.array([f"{each:09}"[:digits] for each in billionths], object)
 
 
-def _as_text(values: pd.Series) -> pd.Series:
-    """Whole numbers without a decimal point; what is missing stays so."""
+def as_text(values: pd.Series) -> pd.Series:
+    """Dates as their file spells them: whole numbers without a decimal point; what is missing stays so."""
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         whole = values.where(values.isna() | (values % 1 == 0) & (values.abs() < 2**53))
         values = whole.astype("Int64")
@@ -184,7 +184,7 @@ DATE = re.compile(
 def _candidates(sample: pd.Series) -> list[str]:
     """Every format that a few of the values could have; padded before plain, and as the separator has it: 3/5 begins
     with the month, 3.5 and 3-5 with the day."""
-    some = _as_text(sample.drop_duplicates().iloc[:20])
+    some = as_text(sample.drop_duplicates().iloc[:20])
     return list(dict.fromkeys(form for value in some for form in _formats_of(value)))
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from jaxehr.data.dates import day_and_month_swapped, days, fits
+from jaxehr.data.dates import as_text, day_and_month_swapped, days, fits
 from jaxehr.data.identity import named_like_id, names_patients, who_is_told, words_of
 from jaxehr.data.kinds import Column
 from jaxehr.data.schema import Schema
@@ -111,13 +111,13 @@ def _of_dates(present: pd.Series, column: Column) -> Iterator[str]:
     numbers = days(present, form)
     beyond = numbers >= FAR
     if beyond.any():
-        value = present[beyond].iloc[0]
+        value = as_text(present[beyond]).iloc[0]
         yield (
             f"{beyond.sum():,} rows have {value}, which seems to say that there is no date; if it means missing, say "
             f'--missing="{value}", or it is learnt as a date'
         )
     for value, count, where in sentinels(numbers[~beyond], EPOCHS):
-        yield _stands(str(present[~beyond][numbers[~beyond] == value].iloc[0]), count, where)
+        yield _stands(as_text(present[~beyond][numbers[~beyond] == value]).iloc[0], count, where)
 
 
 def _of_a_format(different: pd.Series, form: str) -> Iterator[str]:

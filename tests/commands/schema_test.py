@@ -77,8 +77,9 @@ def test_help_names_every_key_kind_and_word_of_a_format(capsys):
     value = Schema("table", Schema.infer(frame).columns, laws, ("?",)).to_json()
     keys = {*value, *value["columns"][0], *(key for law in value["constraints"] for key in law)}
     kinds = {kind for kinds in KINDS.values() for kind in kinds} | {"inequality", "range"}
-    explained = set(re.findall(r"\w+", page[page.index("\n\nversion") :]))
-    assert keys | kinds | set(KINDS) <= explained
+    text = page[page.index("\n\nversion") :]
+    heads = {word for pair in re.findall(r"^ *(\w+)  |`(\w+)`", text, re.M) for word in pair}
+    assert keys <= heads and kinds | set(KINDS) <= set(re.findall(r"\w+", text))
     for word in set(FIELDS) - {f"%{n}f" for n in (2, 4, 5, 6, 7, 8)}:
         assert word in page, word
     example = page[page.index("{") : page.index("\n\nversion")]

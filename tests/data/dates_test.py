@@ -112,6 +112,13 @@ def test_one_value_that_is_no_date_is_named(odd, form):
     assert "\n" not in str(caught.value)
 
 
+def test_a_number_that_is_no_date_is_named_as_its_file_spells_it():
+    days = moments(last=2020).dt.strftime("%Y%m%d").astype(float)
+    frame = pd.DataFrame({"seen": days.where(days.index != 123, 0).where(days.index != 7)})
+    with pytest.raises(DataError, match=r"dates as %Y%m%d, but '0' is none; .*--missing=\"0\""):
+        fit_codec(frame)
+
+
 @pytest.mark.parametrize("ends", [("+01:00", "+02:00"), ("", ".500000"), ("Z", "")])
 def test_dates_of_two_spellings_are_neither_categories_nor_ids(ends):
     """Half of each, and no value twice."""

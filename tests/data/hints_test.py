@@ -61,6 +61,9 @@ def test_dates_that_stand_for_none():
     for odd in ("9999-12-31", "1900-01-01"):
         (said,) = told(born=text.where(text.index > 4, odd))
         assert said.startswith("born: 5 rows") and f'--missing="{odd}"' in said
+    numbers = days.dt.strftime("%Y%m%d").astype(float).where(days.index > 2, 99_991_231)
+    (said,) = told(died=numbers.where(days.index < 900))
+    assert '--missing="99991231"' in said
 
 
 def test_day_and_month_that_no_value_tells_apart():
