@@ -189,8 +189,7 @@ def _parsed(path: Path, names: list[str], sep: str, encoding: str) -> pa.Table:
         try:
             table = arrow.read_csv(file, reading, parsing, converting)
         except pa.ArrowInvalid as error:
-            if "Expected" in str(error) or "parse" in str(error):
-                _check_widths(path, names, sep, encoding)
+            _check_widths(path, names, sep, encoding)
             raise ValueError(str(error)) from None
     header = 0
     while len(names) == 1 and table.column(0)[header].as_py() == "":

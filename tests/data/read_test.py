@@ -205,7 +205,12 @@ def test_a_synthetic_file_is_read_by_the_law_of_the_real_one(tmp_path):
         read_records(tmp_path / "in.csv", as_number)
 
 
-TABLE = rows("name;wert;größe", "Müller;1,5;1.234,50", "Šimon;22,75;99,00", "x;0,5;3,25")
+TABLE = rows(
+    'name;"wert, mmol";größe;kosten',
+    "Müller;1,5;1.234,50;1.200",
+    "Šimon;22,75;99,00;30",
+    "x;0,5;3,25;1.000.000",
+)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
@@ -213,7 +218,8 @@ def test_separator_decimals_and_encoding_are_told_where_they_are_certain(
     tmp_path, encoding, caplog
 ):
     frame = read_records(file_of(tmp_path, TABLE, encoding=encoding))
-    assert frame["wert"].tolist() == [1.5, 22.75, 0.5]
+    assert frame["wert, mmol"].tolist() == [1.5, 22.75, 0.5]
+    assert frame["kosten"].tolist() == [1200, 30, 1_000_000]
     assert frame["größe"].tolist() == [1234.5, 99.0, 3.25]
     assert frame["name"].tolist() == ["Müller", "Šimon", "x"]
     assert "divided by semicolons" in caplog.text and "decimal commas" in caplog.text
@@ -372,3 +378,12 @@ def test_a_kind_alone_is_enough_to_read_text_as_numbers(tmp_path):
     value["columns"][0]["format"] = "%d"
     with pytest.raises(DataError, match="'age' has the format '%d'; numbers have one such as"):
         Schema.from_json(value)
+
+
+def test_numbers_that_are_changed_in_between_keep_their_digits(tmp_path):
+    """A spelling that was read is left where it would round, or where it is of another column."""
+    frame = read_records(file_of(tmp_path, rows("height,sex", "1.50,f", "1.75,m")))
+    assert frame.attrs["format"] == {"height": ".2f"}
+    frame["height"] = frame["height"] / 3
+    write_records(frame, tmp_path / "out.csv")
+    assert read_records(tmp_path / "out.csv")["height"].tolist() == [1.5 / 3, 1.75 / 3]
