@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxehr.evaluation.catalogue import ENTRIES
+from jaxehr.evaluation.detection import ROWS, Detection, detect
 from jaxehr.evaluation.distances import Distances, comparable_rows, measure
 from jaxehr.evaluation.frames import Bits, Records
 from jaxehr.evaluation.intervals import Estimate
@@ -80,6 +81,18 @@ class Job:
     @cached_property
     def rows(self) -> dict[str, Rows]:
         return comparable_rows(self.equal, self.real)
+
+    def parts(self, most: int) -> dict[str, Records]:
+        """All sets at one number of rows, up to so many."""
+        n = min(len(self.real), len(self.matched["synthetic"]), most)
+        return {name: records.rows(np.arange(n)) for name, records in self.matched.items()}
+
+    @cached_property
+    def told_apart(self) -> dict[str, Detection]:
+        """The synthetic records from the real ones, and the holdout from them."""
+        parts = self.parts(ROWS)
+        real = parts.pop("real")
+        return {name: detect(real, records, self.seed) for name, records in parts.items()}
 
     @cached_property
     def distances(self) -> Distances:

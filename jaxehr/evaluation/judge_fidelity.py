@@ -7,13 +7,12 @@ import numpy as np
 
 from jaxehr.evaluation import fidelity, manifold, worst
 from jaxehr.evaluation.catalogue import CODES, DETECTION, DIFFERENCE, MISSING, SUPPORT
-from jaxehr.evaluation.detection import detection, log_cluster
+from jaxehr.evaluation.detection import ROWS, detect_linearly, log_cluster
 from jaxehr.evaluation.frames import Records, Table
 from jaxehr.evaluation.intervals import Estimate, jackknife
 from jaxehr.evaluation.job import Job, Step, measured
 from jaxehr.evaluation.report import Metric
 
-DETECTION_ROWS = 10_000  # of each set: enough to place the AUC within 0.004
 SHARES = ("missing_share_error",)
 CLUSTER_ROWS = 5_000
 PAIR_NAMES = ("pair_gap", "pair_pearson")
@@ -96,23 +95,27 @@ def of_patients(job: Job) -> Iterator[Metric]:
 
 def of_all_columns(job: Job) -> Iterator[Metric]:
     """The floor is the holdout in the place of the synthetic records."""
+    told = {name: found.estimate for name, found in job.told_apart.items()}
+    n = len(job.parts(ROWS)["real"])
+    yield measured("detection_auc", told["synthetic"], n, floor=_floor(told), worst=1.0)
     for name, of, most, bad in (
-        ("detection_auc", _detected("boosting"), DETECTION_ROWS, 1.0),
-        ("detection_auc_linear", _detected("linear"), DETECTION_ROWS, 1.0),
+        ("detection_auc_linear", linearly, ROWS, 1.0),
         ("log_cluster", log_clusters, CLUSTER_ROWS, float(np.log(0.25))),
     ):
-        n = min(len(job.real), len(job.matched["synthetic"]), most)
-        parts = {set_: x.rows(np.arange(n)) for set_, x in job.matched.items()}
-        floor = None
-        if "holdout" in parts:
-            floor = of(job, parts["real"], parts["holdout"]).value
-        estimate = of(job, parts["real"], parts["synthetic"])
+        parts = job.parts(most)
+        n, real = len(parts["real"]), parts.pop("real")
+        found = {set_: of(job, real, records) for set_, records in parts.items()}
+        floor = _floor(found)
         ideal = floor if name == "log_cluster" else None
-        yield measured(name, estimate, n, floor=floor, worst=bad, ideal=ideal)
+        yield measured(name, found["synthetic"], n, floor=floor, worst=bad, ideal=ideal)
 
 
-def _detected(learner) -> Callable[[Job, Records, Records], Estimate]:
-    return lambda job, real, other: detection(real, other, learner, job.seed)
+def _floor(found: dict[str, Estimate]) -> float | None:
+    return found["holdout"].value if "holdout" in found else None
+
+
+def linearly(job: Job, real: Records, other: Records) -> Estimate:
+    return detect_linearly(real, other, job.seed)
 
 
 def log_clusters(job: Job, real: Records, other: Records) -> Estimate:
