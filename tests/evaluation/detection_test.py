@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from patients import table
 
 from jaxehr.data import Schema
 from jaxehr.evaluation.detection import _mean, detect, detect_linearly
 from jaxehr.evaluation.frames import Bits, comparable
 from jaxehr.evaluation.intervals import Estimate
-from patients import table
 
 
 def pair(real, other):
