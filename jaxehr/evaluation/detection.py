@@ -48,7 +48,7 @@ class Detection:
         with one_thread():
             parts = [view.x[rows] for view in self.views]
             scores = [self.last.score(i, x) for i, x in enumerate(parts)]
-            whole = area_under_curve(y, sum(scores))
+            whole = area_under_curve(y, np.sum(scores, axis=0))
             lost = {}
             for name in dict.fromkeys(name for view in self.views for name in view.names):
                 order, told = rng.permutation(len(rows)), list(scores)
@@ -57,7 +57,7 @@ class Detection:
                         x, j = parts[i].copy(), view.names.index(name)
                         x[:, j] = x[order, j]
                         told[i] = self.last.score(i, x)
-                lost[name] = whole - area_under_curve(y, sum(told))
+                lost[name] = whole - area_under_curve(y, np.sum(told, axis=0))
         return dict(sorted(lost.items(), key=lambda item: -item[1]))
 
 
@@ -87,7 +87,7 @@ class Detector:
 
     def score(self, view: int, x: np.ndarray) -> Float[np.ndarray, "n"]:
         """Log odds of being synthetic, as its boosters have them together."""
-        return sum(model.decision_function(x) for model in self.models[view])  # type: ignore[return-value]
+        return np.sum([model.decision_function(x) for model in self.models[view]], axis=0)
 
 
 def detect(real: Records, other: Records, seed: int) -> Detection:
