@@ -185,9 +185,8 @@ def test_a_number_within_a_twentieth_of_its_range_is_guessed():
 
 
 def test_numbers_single_out_by_their_own_side_of_the_median():
-    """The drawn numbers are 1.25 to 201.25: one of 190.25 is asked by "at least 190.25", which 12 of them fulfil, one of
-    10.25 by "at most 10.25", and the extremes alone single out, by themselves. The real ones have an end of their own on
-    each side."""
+    """The drawn numbers are 1.25 to 201.25: one of 190.25 is asked by "at least 190.25", which 12 of them fulfil, one
+    of 10.25 by "at most 10.25", and the extremes alone single out. Real ones have an end of their own on each side."""
     drawn = np.arange(1.0, 202) + 0.25
     low, high = np.append(np.full(200, 100.0), 0.5), np.append(np.full(200, 100.0), 202.5)
     sets = dict(zip(("synthetic", "real", "holdout"), of_numbers(
