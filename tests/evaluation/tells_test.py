@@ -19,7 +19,9 @@ def many(rows, n=60):
 
 
 def test_columns_that_share_their_values():
-    frame = many({"d1": ["401", "250", "V45", None, None], "d2": ["401", "401", "V45", "250", None]})
+    frame = many(
+        {"d1": ["401", "250", "V45", None, None], "d2": ["401", "401", "V45", "250", None]}
+    )
     _, found = seen(frame)
     assert found["d1 = d2"][:5].tolist() == [1, 0, 1, 0, 0]
     assert found["number of '401' in d1 and 1 like it"][:4].tolist() == [2, 1, 0, 0]
