@@ -113,7 +113,9 @@ def _read(column: Any, value: Any) -> Any:
     if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
         if getattr(column, "optional", None in getattr(column, "values", ())):
             return None
-        raise DataError(f"'{column.name}' was never missing in training, and so is never drawn so")
+        raise DataError(
+            f"'{column.name}' was never missing in training{_or_seldom(column)}, and so is never drawn so"
+        )
     return _drawable(column, value) if is_number(column) else _seen(column, value)
 
 
@@ -193,7 +195,7 @@ def _between(column: Any, low: Any, high: Any) -> Between:
 def _seen_range(column: Any) -> str:
     quantity = quantity_of(column)
     low, high = quantity.series(np.array([quantity.low, quantity.high])).tolist()
-    return f"'{column.name}' was between {low} and {high} in training"
+    return f"'{column.name}' was learnt between {low} and {high}"
 
 
 def _seen(column: Any, value: Any) -> Any:
@@ -212,7 +214,15 @@ def _seen(column: Any, value: Any) -> Any:
     if found:
         return found[0]
     known = ", ".join(repr(seen) for seen in values[:12]) + (" ..." if len(values) > 12 else "")
-    raise DataError(f"'{column.name}' was never {value!r} in training; it was one of {known}")
+    raise DataError(
+        f"'{column.name}' was never {value!r} in training{_or_seldom(column)}; it was one of {known}"
+    )
+
+
+def _or_seldom(column: Any) -> str:
+    """Where values of few patients were left out: which they were is not known any more."""
+    few = getattr(column, "few", False) or getattr(column, "filled", False)
+    return ", or too seldom to be learnt" if few or getattr(column, "rest", -1) >= 0 else ""
 
 
 BOOLEANS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}

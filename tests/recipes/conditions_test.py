@@ -90,7 +90,7 @@ def test_conditions_of_every_kind_hold_together(synthesizer):
         ({"sex": "x"}, "'sex' was never 'x' in training; it was one of 'f', 'm'"),
         ({"ward": ["icu", "moon"]}, "'ward' was never 'moon'"),
         ({"age": (80, 60)}, "the range 80:60 of 'age' is empty"),
-        ({"age": (130, 140)}, "'age' was between 18 and 94 in training; 130:140 cannot be drawn"),
+        ({"age": (130, 140)}, "'age' was learnt between 18 and 94; 130:140 cannot be drawn"),
         ({"age": 200}, "cannot be drawn"),
         ({"age": 45.5}, "'age' is whole numbers; 45.5 cannot be drawn"),
         ({"age": None}, "'age' was never missing in training"),

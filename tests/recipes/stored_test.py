@@ -9,7 +9,8 @@ import pytest
 
 import jaxehr
 from jaxehr import names, settings
-from jaxehr.data import long_frame
+from jaxehr.data import DataError, long_frame
+from jaxehr.recipes import wishes
 from jaxehr.recipes.recipe import Synthesizer
 from jaxehr.recipes.run import checkpoints
 
@@ -169,3 +170,15 @@ def test_counts_of_few_are_not_in_the_start_of_a_network(tmp_path):
 def test_the_highest_noise_is_not_the_distance_of_two_patients(name):
     sigma = [RECIPES[name](table(seed=seed), steps=1).settings["sigma_max"] for seed in range(2)]
     assert all(4 * np.log2(s) == pytest.approx(round(4 * np.log2(s)), abs=1e-9) for s in sigma)
+
+
+def test_a_condition_on_what_few_had_is_refused_without_a_word_of_it():
+    codec = recipe_of("masked", table(), steps=1).codec
+    columns = codec.by_name
+    for name, value in (("born", WORDS[0]), ("language", WORDS[1]), ("dialysis", True)):
+        with pytest.raises(DataError, match=r"in training, or too seldom to be learnt; it was one"):
+            wishes.wish(columns[name], value)
+    with pytest.raises(DataError, match="missing in training, or too seldom to be learnt"):
+        wishes.wish(columns["lactate"], None)
+    with pytest.raises(DataError, match="113 cannot be drawn"):
+        wishes.wish(columns["age"], 113)
