@@ -7,6 +7,7 @@ too: times are compared as they are written.
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from itertools import pairwise, product
 
 import numpy as np
@@ -78,7 +79,12 @@ def read_dates(values: pd.Series, form: str | None) -> pd.Series:
             None
         )
     strptime = re.sub(r"%\df", "%f", form.replace("%-", "%").replace("%^", "%").replace("%P", "%p"))
-    return pd.to_datetime(text, format=strptime, errors="coerce")
+    read = pd.to_datetime(text, format=strptime, errors="coerce")
+    left = read.isna() & text.notna()
+    if read.dt.unit == "ns" and left.any():  # as pandas 2 counts, which ends in 2262
+        late = {each: _late(each, strptime) for each in text[left].unique()}
+        read = read.astype("datetime64[us]").where(~left, text.map(late).astype("datetime64[us]"))
+    return read
 
 
 def write_dates(times: pd.Series, form: str) -> pd.Series:
@@ -150,6 +156,13 @@ def day_and_month_swapped(form: str) -> str | None:
 def _fraction(t: pd.DatetimeIndex, digits: int) -> np.ndarray:
     billionths = t.microsecond.to_numpy(np.int64) * 1000 + t.nanosecond.to_numpy(np.int64)
     return np.array([f"{each:09}"[:digits] for each in billionths], object)
+
+
+def _late(value: str, strptime: str) -> np.datetime64:
+    try:
+        return np.datetime64(datetime.strptime(value, strptime), "us")
+    except ValueError:
+        return np.datetime64("NaT", "us")
 
 
 def as_text(values: pd.Series) -> pd.Series:
