@@ -91,7 +91,8 @@ def _run(options) -> int:
             f"what fewer than {least} patients have is not learnt, and numbers end at averages over {least} of them "
             "(--min-patients 1 learns all)"
         )
-    for hint in () if given else data.hints(records, schema):
+    read_off = () if given else data.hints(records, schema)
+    for hint in (*read_off, *data.broken_constraints(records, schema)):
         say(f"hint: {hint}")
     say(f"sigma_data {made.settings['sigma_data']:.4g}") if "sigma_data" in made.settings else None
     done = _trained(

@@ -10,6 +10,7 @@ from jaxehr.data.codes import code_matrix as code_matrix
 from jaxehr.data.codes import drop_rare as drop_rare
 from jaxehr.data.codes import long_frame as long_frame
 from jaxehr.data.hints import Hint as Hint
+from jaxehr.data.hints import broken_constraints as broken_constraints
 from jaxehr.data.hints import hints as hints
 from jaxehr.data.matrix import matrix as matrix
 from jaxehr.data.matrix import parts_of as parts_of

@@ -21,7 +21,7 @@ FAR = (2500 - 1970) * 365.25  # days
 
 
 class Hint(NamedTuple):
-    """Something that the values of a column suggest, and what to do about it."""
+    """Something that the values of a column suggest, or of a constraint's columns, and what to do about it."""
 
     column: str
     text: str
@@ -40,6 +40,20 @@ def hints(frame: pd.DataFrame, schema: Schema) -> tuple[Hint, ...]:
         if len(present):
             found += [Hint(column.name, text) for text in _texts(present, column)]
     return tuple(found)
+
+
+def broken_constraints(frame: pd.DataFrame, schema: Schema) -> tuple[Hint, ...]:
+    """Of each constraint that real rows break."""
+    columns = {c.name: c for c in schema.columns}
+    counts = [(law, int(law.broken(frame, columns).sum())) for law in schema.constraints]
+    return tuple(
+        Hint(
+            str(law),
+            f"{count:,} of {len(frame):,} rows break it; they are learnt from, but no draw will",
+        )
+        for law, count in counts
+        if count
+    )
 
 
 def _of_rows(frame: pd.DataFrame, schema: Schema) -> Iterator[Hint]:

@@ -1,10 +1,12 @@
 """Hints: said where there is something to look at, and not elsewhere."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from jaxehr.data import Schema, hints
+from jaxehr.data import Inequality, Range, Schema, broken_constraints, hints
 from jaxehr.data.hints import sentinels
 
 
@@ -95,3 +97,15 @@ def test_whole_numbers_that_may_be_more_than_amounts():
 def test_people_are_named_as_what_they_are():
     (said,) = told(mail=[f"p{i % 90}@example.org" for i in range(100)])
     assert "e-mail addresses: replaced, not learnt; to learn them make it categorical" in said
+
+
+def test_real_rows_that_break_a_constraint_are_counted():
+    frame = pd.DataFrame({"came": ["05.02.2020", "03.04.2020", "30.01.2020"], "age": [40, 130, 50]})
+    frame["left"] = ["04.03.2020", "02.05.2020", "29.01.2020"]
+    laws = (Inequality("came", "left"), Range("age", 0, 120), Range("came", "2020-01-01"))
+    schema = replace(Schema.infer(frame), constraints=laws)
+    said = [str(hint) for hint in broken_constraints(frame, schema)]
+    assert [text[: text.index(" rows")] for text in said] == [
+        "came <= left: 1 of 3",
+        "0 <= age <= 120: 1 of 3",
+    ]
