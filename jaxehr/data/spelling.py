@@ -186,13 +186,21 @@ def _format(words: Words, numbers: np.ndarray) -> tuple[str | None, bool]:
         if matches(texts, SHORT).all():
             return f"{grouped}.15g", True
         return None, False
-    ways = (repr, f".{places}f", ".15g")
-    for way in ways:
-        write = way if callable(way) else lambda number, way=way: format(number, way)
-        listed = texts.to_pylist()
-        if all(write(x) == text for x, text in zip(numbers.tolist(), listed, strict=True)):
-            return (None if callable(way) else way), True
+    if _as_repr(texts, numbers):
+        return None, True
+    listed = texts.to_pylist()
+    for way in (f".{places}f", ".15g"):
+        if all(format(x, way) == text for x, text in zip(numbers.tolist(), listed, strict=True)):
+            return way, True
     return None, False
+
+
+def _as_repr(texts: pa.Array, numbers: np.ndarray) -> bool:
+    """Whether Python writes the numbers so. Arrow does, for most that have a point, and faster."""
+    same = pc.equal(pa.array(numbers).cast(pa.string()), texts).to_numpy(zero_copy_only=False)
+    same = same.astype(bool) & matches(texts, r"\.") & ~matches(texts, TINY)
+    rest = texts.filter(pa.array(~same)).to_pylist()
+    return all(repr(x) == text for x, text in zip(numbers[~same].tolist(), rest, strict=True))
 
 
 def _say_rewritten(words: Words, numbers: np.ndarray) -> None:

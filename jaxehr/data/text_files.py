@@ -176,16 +176,16 @@ def _parsed(path: Path, names: list[str], sep: str, encoding: str) -> pa.Table:
     from pyarrow import csv as arrow
 
     text = "utf-8" if encoding == "utf-8-sig" else encoding
-    reading = arrow.ReadOptions(
-        encoding=text, block_size=1 << 24, autogenerate_column_names=True
-    )  # the header is the first row
+    # The header is the first row. A row may be no longer than a block.
+    reading = arrow.ReadOptions(encoding=text, block_size=1 << 24, autogenerate_column_names=True)
     # In a file of one column an empty line is a missing value.
     parsing = arrow.ParseOptions(
         delimiter=sep, newlines_in_values=True, ignore_empty_lines=len(names) > 1
     )
     columns = {f"f{i}": pa.string() for i in range(len(names))}
     converting = arrow.ConvertOptions(column_types=columns, strings_can_be_null=False)
-    with _opened(path) as file:
+    plain = not path.name.lower().endswith((".gz", ".zip"))
+    with pa.memory_map(str(path)) if plain else _opened(path) as file:
         try:
             table = arrow.read_csv(file, reading, parsing, converting)
         except pa.ArrowInvalid as error:
