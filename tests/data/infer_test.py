@@ -1,5 +1,7 @@
 """What a column is taken for: identifiers, row numbers and people's names are not learnt; amounts are."""
 
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -134,3 +136,22 @@ def test_days_and_months_are_in_the_order_that_other_columns_tell():
     assert [c.format for c in told.columns] == ["%d/%m/%Y", "%d/%m/%Y"]
     both = pd.DataFrame({"came": early, "left": late, "seen": ["04/30/2020", "05/06/2020"]})
     assert Schema.infer(both).columns[0].format == "%m/%d/%Y"
+
+
+def test_formats_are_not_tried_on_every_row():
+    """Formats of dates on 700,000 texts that are none, or one only: CPU time beside that of counting different values.
+
+    10 times as much; when each format was tried on all of them it was 340 times.
+    """
+    n, rng = 100_000, np.random.default_rng(0)
+    days = (pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(900), "D")).strftime("%d/%m/%Y")
+    frame = pd.DataFrame({f"c{i}": rng.choice(["alpha", "beta"], n) for i in range(6)})
+    frame["seen"] = np.resize(days, n)
+
+    def cost(work):
+        begun = time.process_time()
+        work()
+        return time.process_time() - begun
+
+    ratio = min(cost(lambda: Schema.infer(frame)) / cost(frame.nunique) for _ in range(3))
+    assert ratio < 60
