@@ -50,11 +50,9 @@ def imputed(
     drawn = drawn.iloc[np.maximum(drawn.index.get_indexer(given.index), 0)].set_axis(data.index)
     result = data.copy()
     for name in names:
-        gaps = given[name].isna().to_numpy()
-        if gaps.any():
-            result[name] = data[name].where(~gaps, drawn[name])
-            if gaps[left].any():
-                result[name] = result[name].mask(gaps & given.index.isin(left))
+        asked = given[name].isna().to_numpy() & ~given.index.isin(left)
+        if asked.any():
+            result[name] = data[name].where(~asked, drawn[name])
     return result
 
 

@@ -128,21 +128,24 @@ def test_a_value_that_no_draw_can_be_is_refused():
 
 
 def test_what_is_given_comes_back_to_the_last_digit():
-    """x is float32 on the device; a time of day over two years is not."""
+    """x is float32 on the device; a time of day over two years is not. All but what is given is drawn half way."""
     times = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(2000) * 31_537, "s")
-    frame = pd.DataFrame({"at": times, "lab": np.linspace(0, 1, 2000) ** 2})
-    codec = fit_codec(frame)
+    hours = pd.to_timedelta(np.resize([0, 2, 4], 2000), "h")
+    frame = pd.DataFrame({"at": times, "end": times + hours, "lab": np.linspace(0, 1, 2000) ** 2})
+    schema = Schema("table", Schema.infer(frame).columns, (Inequality("at", "end"),))
+    codec = fit_codec(frame, schema, min_patients=1)
 
     def draw(params, key, *, known, **_):
-        half = jnp.full(2, 0.5)
+        half = jnp.full(4, 0.5)
         x = half if known is None else jnp.where(known.mask, known.x0, half)
         return Draw(x, jnp.asarray(1))
 
     model = Model(lambda key: {}, lambda *_: jnp.zeros(1), draw)
     recipe = Recipe("halves", {}, codec, matrix_view(codec), (Stage("one", model, None, 0),), 1)
-    given = {"at": times[1234], "lab": float(frame["lab"][1234])}
+    given = {"end": frame["end"][1234], "lab": float(frame["lab"][1234])}
     drawn = Synthesizer(recipe, {"one": {}}).sample(jax.random.key(0), 8, given=given)
-    assert (drawn["at"] == times[1234]).all() and (drawn["lab"] == frame["lab"][1234]).all()
+    assert (drawn["end"] == given["end"]).all() and (drawn["lab"] == given["lab"]).all()
+    assert (drawn["end"] - drawn["at"] == pd.Timedelta("2h")).all()
 
 
 def test_names_with_an_equals_sign():

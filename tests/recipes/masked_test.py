@@ -22,7 +22,7 @@ KEY = jax.random.key(0)
 def untrained(frame, *constraints):
     """The network starts at each column's frequencies, and its columns know nothing of each other."""
     schema = Schema("table", Schema.infer(frame).columns, constraints)
-    recipe = masked(frame, schema, width=16, blocks=1, steps=10)
+    recipe = masked(frame, schema, width=16, blocks=1, steps=10, min_patients=1)
     return Synthesizer(recipe, {"denoiser": recipe.stages[0].model.init(KEY)})
 
 
@@ -37,7 +37,7 @@ def exact():
             "ward": rng.choice(["er", "icu", "rehab"], 4000),
         }
     )
-    codec = fit_codec(frame, None, Bins)
+    codec = fit_codec(frame, None, Bins, min_patients=1)
     tokens, cells = tokens_of(codec), 32 * 32
     assert tokens.classes == (2, 32, 32, 3)  # ill; x coarse and fine; ward
     states = np.array(
