@@ -41,7 +41,7 @@ def _run(options) -> int:
         read(options, options.synthetic, schema),
         options.n,
         schema=schema,
-        names=_names(options.names),
+        names=_names(options.names, options.sep, options.encoding),
         seed=options.seed,
     )
     packet.save(options.out)
@@ -54,14 +54,12 @@ def _run(options) -> int:
     return 0
 
 
-def _names(path: str | None) -> dict[str, str]:
-    import pandas as pd
-
-    from jaxehr.data import DataError
+def _names(path: str | None, sep: str | None, encoding: str | None) -> dict[str, str]:
+    from jaxehr.data import DataError, read_texts
 
     if path is None:
         return {}
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    frame = read_texts(path, sep=sep, encoding=encoding)
     first = next((name for name in ("code", "column") if name in frame.columns), None)
     if first is None or "name" not in frame.columns:
         raise DataError(f"{path} is to have the columns code (or column) and name")

@@ -25,6 +25,7 @@ from jaxehr.data.open_data import nafld as nafld
 from jaxehr.data.parts import KnownParts as KnownParts
 from jaxehr.data.parts import Parts as Parts
 from jaxehr.data.read import read_records as read_records
+from jaxehr.data.read import read_texts as read_texts
 from jaxehr.data.schema import Column as Column
 from jaxehr.data.schema import DataError as DataError
 from jaxehr.data.schema import Inequality as Inequality

@@ -308,7 +308,7 @@ def _taken(chosen: np.ndarray, column: Flag | Category) -> pd.Series:
     found = np.empty(len(values), dtype=object)
     found[:] = values
     series = pd.Series(found[chosen.astype(np.int64)], dtype=object)
-    if dtype == "object":
+    if pd.Series([], dtype=dtype).dtype == object:  # str too, before pandas 3
         return series.where(series.notna(), np.nan)
     if dtype == "category":
         levels = [v for v in values if v is not None] if column.levels is None else column.levels

@@ -6,7 +6,8 @@ that stand for a missing value. `Schema.infer` takes both into the schema, and `
 
 import logging
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -46,24 +47,46 @@ def read_records(
     """
     path = Path(path)
     suffix = _suffix(path)
-    if not path.is_file():
-        raise DataError(f"no such file: {path}")
-    if path.stat().st_size == 0:
-        raise DataError(f"{path} is empty")
+    _check_there(path)
     marks = tuple(dict.fromkeys([*missing, *(schema.missing if schema else ())]))
     text = {"sep": sep, "encoding": encoding, "decimal": decimal}
-    try:
+    with _said_of(path, suffix):
         frame = _read(path, suffix, schema, marks, names or {}, text)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, DataError):
-            raise
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{path} cannot be read as {suffix}: {reason}") from None
     if frame.empty:
         raise DataError(f"{path} has no rows")
     if marks:
         frame.attrs["missing"] = list(marks)
     return frame
+
+
+def read_texts(
+    path: str | Path, *, sep: str | None = None, encoding: str | None = None
+) -> pd.DataFrame:
+    """A text file as it stands, every cell a text; an empty one is "". Options and errors are as in `read_records`."""
+    path = Path(path)
+    _check_there(path)
+    with _said_of(path, "text"):
+        table, _ = read_text_table(path, sep=sep, encoding=encoding)
+    return pd.DataFrame({n: table.column(n).to_pylist() for n in table.column_names}, dtype=object)
+
+
+def _check_there(path: Path) -> None:
+    if not path.is_file():
+        raise DataError(f"no such file: {path}")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path} is empty")
+
+
+@contextmanager
+def _said_of(path: Path, what: str) -> Iterator[None]:
+    """What a reader raises, as one line about the file."""
+    try:
+        yield
+    except DataError:
+        raise
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{path} cannot be read as {what}: {reason}") from None
 
 
 def _suffix(path: Path) -> str:

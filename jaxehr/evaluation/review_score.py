@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from jaxehr.data import DataError
+from jaxehr.data import DataError, read_texts
 from jaxehr.evaluation.proportions import newcombe, wilson
 
 WORDS = {
@@ -101,7 +101,7 @@ def score_review(folder: str | Path) -> Score:
 
 
 def _read(path: Path, sheets: pd.Index) -> pd.DataFrame:
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    frame = read_texts(path, encoding="cp1252")  # of a comment, where it is not UTF-8
     frame.columns = [str(name).split(" (")[0].strip().lower() for name in frame.columns]
     lacking = {"sheet", *WORDS} - set(frame.columns)
     if lacking:

@@ -163,7 +163,9 @@ def test_the_whole_round_on_the_command_line(tmp_path, capsys):
     form.iloc[:, 1], form.iloc[:, 2] = "Yes", key["origin"]
     form.to_csv(out / "answers" / "dr_a.csv", index=False)
     form.iloc[:, 2] = "real"
-    form.to_csv(out / "answers" / "dr_b.csv", index=False)
+    # As a European Excel saves it.
+    form = form.assign(remarks="früh")
+    form.to_csv(out / "answers" / "dr_b.csv", index=False, sep=";", encoding="cp1252")
     assert main(["review", "--score", str(out)]) == 0
     saved = json.loads((out / "score.json").read_text())
     assert (saved["told"]["dr_a"]["value"], saved["told"]["dr_b"]["value"]) == (1.0, 0.5)
