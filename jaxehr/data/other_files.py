@@ -38,11 +38,25 @@ def read_parquet(path: Path) -> pd.DataFrame:
             table = table.set_column(i, field.name, column)
         formats |= {field.name: form} if form else {}
     frame = table.to_pandas()
+    for i, field in enumerate(table.schema):
+        if field.name in frame and pa.types.is_integer(field.type) and table.column(i).null_count:
+            frame[field.name], form = _with_gaps(table.column(i), frame[field.name])
+            formats |= {field.name: formats.get(field.name, form)} if form else {}
     if frame.index.name is not None or isinstance(frame.index, pd.MultiIndex):
         frame = frame.reset_index()
     frame = frame.reset_index(drop=True)
     frame.attrs = {"format": formats} if formats else {}
     return frame
+
+
+def _with_gaps(column: pa.ChunkedArray, values: pd.Series) -> tuple[pd.Series, str | None]:
+    """Integers that pandas has made numbers with decimals, for the sake of NaN: exactly, and with the type they had."""
+    if values.dtype != "float64":
+        return values, None
+    if values.abs().max() >= 2**53:
+        whole = column.to_pandas(integer_object_nulls=True).astype("Int64")
+        return whole.set_axis(values.index), None
+    return values, str(column.type)
 
 
 def _is_refused(kind: pa.DataType) -> bool:

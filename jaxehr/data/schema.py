@@ -178,6 +178,8 @@ class Schema:
             for c in self.columns
         ]
         what = "one row per patient" if self.records == "table" else "one row per patient and code"
+        if self.missing:
+            lines.append(f"  missing where empty, or {', '.join(self.missing)}")
         lines += [f"  always {constraint}" for constraint in self.constraints]
         return "\n".join([f"{self.records}: {what}, {len(self.columns)} columns", *lines])
 

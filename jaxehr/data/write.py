@@ -15,7 +15,8 @@ WRITTEN = (".csv", ".csv.gz", ".parquet")
 
 
 SPELLING = re.compile(
-    r",?\.\d{1,2}[fg]|time32\[m?s\]|time64\[[un]s\]|duration\[[mun]?s\]|decimal(128|256)\(\d+, ?\d+\)"
+    r",?\.\d{1,2}[fg]|time32\[m?s\]|time64\[[un]s\]|duration\[[mun]?s\]|u?int(8|16|32|64)|"
+    r"decimal(128|256)\(\d+, ?\d+\)"
 )
 
 
@@ -86,7 +87,7 @@ def _texts(values: pd.Series, form: str) -> pd.Series:
     import pyarrow as pa
 
     missing = values.isna()
-    if "[" in form or "(" in form:  # a type of Parquet's
+    if _is_type(form):
         texts = _arrow(values, form).cast(pa.string()).to_pandas()
         return pd.Series(texts.to_numpy(object), index=values.index).where(~missing, None)
     if pd.api.types.is_integer_dtype(values) and form in (".0f", ".15g"):
@@ -100,12 +101,17 @@ def _texts(values: pd.Series, form: str) -> pd.Series:
     return pd.Series(np.array(spelt, object)[rows], index=values.index).where(~missing, None)
 
 
+def _is_type(form: str) -> bool:
+    """Of Parquet."""
+    return not form.startswith((".", ","))
+
+
 def _arrow(values: pd.Series, form: str):
     """The column as the Parquet type that it was read from."""
     import pyarrow as pa
     import pyarrow.types as types
 
-    kind = pa.type_for_alias(form) if "[" in form else _decimal(form)
+    kind = _decimal(form) if "(" in form else pa.type_for_alias(form)
     if types.is_decimal(kind):
         return pa.array(values, pa.float64(), from_pandas=True).cast(kind)
     whole = pa.int32() if kind.bit_width == 32 else pa.int64()
@@ -150,7 +156,7 @@ def _arrow_table(frame: pd.DataFrame):
     table = pa.Table.from_pandas(frame, preserve_index=False)
     for i, name in enumerate(frame.columns):
         form = formats.get(name, "")
-        if "[" in form or "(" in form:
+        if form and _is_type(form):
             table = table.set_column(i, name, _arrow(frame[name], form))
         elif str(frame[name].dtype) == "datetime64[s]":
             table = table.set_column(i, name, table.column(i).cast(pa.date32()))

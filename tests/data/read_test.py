@@ -165,7 +165,7 @@ def test_what_counts_as_missing_is_a_choice_and_is_counted(tmp_path, caplog):
     schema = Schema.infer(frame)
     schema.save(tmp_path / "schema.json")
     again = Schema.load(tmp_path / "schema.json")
-    assert again.missing == ("?", "NA")
+    assert again.missing == ("?", "NA") and "missing where empty, or ?, NA" in str(again)
     pd.testing.assert_frame_equal(read_records(path, again), frame)
 
 
@@ -293,12 +293,18 @@ def test_parquet_is_read_as_what_it_is_and_written_so(tmp_path):
         stay=pa.array([60, 3600, 7200], pa.duration("s")),
         at=pa.array([dt.time(1, 2, 3), None, dt.time(23, 0)], pa.time64("us")),
         sex=pa.array(["f", "m", "f"]),
+        count=pa.array([3, None, 9], pa.int16()),
     )
     frame = read_records(path)
     schema = Schema.infer(frame)
     kinds = {c.name: c.kind for c in schema.columns}
     assert kinds == dict(
-        born="datetime", cost="numerical", stay="integer", at="integer", sex="categorical"
+        born="datetime",
+        cost="numerical",
+        stay="integer",
+        at="integer",
+        sex="categorical",
+        count="integer",
     )
     codec = fit_codec(
         frame, Schema.from_json(json.loads(json.dumps(schema.to_json()))), min_patients=1
@@ -307,10 +313,22 @@ def test_parquet_is_read_as_what_it_is_and_written_so(tmp_path):
     write_records(drawn, tmp_path / "out.parquet")
     before, after = pq.read_table(path), pq.read_table(tmp_path / "out.parquet")
     assert after.to_pylist() == before.to_pylist()
-    for name in ("born", "cost", "stay", "at"):
+    for name in ("born", "cost", "stay", "at", "count"):
         assert after.schema.field(name).type == before.schema.field(name).type
     write_records(drawn, tmp_path / "out.csv")
     pd.testing.assert_frame_equal(read_records(tmp_path / "out.csv", schema), frame)
+
+
+def test_integers_of_parquet_with_gaps_stay_exact(tmp_path):
+    path = parquet(tmp_path / "a.parquet", n=pa.array([2**53 + 1, None, 5]), age=[1, 2, 3])
+    frame = read_records(path)
+    assert frame["n"].tolist() == [2**53 + 1, pd.NA, 5]
+    write_records(frame, tmp_path / "out.parquet")
+    assert pq.read_table(tmp_path / "out.parquet").to_pylist() == pq.read_table(path).to_pylist()
+    write_records(frame, tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text(
+        encoding="utf-8"
+    ) == "n,age\n9007199254740993,1\n,2\n5,3\n"
 
 
 def test_parquet_cells_that_hold_more_than_a_value_are_refused(tmp_path):
