@@ -20,7 +20,7 @@ from jaxehr.evaluation.frames import (
     unknown_codes,
     with_times,
 )
-from jaxehr.evaluation.furthest import furthest
+from jaxehr.evaluation.furthest import furthest, tells
 from jaxehr.evaluation.job import FEWEST, Job, done
 from jaxehr.evaluation.judge_fairness import judge
 from jaxehr.evaluation.learners import target
@@ -90,6 +90,7 @@ def evaluate(
         return Report(ordered(metrics), (), tuple(notes), about, tuple(groups), (), missing)
     pictures = tuple(plots.pictures(job, metrics))
     off = furthest(job.real, job.matched["synthetic"], job.matched.get("holdout"))
+    off += tuple(tells(job))
     return Report(ordered(metrics), pictures, tuple(notes), about, tuple(groups), off, missing)
 
 

@@ -7,12 +7,15 @@ import numpy as np
 
 from jaxehr.evaluation.fidelity import log_odds, relations, shape_errors
 from jaxehr.evaluation.frames import Bits, Records, Table
+from jaxehr.evaluation.job import FEWEST, Job
 from jaxehr.evaluation.pairs import PairCounts, phi
 from jaxehr.evaluation.report import SMALL_CELL, Furthest
 
 MOST = 10  # columns, and as many pairs
 VALUES = 10  # of a column in a pair, the most frequent; all others are one
 PAIRED = 100  # codes in pairs, the most frequent
+
+LOST = 0.002  # AUC, for a tell to be one
 
 Distances = dict[tuple[str, ...], float]
 
@@ -35,6 +38,14 @@ def furthest(
         floors = {} if holdout is None else distances(real, holdout)
         found += _worst(what, drawn, floors)
     return tuple(found)
+
+
+def tells(job: Job) -> Iterator[Furthest]:
+    """What gives rows away, the most telling first; nothing where the sets cannot be told apart."""
+    if job.smallest < FEWEST or job.told_apart["synthetic"].estimate.low <= 0.5:
+        return
+    lost = job.told_apart["synthetic"].gives_away(job.seed)
+    yield from (Furthest("tell", (k,), v, None) for k, v in [*lost.items()][:MOST] if v > LOST)
 
 
 def _worst(what, drawn: Distances, floors: Mapping[tuple[str, ...], float]) -> Sequence[Furthest]:

@@ -39,7 +39,7 @@ def page(report: Report) -> str:
         f'<style>{style()}</style></head><body><a class="skip" href="#verdicts">To the verdicts</a>'
         f'<header><h1>Synthetic records</h1><p class="soft">{html.escape(config)}</p></header>'
         f'<nav aria-label="Pillars">{links}</nav>'
-        f'<main><div class="cards" id="verdicts">{cards}</div>{_notes(report.notes)}{KEY}{parts}'
+        f'<main><div class="cards" id="verdicts">{cards}</div>{_notes(report.notes)}{_release(report)}{KEY}{parts}'
         '<p class="small">Intervals are of 95%; what is said of a figure is so at 99.9%. Privacy figures show what '
         "these attacks find: a model can pass them and still leak who was in its data. "
         "No row of a real patient and no count below 11 is in this report. "
@@ -83,6 +83,50 @@ def _notes(notes: Sequence[str]) -> str:
     return f"<ul>{''.join(f'<li>{html.escape(note)}</li>' for note in notes)}</ul>"
 
 
+def _release(report: Report) -> str:
+    """What may leave the house, and what not."""
+    said = report.verdicts.get("privacy")
+    judged = said is not None and any(
+        m.pillar == "privacy" and m.status == "ok" for m in report.metrics
+    )
+    first = "The synthetic records: only after their privacy was judged, with held-out patients."
+    if judged and said is not None:
+        first = f"The synthetic records: under privacy stands “{said.heading}”; a person is to weigh it."
+    return (
+        f'<details open id="release"><summary>What to release</summary><ul><li>{html.escape(first)}</li>'
+        "<li>This page and report.json: they hold no row of a real patient, and no count below 11.</li>"
+        "<li>Not the run’s folder: a model may remember whom it learnt from, and whoever has it can ask it more than "
+        "these records answer.</li><li>Not the real records, nor the held-out ones.</li></ul></details>"
+    )
+
+
+def _furthest(report: Report) -> str:
+    """Where to look first: columns, pairs, and what gives rows away."""
+    shown = ""
+    for what, title, head in FURTHEST:
+        found = [each for each in report.furthest if each.what == what]
+        rows = "".join(
+            f'<tr><th scope="row">{html.escape(" and ".join(each.names))}</th><td class="n">{number(each.value)}</td>'
+            + (f'<td class="n">{number(each.floor)}</td>' if what != "tell" else "")
+            + "</tr>"
+            for each in found
+        )
+        floor = '<th scope="col" class="n">floor</th>' if what != "tell" else ""
+        if rows:
+            shown += (
+                f'<div><table><caption>{title}</caption><thead><tr><th scope="col"></th><th scope="col" class="n">'
+                f"{head}</th>{floor}</tr></thead><tbody>{rows}</tbody></table></div>"
+            )
+    return f'<h3>Furthest off</h3><div class="beside">{shown}</div>' if shown else ""
+
+
+FURTHEST = (
+    ("column", "Columns, or codes", "distance"),
+    ("pair", "Pairs of them", "distance"),
+    ("tell", "What gives a row away: the detector’s AUC without it falls by", "AUC lost"),
+)
+
+
 def _section(pillar: Pillar, report: Report) -> str:
     metrics = [m for m in report.metrics if m.pillar == pillar]
     figures = "".join(
@@ -92,6 +136,7 @@ def _section(pillar: Pillar, report: Report) -> str:
     )
     said = report.verdicts[pillar]
     groups = _groups(report) if pillar == "fairness" else ""
+    groups += _furthest(report) if pillar == "fidelity" else ""
     return (
         f'<details open id="{pillar}"><summary>{pillar.capitalize()}<span>{html.escape(said.heading)}</span></summary>'
         f"{_table(pillar, metrics)}{groups}{figures}</details>"
@@ -122,7 +167,8 @@ def _table(pillar: str, metrics: Sequence[Metric]) -> str:
 
 
 def _row(m: Metric) -> str:
-    name = f'<th scope="row"><code>{html.escape(m.name)}</code></th>'
+    shown = html.escape(m.name).replace("_", "_<wbr>")
+    name = f'<th scope="row"><code>{shown}</code></th>'
     if m.status != "ok":
         said = html.escape(f"{m.status}: {m.why}")
         return f'<tr>{name}<td colspan="8">{said}</td><td class="about">{_about(m)}</td></tr>'

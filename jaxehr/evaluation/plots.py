@@ -17,6 +17,8 @@ from jaxehr.evaluation.report import SMALL_CELL, Metric, Picture
 
 REAL, SYNTHETIC, HELD = "#8b98a5", "#b3401c", "#20262c"
 PANELS = 24
+BIN_ROWS = 40
+NAMED = 60  # columns of a matrix that have their names beside it
 PAIRS = {
     "tstr": "train on synthetic,\ntest on real",
     "trtr": "train on real,\ntest on real",
@@ -136,13 +138,20 @@ def _numbers(ax, real: Table, synthetic: Table, name: str) -> None:
     low, high = np.quantile(a, [0.01, 0.99])
     if low == high:
         low, high = low - 0.5, high + 0.5
-    edges = np.linspace(low, high, 31)
-    distinct = np.unique(a)
-    if len(distinct) <= 30 and (distinct == np.round(distinct)).all():
-        edges = np.arange(np.floor(low), np.ceil(high) + 2) - 0.5
+    edges = _edges(a, low, high)
     ax.stairs(_heights(a, edges), edges, color=REAL, fill=True)
     ax.stairs(_heights(b, edges), edges, color=SYNTHETIC, linewidth=1.2)
     ax.set_yticks([])
+
+
+def _edges(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Up to 30 bins, but so few that they hold some 40 patients each: what fewer than 11 have leaves a gap. Of whole
+    numbers a bin holds a whole number of them."""
+    bins = int(np.clip(len(values) // BIN_ROWS, 3, 30))
+    if (values != np.round(values)).any():
+        return np.linspace(low, high, bins + 1)
+    first, wide = np.floor(low), np.ceil((np.ceil(high) - np.floor(low) + 1) / bins)
+    return np.arange(first, np.ceil(high) + wide + 1, wide) - 0.5
 
 
 def _labels(ax, real: Table, synthetic: Table, name: str) -> None:
@@ -168,17 +177,32 @@ def heat_maps(real: Records, synthetic: Records):
     if isinstance(real, Bits):
         codes = np.argsort(-real.bits.sum(0), kind="stable")[:60]
     r, s = correlations(real, codes), correlations(synthetic, codes)
-    fig = figure(9, 3.1)
+    names = _names(real, codes)
+    fig = figure(9, 3.1 if len(names) > NAMED else 3.9)
     drawn = ((r, "real"), (s, "synthetic"), (s - r, "synthetic - real"))
     image = None
-    for ax, (values, title) in zip(fig.subplots(1, 3), drawn, strict=True):
+    places, ticks = range(len(names)), [_short(name, 18) for name in names]
+    small = {"fontsize": float(np.clip(175 / max(len(names), 1), 2.8, 7))}
+    for i, (ax, (values, title)) in enumerate(zip(fig.subplots(1, 3), drawn, strict=True)):
         image = ax.imshow(
             np.nan_to_num(values), cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest"
         )
         ax.set_title(title)
         ax.set(xticks=[], yticks=[])
+        if len(names) <= NAMED:
+            ax.set_xticks(places, ticks, rotation=90, **small)
+            ax.tick_params(length=1)
+        if len(names) <= NAMED and i == 0:
+            ax.set_yticks(places, ticks, **small)
     fig.colorbar(image, ax=fig.axes, shrink=0.8)
     return fig
+
+
+def _names(real: Records, codes: np.ndarray | None) -> list[str]:
+    """Of the columns of a matrix of correlations."""
+    if isinstance(real, Bits):
+        return [real.codes[j] for j in codes] if codes is not None else []
+    return [*real.number_names, *real.label_names]
 
 
 def distances(job: Job, wide: bool):
@@ -244,7 +268,11 @@ def pictures(job: Job, metrics: Sequence[Metric]) -> Iterator[Picture]:
     title = "Correlation of columns"
     if job.is_codes:
         title = "Correlation of the 60 most frequent codes"
-    yield _drawn(title, "The third should be white.", heat_maps(real, synthetic), "fidelity")
+    said = (
+        "The third should be white. Of a category it is its most frequent value that is correlated; names stand where "
+        f"there are up to {NAMED}, from the top and from the left."
+    )
+    yield _drawn(title, said, heat_maps(real, synthetic), "fidelity")
 
 
 def _has(metrics: Sequence[Metric], pillar: str) -> bool:
@@ -275,7 +303,9 @@ def _of_columns(job: Job) -> Iterator[Picture]:
     small = columns(real, synthetic, errors, 4, 2)
     yield _drawn("The columns furthest off", caption, small, "fidelity", small=True)
     drawn = columns(real, synthetic, errors, PANELS, 4)
-    yield _drawn("Columns", caption, drawn, "fidelity")
+    left = sorted(errors, key=lambda name: (-errors[name], name))[PANELS:]
+    rest = f" Not drawn are {len(left)}, that are nearer: {', '.join(left)}." if left else ""
+    yield _drawn("Columns", caption + rest, drawn, "fidelity")
 
 
 def _drawn(title: str, caption: str, fig, pillar, *, small: bool = False) -> Picture:

@@ -16,9 +16,10 @@ The schema of report.json, version 3 (version 2 had no verdicts and nothing of w
                   status, why       "ok", or "underpowered: not evaluated" and the reason
     groups      a list of by, group, metric, value, floor: the metrics within each subgroup of 11 or more
     furthest    the columns and the pairs of columns (or codes) that are furthest off, worst first: a list of
-                  what              column | pair
+                  what              column | pair | tell
                   names             one, or two
-                  value, floor      the distance from 0 to 1 (of codes: of log odds; of pairs: of phi)
+                  value, floor      the distance from 0 to 1 (of codes: of log odds; of pairs: of phi); of a tell,
+                                    what the detector reads off a row, the AUC that it loses without it
     config      what was compared, sizes, seed, notes
 """
 
@@ -88,9 +89,10 @@ class Group(NamedTuple):
 
 
 class Furthest(NamedTuple):
-    """How far a column, or the relation of two, is off; the floor is that of held-out patients."""
+    """How far a column, or the relation of two, is off; the floor is that of held-out patients. A tell is what gives
+    rows away, by what the detector loses without it."""
 
-    what: Literal["column", "pair"]
+    what: Literal["column", "pair", "tell"]
     names: tuple[str, ...]
     value: float
     floor: float | None

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float32, Int
 
 from jaxehr.evaluation.frames import Bits, Records, Table
+from jaxehr.evaluation.report import SMALL_CELL
 
 CODES = 100  # the most frequent ones: boosting looks at every column in every tree
 FEWEST_VALUES = 50  # of a feature, or only whether it is missing is looked at
@@ -105,7 +106,8 @@ def _of_family(table: Table, family: list[int]) -> Iterator[Feature]:
     names = [table.label_names[j] for j in family]
     among = f"{names[0]} and {len(names) - 1} like it"
     for i, value in enumerate(values if len(values) <= FEW else ()):
-        yield f"number of '{value}' in {among}", (held == i).sum(1)
+        if (held == i).sum() >= SMALL_CELL:  # its name is shown
+            yield f"number of '{value}' in {among}", (held == i).sum(1)
     if len(values) == 2:
         return
     ordered = np.sort(held, 1)
@@ -150,7 +152,8 @@ def _residuals(table: Table) -> Iterator[Feature]:
 
 
 def _codes(both: Bits) -> list[Feature]:
-    first = np.argsort(-both.bits.sum(0, dtype=int), kind="stable")[:CODES]
+    counts = both.bits.sum(0, dtype=int)
+    first = [j for j in np.argsort(-counts, kind="stable")[:CODES] if counts[j] >= SMALL_CELL]
     return [
         *((both.codes[j], both.bits[:, j]) for j in first),
         ("number of codes", both.bits.sum(1, dtype=int)),
