@@ -87,11 +87,17 @@ def test_a_table_there_and_back(home, capsys):
         "clinical",
         "--rules",
         home / "rules.toml",
+        "--run",
+        home / "table",
         "--out",
         report,
     ]
     assert main([str(a) for a in command]) == 0
     assert "no one below 30" in (report / "report.html").read_text()
+    run = json.loads((home / "table" / "run.json").read_text())
+    said = json.loads((report / "report.json").read_text())["config"]
+    assert (said["recipe"], said["steps"]) == (run["recipe"], run["settings"]["steps"])
+    assert said["trained with jaxehr"] == run["jaxehr"] and len(said["on"]) == len("2026-01-31")
     two = ["--compare", f"a={out}", f"b={home / 'table.csv'}", "--only", "fidelity,fairness"]
     command = ["evaluate", *files[:2], *two, "--by", "sex", "--out", home / "two"]
     assert main([str(a) for a in command]) == 0

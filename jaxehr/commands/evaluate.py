@@ -23,6 +23,12 @@ def add(command: Command) -> None:
         "--holdout", metavar="FILE", help="real patients not trained on: gives the noise floor"
     )
     evaluate.add_argument("--schema", metavar="FILE", help="schema.json of the run")
+    evaluate.add_argument(
+        "--run",
+        type=Path,
+        metavar="RUN",
+        help="that drew them: the report names its recipe, steps and version, and reads by its schema",
+    )
     evaluate.add_argument("--label", metavar="COLUMN", help="what a doctor would predict")
     evaluate.add_argument(
         "--by", metavar="COLUMNS", help="subgroups, such as sex,age:10: worst group and gap"
@@ -41,16 +47,18 @@ def add(command: Command) -> None:
 
 
 def _run(options) -> int:
-
     check_folder(options.out)
-    schema = load_schema(options.schema)
+    config = _origin(options.run)
+    kept = None if options.run is None else str(options.run / "schema.json")
+    schema = load_schema(options.schema or kept)
     real = read(options, options.real, schema)
     schema = schema_of(real, schema)
     holdout = None if options.holdout is None else read(options, options.holdout, schema)
     cache_compilations()
 
     def judge(path: str):
-        return _judged(options, real, read(options, path, schema), holdout, schema, path)
+        drawn = read(options, path, schema)
+        return _judged(options, real, drawn, holdout, schema, path, config)
 
     if options.compare:
         return _compare(options, judge)
@@ -61,7 +69,18 @@ def _run(options) -> int:
     return 0
 
 
-def _judged(options, real, synthetic, holdout, schema, path: str):
+def _origin(run: Path | None) -> dict:
+    """What was judged by what, and when: of a run, its recipe, steps and version."""
+    from datetime import date
+
+    from jaxehr import __version__
+    from jaxehr.recipes.run import origin
+
+    made = {} if run is None else origin(run)
+    return {**made, "judged with jaxehr": __version__, "on": date.today().isoformat()}
+
+
+def _judged(options, real, synthetic, holdout, schema, path: str, config: dict):
     from jaxehr.evaluation import evaluate
     from jaxehr.evaluation.report import PILLARS
     from jaxehr.training.progress import progress
@@ -85,7 +104,7 @@ def _judged(options, real, synthetic, holdout, schema, path: str):
             rules=_rules(options.rules),
             pillars=PILLARS if options.only is None else options.only.split(","),
             seed=options.seed,
-            config={name: Path(file).name for name, file in files.items() if file},
+            config={name: Path(file).name for name, file in files.items() if file} | config,
             advance=tell,
         )
 

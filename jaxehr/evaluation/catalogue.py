@@ -158,7 +158,7 @@ DETECTION = {
         "fidelity",
         "closer",
         0.5,
-        "How well boosting tells synthetic from real: 0.5 cannot, 1 always.",
+        "How well boosting tells a synthetic row from a real one: 0.5 cannot, 1 always.",
     ),
     "detection_auc_linear": Entry("fidelity", "closer", 0.5, "The same by logistic regression."),
     "log_cluster": Entry(

@@ -162,6 +162,17 @@ def read(path: Path) -> tuple[str, dict, Codec]:
     )
 
 
+def origin(path: Path) -> dict[str, Any]:
+    """What a report says of where records come from: the recipe, its steps, the version that trained it.
+
+    Raises RunError.
+    """
+    about = _read(path)
+    named = {"recipe": about["recipe"], "trained with jaxehr": about["jaxehr"]}
+    steps = about["settings"].get("steps")
+    return named if steps is None else {**named, "steps": steps}
+
+
 def _read(path: Path) -> dict[str, Any]:
     """run.json, after the files beside it are found to be those that were written."""
     if not (path / "run.json").is_file():

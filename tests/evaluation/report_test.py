@@ -169,3 +169,23 @@ def test_only_gaps_that_are_surely_there_are_in_short():
     )
     assert not in_short(gap(0.1, 1.9)) and in_short(gap(0.5, 1.5))
     assert verdict("fairness", [gap(0.1, 1.9)]).heading == "No gap beyond chance"
+
+
+def test_the_page_says_what_to_release_and_what_gives_rows_away(reports):
+    fresh, copy = (reports[name].to_html() for name in ("fresh", "copy"))
+    for page in (fresh, copy):
+        assert "What to release" in page and "Not the run’s folder" in page
+    assert "under privacy stands “It leaks”" in copy
+    assert "only after their privacy was judged" not in copy
+    assert "Pairs of them" in fresh
+
+
+def test_what_gives_rows_away_is_named():
+    real, odd, held = (table(500, seed) for seed in range(3))
+    odd["los"] += 6
+    report = evaluate(real, odd, held, pillars=("fidelity",))
+    told = [each.names[0] for each in report.furthest if each.what == "tell"]
+    assert told[0] in ("los", "los given other numbers")
+    page = report.to_html()
+    assert told[0] in page[page.index("What gives a row away") :]
+    assert "only after their privacy was judged" in page
