@@ -1,13 +1,16 @@
 """jaxehr benchmark and check: samplers, measured and held to their laws."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from jaxehr.commands.command import Command, check_folder, say
 
 
 def add(command: Command) -> None:
-    bench = command("benchmark", _benchmark, "Error against evaluations against time.")
+    bench = command(
+        "benchmark", _with_threefry(_benchmark), "Error against evaluations against time."
+    )
     bench.add_argument("what", choices=["samplers"])
     bench.add_argument("--problem", choices=["gaussian", "mixture"], default="gaussian",
                        help="data whose denoiser is known exactly")  # fmt: skip
@@ -21,7 +24,11 @@ def add(command: Command) -> None:
     bench.add_argument("--rounds", type=int, default=5, help="timings of each")
     bench.add_argument("--out", type=Path, metavar="FILE.json", help="rows; .svg and .png beside")
 
-    laws = command("check", _check, "Run the laws of samplers on a solver; exit 1 if one fails.")
+    laws = command(
+        "check",
+        _with_threefry(_check),
+        "Run the laws of samplers on a solver; exit 1 if one fails.",
+    )
     laws.add_argument("solver", metavar="FILE.py:NAME", help="or the name of one of ours")
     laws.add_argument("--order", type=float, help="what it should be; else what the solver states")
 
@@ -86,6 +93,20 @@ def _benchmark(options) -> int:
     return 0
 
 
+def _with_threefry(run: Callable) -> Callable:
+    """The noise of problems and laws is the same whatever JAX_DEFAULT_PRNG_IMPL says."""
+
+    def with_threefry(options) -> int:
+        import jax
+
+        from jaxehr.numerics import THREEFRY
+
+        with jax.default_prng_impl(THREEFRY):
+            return run(options)
+
+    return with_threefry
+
+
 def _run_setting(run: Path, batch: int):
     import jax
 
@@ -94,8 +115,12 @@ def _run_setting(run: Path, batch: int):
 
     synthesizer = load(run)
     model, stage = synthesizer.model, synthesizer.recipe.stages[-1]
-    if model.dynamics is None or model.grid is None:
+    if model.grid is None:
         raise ValueError(f"{run} draws in one pass; it has no sampler to compare")
+    if model.dynamics is None:
+        raise ValueError(
+            f"{run} draws categories step by step; only solvers of numbers are compared"
+        )
     dynamics = model.dynamics(jax.device_put(synthesizer.params[stage.name]))
     return benchmark.run_setting(run.name, dynamics, model.grid, batch)
 

@@ -192,6 +192,8 @@ def tabddpm_loss(
         if isinstance(part, Multinomial):
             kl = part.kl(x0[name], part.normalised(x0_hat[name]), x[name], t, t - 1)
             prior = part.prior_kl(x0[name], float(timesteps))
+            # T times a KL of about 1/T, from logarithms near each other: rounding counts T-fold. A row in a batch of
+            # 8 is rounded otherwise than in one of 64; they agree to 4e-5 at T = 1,000, to 2e-6 at 10.
             bound += jnp.sum(timesteps * kl + prior, axis=-1)
             columns += x0[name].shape[-1]
         else:
