@@ -151,6 +151,11 @@ def _read_text(path: Path, schema, marks, names, *, sep, encoding, decimal) -> p
     formats: dict[str, str] = {}
     while columns:
         words = columns.pop(0)
+        if words.over_lines:
+            log.warning(
+                "column '%s' of %s: %s values run over several lines; where they are not meant to, a quote is too many",
+                *(words.name, path, f"{words.over_lines:,}"),
+            )
         if words.name in wanted:
             values[words.name] = typed_as(words, wanted[words.name], marks)
         else:

@@ -62,6 +62,11 @@ class Words:
         bare = pc.equal(pc.utf8_trim_whitespace(self.spelt), self.spelt)
         return int(self.counts[~bare.to_numpy(zero_copy_only=False)].sum())
 
+    @property
+    def over_lines(self) -> int:
+        """Rows whose text has a line's end in it."""
+        return int(self.counts[matches(self.spelt, r"[\r\n]")].sum())
+
     def where(self, chosen) -> "Words":
         """Only the texts chosen; `rows` stays as it is, for the whole column."""
         chosen = np.asarray(chosen, bool)

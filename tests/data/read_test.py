@@ -141,6 +141,8 @@ def test_blank_lines_and_blanks_around_numbers(tmp_path, caplog):
 def test_a_file_that_was_cut_off_is_said(tmp_path, caplog):
     read_records(file_of(tmp_path, "age,lab\n40,1.5\n41,1."))
     assert "its last value '1.' is too" in caplog.text
+    assert len(read_records(file_of(tmp_path, 'age,note\n40,"x\n41,y"\n42,z\n'))) == 2
+    assert "column 'note' of" in caplog.text and "1 values run over several lines" in caplog.text
     for text in ('age,note\n40,"abc\n41,def\n', 'age,note\n40,x\n41,"de'):
         with pytest.raises(DataError, match=r"a quote in line [23] or after is never closed"):
             read_records(file_of(tmp_path, text))
