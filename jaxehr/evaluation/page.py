@@ -93,10 +93,10 @@ def _release(report: Report) -> str:
     if judged and said is not None:
         first = f"The synthetic records: under privacy stands “{said.heading}”; a person is to weigh it."
     return (
-        f'<details open id="release"><summary>What to release</summary><ul><li>{html.escape(first)}</li>'
+        f'<div id="release"><h3>What to release</h3><ul><li>{html.escape(first)}</li>'
         "<li>This page and report.json: they hold no row of a real patient, and no count below 11.</li>"
         "<li>Not the run’s folder: a model may remember whom it learnt from, and whoever has it can ask it more than "
-        "these records answer.</li><li>Not the real records, nor the held-out ones.</li></ul></details>"
+        "these records answer.</li><li>Not the real records, nor the held-out ones.</li></ul></div>"
     )
 
 

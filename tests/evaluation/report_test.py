@@ -28,7 +28,7 @@ def reports():
 class Page(HTMLParser):
     """Tags must close in order."""
 
-    VOID = {"meta", "link", "br", "path", "circle", "use", "rect", "image"}
+    VOID = {"meta", "link", "br", "path", "circle", "use", "rect", "image", "wbr"}
 
     def __init__(self, text):
         super().__init__()
