@@ -41,7 +41,7 @@ def ranking_agreement(parts: Split, label: str, seed: int) -> Callable[[Tests], 
         drawn = [predict(tests.synthetic) for predict in on_synthetic]
         if not np.isfinite(real).all():
             return Estimate(float("nan"), float("nan"), float("nan"))
-        drawn = drawn if np.isfinite(drawn).all() else [0.0] * len(real)  # which orders none
+        # NaN, of learners that the synthetic records could not train, orders none.
         a, b = np.array(real), np.array(drawn)
         above = np.triu_indices(len(a), 1)
         same = np.sign(a[:, None] - a)[above] == np.sign(b[:, None] - b)[above]

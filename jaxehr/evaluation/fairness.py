@@ -10,6 +10,8 @@ from jaxehr.data import DataError
 from jaxehr.evaluation.frames import Bits, Records
 from jaxehr.evaluation.report import SMALL_CELL
 
+EXPECTED = 30  # synthetic patients of a subgroup, without which it is not missed
+
 
 class Grouping(NamedTuple):
     """by "sex" or "age:10"; `of` gives the name of each row's subgroup, "" where it is not known."""
@@ -57,16 +59,21 @@ def _bins(values: np.ndarray, step: float) -> np.ndarray:
 
 def subgroups(
     sets: dict[str, Records], grouping: Grouping
-) -> tuple[list[tuple[str, dict[str, Records]]], int]:
-    """The subgroups that have 11 or more patients in every set, with their records; and how many are too small."""
+) -> tuple[list[tuple[str, dict[str, Records]]], int, list[str]]:
+    """The subgroups that have 11 or more patients in every set, with their records; how many are too small; and those
+    of them that the synthetic records lost: 30 would be there by their share of the real ones, and fewer than 11 are.
+    Chance does so once in 50,000."""
     named = {name: grouping.of(records) for name, records in sets.items()}
     groups = sorted(set(named["real"]) - {""}, key=_by_number)
-    found = []
+    found, lost = [], []
     for group in groups:
         rows = {name: np.nonzero(of == group)[0] for name, of in named.items()}
         if min(len(index) for index in rows.values()) >= SMALL_CELL:
             found.append((group, {name: sets[name].rows(index) for name, index in rows.items()}))
-    return found, len(groups) - len(found)
+        expected = len(rows["real"]) / len(sets["real"]) * len(sets["synthetic"])
+        if expected >= EXPECTED and len(rows["synthetic"]) < SMALL_CELL:
+            lost.append(group)
+    return found, len(groups) - len(found), lost
 
 
 def _by_number(group: str) -> tuple[bool, float, str]:

@@ -31,21 +31,22 @@ def judge(
 
     studies     of utility, those that can be made
     """
-    found, small = subgroups(job.sets, grouping)
+    found, small, lost = subgroups(job.sets, grouping)
     studies = studies if job.smallest >= FEWEST else ()
     said = f"{small} subgroups by {grouping.by} have fewer than 11 patients in a file: not shown"
+    missed = [_lost(grouping.by, lost, len(found) + small, len(job.synthetic))]
     if len(found) < 2:
         empty = Metric(
             f"group_gap[{grouping.by}]", "fairness", float("nan"), None, "lower", 0.0, 0,
             status=UNDERPOWERED, why="fewer than two subgroups have 11 patients in every file",
         )  # fmt: skip
-        return [empty], [], said if small else ""
+        return [*missed, empty], [], said if small else ""
     figures = {
         group: {m.name: m for m in (*_fidelity(job, sets), *_utility(studies, grouping, group))}
         for group, sets in found
     }
     names = dict.fromkeys(name for metrics in figures.values() for name in metrics)
-    gaps: list[Metric] = []
+    gaps: list[Metric] = missed
     for name in names:
         known = {group: metrics[name] for group, metrics in figures.items() if name in metrics}
         gaps += compared(name, known, grouping.by)
@@ -56,6 +57,15 @@ def judge(
         if m.status == "ok"
     ]
     return gaps, groups, said if small else ""
+
+
+def _lost(by: str, lost: list[str], groups: int, n: int) -> Metric:
+    """The share of the subgroups that the synthetic records do not have."""
+    why = f"without {', '.join(lost)}" if lost else ""
+    share = len(lost) / groups if groups else 0.0
+    return Metric(
+        f"groups_lost[{by}]", "fairness", share, None, "lower", 0.0, n, worst=1.0, why=why
+    )
 
 
 def _fidelity(job: Job, sets: dict[str, Records]) -> Iterator[Metric]:

@@ -164,10 +164,11 @@ class Report:
 
 
 def in_short(m: Metric) -> bool:
-    """Is it in a short table? Of fairness only gaps beyond chance are: there is one for every other figure."""
+    """Is it in a short table? Of fairness only gaps beyond chance are, and subgroups that were lost: there is a gap for
+    every other figure."""
     if m.pillar != "fairness" or m.status != "ok":
         return True
-    return clear_gap(m)
+    return clear_gap(m) or (m.name.startswith("groups_lost") and m.value > 0)
 
 
 def clear_gap(m: Metric) -> bool:

@@ -226,6 +226,10 @@ def _share(value: float | None) -> str:
 
 
 def _of_fairness(done: list[Metric], left: str) -> Verdict:
+    lost = [m for m in done if m.name.startswith("groups_lost") and m.value > 0]
+    if lost:
+        said = "; ".join(f"by {m.name[len('groups_lost[') : -1]}: {m.why}" for m in lost)
+        return Verdict("Subgroups are missing", f"The synthetic records are {said}.{left}")
     gaps = [m for m in done if "_group_gap" in m.name]
     clear = [m for m in gaps if clear_gap(m)]
     if not clear:

@@ -119,3 +119,20 @@ def test_mistakes_in_by():
         judged(table(50, 0), table(50, 1), by="colour")
     with pytest.raises(DataError, match="subgroups by 'age' need a width above 0, as in 'age:10'"):
         judged(table(50, 0), table(50, 1), by="age")
+
+
+def test_a_subgroup_that_was_lost_is_missed():
+    """A ward that a third of the real patients are in: it is not left out of the comparison, and heads the verdict."""
+    real, fresh, held = (table(400, seed) for seed in range(3))
+    lost = fresh.assign(ward="er")
+    found = judged(real, lost, held, by="ward")
+    assert (
+        found["groups_lost[ward]"].value == 0.5 and found["groups_lost[ward]"].why == "without icu"
+    )
+    said = verdict("fairness", found.metrics)
+    assert said.heading == "Subgroups are missing" and "by ward: without icu" in said.words
+    assert "groups_lost[ward]" in str(found)
+    kept = judged(real, fresh, held, by="ward")
+    assert kept["groups_lost[ward]"].value == 0.0
+    # Of 40 synthetic patients 12 would be there: too few to be missed.
+    assert judged(real, lost.head(40), held, by="ward")["groups_lost[ward]"].value == 0.0
