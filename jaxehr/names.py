@@ -11,12 +11,14 @@ class NamedSampler(NamedTuple):
 
     cost    (steps) -> evaluations on a grid whose last step lands on the data; None where that is found out on the way
     order   of the path for a deterministic sampler, weak for a random one; None where it has none
+    bias    that a random one keeps however many steps it takes, as a share of the spread
     """
 
     about: str
     sampler: Sampler
     cost: Callable[[int], int] | None
     order: float | None
+    bias: float = 0.0
 
 
 def recipes() -> dict[str, Callable]:
@@ -114,6 +116,7 @@ def samplers() -> dict[str, NamedSampler]:
             ours.langevin(),
             lambda n: 5 * (n - 1) + 1,
             None,
+            bias=0.1,
         ),
         "euler_maruyama": sde("reverse SDE, Euler-Maruyama", diffrax.Euler(), 1),
         "shark": sde("reverse SDE, ShARK", diffrax.ShARK(), 2),

@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from scipy.special import ndtr
 
 from jaxehr.processes import Gaussian
-from jaxehr.types import Denoiser, Time
+from jaxehr.types import Denoiser, Key, Time
 
 # An accelerator's default (TF32, bfloat16) would bound every sampler's error from below.
 _dot = partial(jnp.dot, precision="highest")
@@ -41,6 +42,60 @@ class GaussianData(NamedTuple):
         return process.alpha(s) * self.mean + self.spread(process, s) * z
 
 
+class ColumnMixtures(NamedTuple):
+    """Independent columns, each a mixture of Gaussians: not affine, and yet the flow is known.
+
+    A flow in one dimension keeps the order of its points, and so their shares: F_s(x_s) = F_t(x_t).
+    """
+
+    mean: Float[np.ndarray, "component column"]
+    std: Float[np.ndarray, "component column"]
+    weight: Float[np.ndarray, "component"]
+
+    def denoiser(self, process: Gaussian) -> Denoiser:
+        """E[x_0 | x_t]: the components' denoisers, weighted by how likely each is."""
+
+        def denoise(x: Array, t: Time) -> Array:
+            alpha, sigma = (level[..., None] for level in _levels(process, x, t))
+            mean, std, weight = (jnp.asarray(part, x.dtype) for part in self)
+            x = x[..., None, :]
+            total = (alpha * std) ** 2 + sigma**2
+            apart = x - alpha * mean
+            odds = jnp.log(weight)[:, None] - (jnp.log(total) + apart**2 / total) / 2
+            of_each = mean + alpha * std**2 / total * apart
+            return jnp.sum(jax.nn.softmax(odds, axis=-2) * of_each, axis=-2)
+
+        return denoise
+
+    def draw(self, key: Key, process: Gaussian, n: int, t: Time) -> Float[Array, "n column"]:
+        """Records at time t."""
+        which_key, x0_key, noise_key = jax.random.split(key, 3)
+        shape, columns = (n, self.mean.shape[1]), np.arange(self.mean.shape[1])
+        which = jax.random.choice(which_key, len(self.weight), shape, p=jnp.asarray(self.weight))
+        mean, std = (jnp.asarray(part)[which, columns] for part in self[:2])
+        x0 = mean + std * jax.random.normal(x0_key, shape)
+        return process.corrupt(noise_key, x0, t)
+
+    def share(self, process: Gaussian, x: np.ndarray, t: float) -> np.ndarray:
+        """F_t(x), column by column; on the host."""
+        alpha, sigma = float(process.alpha(t)), float(process.sigma(t))
+        z = (x[..., None, :] - alpha * self.mean) / np.hypot(alpha * self.std, sigma)
+        return (self.weight[:, None] * ndtr(z)).sum(-2)
+
+    def flow(self, process: Gaussian, x: Array, t: float, s: float) -> np.ndarray:
+        """Where the probability flow takes x from time t to time s, by bisection; on the host, in float64."""
+        wanted = self.share(process, np.asarray(x, float), t)
+        reach = float(process.alpha(s)) * np.abs(self.mean).max() + 10 * float(
+            np.hypot(self.std.max(), process.sigma(s))
+        )
+        low, high = np.full(wanted.shape, -reach), np.full(wanted.shape, reach)
+        for _ in range(80):
+            middle = (low + high) / 2
+            below = self.share(process, middle, s) < wanted
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        return (low + high) / 2
+
+
 class Mixture(NamedTuple):
     """A mixture of Gaussians of one width."""
 
@@ -67,6 +122,22 @@ class Mixture(NamedTuple):
 def four_columns() -> GaussianData:
     """Variances from 0.01 to 4: slow and fast columns in one problem."""
     return GaussianData(jnp.array([0.1, -0.3, 0.5, 2.0]), jnp.array([0.1, 0.5, 1.0, 2.0]))
+
+
+def four_gaussians() -> ColumnMixtures:
+    """`four_columns` as mixtures of one component."""
+    data = four_columns()
+    mean, std = (np.asarray(part, float)[None] for part in data)
+    return ColumnMixtures(mean, std, np.ones(1))
+
+
+def four_mixtures() -> ColumnMixtures:
+    """Columns of two kinds: apart, within one another, hardly different, lopsided."""
+    return ColumnMixtures(
+        mean=np.array([[-1.0, 0.2, 0.0, 2.0], [1.0, 0.2, 0.4, 0.0]]),
+        std=np.array([[0.5, 0.3, 0.6, 0.4], [0.7, 1.5, 0.5, 1.0]]),
+        weight=np.array([0.35, 0.65]),
+    )
 
 
 def code_like_gaussian(columns: int, seed: int = 0) -> GaussianData:

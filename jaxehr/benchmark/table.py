@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxehr import denoisers
-from jaxehr.benchmark import laws, problems
+from jaxehr.benchmark import errors, problems
 from jaxehr.files import whole, write_text
 from jaxehr.networks import fourier, mlp
 from jaxehr.processes import Gaussian, edm
@@ -79,7 +79,7 @@ def mixture_setting(dim: int, batch: int) -> Setting:
     """Twenty kinds of patients; the exact flow by 200 steps of Dormand-Prince 8 in float64."""
     process = Gaussian(edm())
     x_T = FIRST * jax.random.normal(jax.random.key(1), (batch, dim))
-    with laws.float64():
+    with errors.float64():
         data = problems.code_like_mixture(dim)
         end = _end(data.denoiser(process), process, x_T.astype(jnp.float64), diffrax.Dopri8(), 200)
     data = problems.code_like_mixture(dim)
@@ -134,7 +134,7 @@ def measure(
     bare_s, keys = _bare(setting), jax.random.split(jax.random.key(2), batch)
     for name, sampler in samplers.items():
         tick(name)
-        random = laws.is_random(sampler)
+        random = errors.is_random(sampler)
         order, weak_order = None, None
         if orders and _cost(sampler) is not None:
             order, weak_order = _orders(sampler, random)
@@ -205,7 +205,7 @@ def steps_for(sampler: Sampler, nfe: int) -> int | None:
 
 def _cost(sampler: Sampler) -> tuple[int, int] | None:
     """(evaluations of two steps, of each one more); None where they are found out on the way."""
-    costs = [laws.counted_evaluations(sampler, laws.grid_to(n))[1] for n in (2, 3, 4)]
+    costs = [errors.counted_evaluations(sampler, errors.grid_to(n))[1] for n in (2, 3, 4)]
     each = costs[1] - costs[0]
     return (costs[0], each) if each > 0 and costs[2] - costs[1] == each else None
 
@@ -214,8 +214,8 @@ def _orders(sampler: Sampler, random: bool) -> tuple[float | None, float | None]
     """(of the path, of the law), observed from 40 to 80 steps."""
     try:
         if random:
-            return None, laws.observed_order(partial(laws.law_error, sampler), 40)
-        return laws.observed_order(partial(laws.path_error, sampler), 40), None
+            return None, errors.observed_order(partial(errors.law_error, sampler), 40)
+        return errors.observed_order(partial(errors.path_error, sampler), 40), None
     except (TypeError, ValueError, AttributeError):  # its noise is not an argument
         return None, None
 

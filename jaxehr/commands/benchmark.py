@@ -31,6 +31,8 @@ def add(command: Command) -> None:
     )
     laws.add_argument("solver", metavar="FILE.py:NAME", help="or the name of one of ours")
     laws.add_argument("--order", type=float, help="what it should be; else what the solver states")
+    laws.add_argument("--bias", type=float, metavar="SHARE",
+                      help="of the spread, that a random one keeps whatever its steps")  # fmt: skip
 
 
 def _benchmark(options) -> int:
@@ -131,12 +133,13 @@ def _check(options) -> int:
     known = names.samplers()
     if options.solver in known:
         found = known[options.solver]
-        name, sampler, order = options.solver, found.sampler, found.order
+        name, sampler, order, bias = options.solver, found.sampler, found.order, found.bias
     else:
-        name, sampler, order = benchmark.load_sampler(options.solver)
+        (name, sampler, order), bias = benchmark.load_sampler(options.solver), 0.0
+    bias = options.bias if options.bias is not None else bias
     order = options.order if options.order is not None else order
     failed = 0
-    for law in benchmark.check(sampler, order):
+    for law in benchmark.check(sampler, order, bias=bias):
         failed += not law.holds
         print(f"{'holds' if law.holds else 'FAILS'}  {law.name}: {law.found}", flush=True)
     print(f"{name}: " + (f"{failed} laws fail" if failed else "all laws hold"))
