@@ -56,14 +56,19 @@ def grid_to(n: int, process: Gaussian | None = None) -> Grid:
     return ratio if process is None else np.asarray(process.schedule.time_of(ratio), float)
 
 
+def _ends(grid: Grid) -> tuple[float, float]:
+    return float(grid[0]), float(grid[-1])
+
+
 @float64()
 def path_error(sampler: Sampler, n: int, problem: Problem | None = None) -> float:
     """The largest distance of 64 draws from the exact flow, after n steps; float64. By default on `affine`."""
     _, data, process = affine() if problem is None else problem
     grid = grid_to(n, process)
-    x_T = data.draw(jax.random.key(7), process, 64, grid[0])
+    first, last = _ends(grid)
+    x_T = data.draw(jax.random.key(7), process, 64, first)
     draw = jax.jit(lambda key, x: sampler(key, data.denoiser(process), process, x, grid).x)
-    exact = data.flow(process, x_T, grid[0], grid[-1])
+    exact = data.flow(process, x_T, first, last)
     return float(np.abs(np.asarray(draw(jax.random.key(KEY), x_T)) - exact).max())
 
 
@@ -121,7 +126,7 @@ def moments_error(sampler: Sampler, n: int, problem: Problem, draws: int) -> flo
         return sampler(key, data.denoiser(process), process, x, grid).x
 
     x = np.asarray(draw(jax.random.split(draw_key, draws), x_T), float)
-    uniform = 2 * data.share(process, x, grid[-1]) - 1
+    uniform = 2 * data.share(process, x, _ends(grid)[1]) - 1
     legendre = np.polynomial.legendre.legvander(uniform, 4)[..., 1:]
     return float(np.abs((legendre * np.sqrt([3, 5, 7, 9])).mean(0)).max())
 
@@ -140,7 +145,7 @@ def rounding_error(sampler: Sampler, n: int = 80) -> float:
     def ends(dtype):
         draw = lambda z, x: sampler(z, data.denoiser(process), process, x, grid_to(n)).x
         given = noise.astype(dtype), x_T.astype(dtype)
-        as_written = {"xla_disable_hlo_passes": "algsimp"}
+        as_written: dict[str, str | bool] = {"xla_disable_hlo_passes": "algsimp"}
         program = jax.jit(draw).lower(*given).compile(compiler_options=as_written)
         return np.asarray(program(*given), float)
 

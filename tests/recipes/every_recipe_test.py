@@ -131,6 +131,36 @@ def test_the_sampler_is_a_value_that_is_passed(fitted):
     assert len(drawn) and list(drawn.columns) == synthesizer.recipe.codec.schema.names
 
 
+def test_its_own_sampler_is_about_as_good_as_its_best(fitted):
+    """After so short a training the worst column, by distribution function or share of missing values, is within .1 of
+    that of the best of the samplers that it allows. Of 400 draws from one law 1 in 1,000 are .06 apart; TabDDPM's
+    chain as published is .12 off."""
+    kind, records, synthesizer = fitted
+    recipe, key = synthesizer.recipe, jax.random.key(5)
+    if kind == "codes" or recipe.name in ONE_PASS:
+        return  # no numbers that could run away; no sampler but its own
+    allowed, grid = names.samplers_of(recipe), recipe.stages[-1].model.grid(20)
+    far = [off(records, synthesizer.sample(key, 400))]
+    for name in {"ddim", "ancestral", "dpmpp_2m", "unmasking"} & set(allowed):
+        draws = synthesizer.sample(key, 400, sampler=allowed[name].sampler, grid=grid)
+        far.append(off(records, draws))
+    assert far[0] < min(far) + 0.1, far
+
+
+def off(records, drawn):
+    """The largest distance of a marginal."""
+    apart = []
+    for name in records.columns.drop("patient_id"):
+        real, made = records[name], drawn[name]
+        apart.append(abs(real.isna().mean() - made.isna().mean()))
+        real, made = np.sort(real.dropna().to_numpy()), np.sort(made.dropna().to_numpy())
+        below = (
+            np.searchsorted(x, np.unique(real), "right") / max(len(x), 1) for x in (real, made)
+        )
+        apart.append(np.abs(np.subtract(*below)).max())
+    return float(np.max(apart))
+
+
 def test_a_grid_that_does_not_fall_is_refused(fitted):
     _, _, synthesizer = fitted
     if synthesizer.recipe.name in ONE_PASS:
