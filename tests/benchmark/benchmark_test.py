@@ -30,7 +30,8 @@ steep = diffrax.Tsit5()
 
 
 def step(key, denoise, process, x, t, s):
-    return x + (s - t) * (x - denoise(x, t)) / t
+    kept, y = process.sigma(s) / process.sigma(t), denoise(x, t)
+    return kept * x + (process.alpha(s) - kept * process.alpha(t)) * y
 
 
 def too_short(key, denoise, process, x, t, s):
