@@ -13,6 +13,7 @@ equation as its term, integrated from the largest sigma down (t0 > t1), or from 
 what our samplers do, since no Brownian path runs backwards. D is read off the term: D = y - sigma dy/dsigma.
 """
 
+import math
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -94,15 +95,20 @@ def phi_1(h: Array) -> Array:
 
 
 def phi_2(h: Array) -> Array:
-    """The weight of h D', the derivative in lambda: (h - 1 + e^-h) / h, by its series where that would cancel."""
-    series = h * (1 / 2 - h * (1 / 6 - h * (1 / 24 - h * (1 / 120 - h / 720))))
-    return jnp.where(h < 0.2, series, 1 + jnp.expm1(-h) / jnp.where(h < 0.2, 1.0, h))
+    """The weight of h D', the derivative in lambda: (h - 1 + e^-h) / h."""
+    return _phi(2, h)
 
 
 def phi_3(h: Array) -> Array:
     """The weight of h^2 D'': (h^2 / 2 - h + 1 - e^-h) / h^2."""
-    series = h * (1 / 6 - h * (1 / 24 - h * (1 / 120 - h * (1 / 720 - h / 5040))))
-    return jnp.where(h < 0.2, series, 0.5 - phi_2(h) / jnp.where(h < 0.2, 1.0, h))
+    return _phi(3, h)
+
+
+def _phi(k: int, h: Array) -> Array:
+    """phi_k = 1 / (k - 1)! - phi_(k - 1) / h, which cancels below 1: there by its series."""
+    series = sum((-h) ** (j - k) / math.factorial(j) for j in range(k + 17, k - 1, -1)) * h
+    before = phi_1(h) if k == 2 else _phi(k - 1, h)
+    return jnp.where(h < 1, series, 1 / math.factorial(k - 1) - before / jnp.where(h < 1, 1.0, h))
 
 
 class ExponentialEuler(ExponentialSolver):
