@@ -20,3 +20,5 @@ def test_weights_are_the_integrals_that_they_stand_for(degree, phi):
     with jax.enable_x64(True):
         found = phi(jnp.asarray(h))
     np.testing.assert_allclose(found, exact / math.factorial(degree), rtol=1e-13)
+    single = phi(jnp.asarray(h, jnp.float32))
+    np.testing.assert_allclose(single, exact / math.factorial(degree), rtol=2e-6)

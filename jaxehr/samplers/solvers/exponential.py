@@ -106,7 +106,7 @@ def phi_3(h: Array) -> Array:
 
 def _phi(k: int, h: Array) -> Array:
     """phi_k = 1 / (k - 1)! - phi_(k - 1) / h, which cancels below 1: there by its series."""
-    series = sum((-h) ** (j - k) / math.factorial(j) for j in range(k + 17, k - 1, -1)) * h
+    series = sum((-h) ** (j - k) * (1 / math.factorial(j)) for j in range(k + 17, k - 1, -1)) * h
     before = phi_1(h) if k == 2 else _phi(k - 1, h)
     return jnp.where(h < 1, series, 1 / math.factorial(k - 1) - before / jnp.where(h < 1, 1.0, h))
 
