@@ -97,7 +97,7 @@ def samplers() -> dict[str, NamedSampler]:
             "probability flow, Tsitouras 5, steps by error", adaptive, None, None
         ),
         "exponential_euler": ode("exponential Euler (= DDIM)", ours.ExponentialEuler(), 1),
-        "deis": ode("DEIS-AB2", ours.DEISAB2(), 2),
+        "deis": ode("DEIS, rho-AB1", ours.DEISAB2(), 2),
         "dpmpp_2s": ode("DPM-Solver++ 2S", ours.DPMpp2S(), 2),
         "dpmpp_2m": ode("DPM-Solver++ 2M", ours.DPMpp2M(), 2),
         "dpmpp_3m": ode("DPM-Solver++ 3M, order 3", ours.DPMpp3M(), 3),
@@ -162,7 +162,7 @@ def mixed_samplers(*, numbers: bool = True) -> dict[str, NamedSampler]:
     }
     solvers = {
         "exponential_euler": beside("exponential Euler", ours.ExponentialEuler(), 1),
-        "deis": beside("DEIS-AB2", ours.DEISAB2(), 2),
+        "deis": beside("DEIS, rho-AB1", ours.DEISAB2(), 2),
         "dpmpp_2m": beside("DPM-Solver++ 2M", ours.DPMpp2M(), 2),
         "unipc": beside("UniPC-2", ours.UniPC2(), 3),
     }

@@ -100,7 +100,7 @@ def in_parts(steps: Mapping[str, Step]) -> Step:
 def reverse_diffusion(
     key: Noise, denoise: Denoiser, process: Gaussian, x: Array, t: Time, s: Time
 ) -> Array:
-    """The reverse diffusion step of Song et al. (2021), eq. 46: the forward step from s to t, turned round.
+    """The reverse diffusion step of Song et al. (2021), eq. 46, in x / alpha: theirs for VE, another one for VP.
 
     With r = sigma / alpha and y = x / alpha: y_s = y_t + (r_t^2 - r_s^2) score + sqrt(r_t^2 - r_s^2) z.
     """

@@ -6,9 +6,10 @@ from jaxehr.samplers.solvers.exponential import ExponentialSolver
 
 
 class DEISAB2(ExponentialSolver):
-    """tAB-DEIS of order 2: the noise e = (y - D) / sigma on a line through this step and the last, integrated exactly.
+    """rho-AB1 of the authors, of order 2: the noise e = (y - D) / sigma on a line through this step and the last,
+    integrated exactly.
 
-    The first step is Euler's.
+    The first step is Euler's. Their tAB puts the line in the time of the process instead, and draws differ.
     """
 
     def order(self, terms):
