@@ -49,9 +49,7 @@ class Multinomial(NamedTuple):
     def corrupt(self, key: Key, x: Categories, t: Time, s: Time | None = None) -> Categories:
         """One draw of q(x_t | x_s), s < t; None is the data, s = 0."""
         keep_key, new_key = jax.random.split(key)
-        log_kept = self._log_kept(t, x.ndim)[0]
-        if s is not None:
-            log_kept -= self._log_kept(s, x.ndim)[0]
+        log_kept, _ = self._log_between(t, 0.0 if s is None else s, x.ndim)
         keep = jax.random.uniform(keep_key, x.shape) < jnp.exp(log_kept)
         return jnp.where(keep, x, self.prior(new_key, x.shape, t).astype(x.dtype))
 
@@ -73,7 +71,7 @@ class Multinomial(NamedTuple):
             return jnp.argmax(logp + key, axis=-1).astype(x.dtype)
         # The same in proportion, with one exponential a class and nothing normalised.
         ndim, k = x0.ndim, np.array(self.classes, np.float32)[:, None]
-        a_s, lost_s = (jnp.exp(level) for level in self._log_kept(s, ndim))
+        a_s, lost_s = (jnp.exp(level) for level in self._log_between(s, 0.0, ndim))
         a_ts, lost_ts = (jnp.exp(level) for level in self._log_between(t, s, ndim))
         here = jax.nn.one_hot(x, max(self.classes), dtype=bool)
         logits = jnp.where(self.valid, jnp.maximum(x0, LOW), LOW)
@@ -94,7 +92,7 @@ class Multinomial(NamedTuple):
 
     def log_forward(self, log_x0: Logits, t: Time) -> Logits:
         """log q(x_t | x_0) of every class."""
-        return self._mixed(log_x0, *self._log_kept(t, log_x0.ndim))
+        return self._mixed(log_x0, *self._log_between(t, 0.0, log_x0.ndim))
 
     def log_posterior(self, log_x0: Logits, x: Categories, t: Time, s: Time) -> Logits:
         """log q(x_s | x_t, x_0) of every class."""
@@ -113,7 +111,7 @@ class Multinomial(NamedTuple):
         first: with r = a_s x_0_hat + b_s, one logarithm of each class is all it takes.
         """
         k = np.array(self.classes, np.float32)
-        a_s, lost_s = (jnp.exp(level) for level in self._log_kept(s, x.ndim))
+        a_s, lost_s = (jnp.exp(level) for level in self._log_between(s, 0.0, x.ndim))
         a_ts, lost_ts = (jnp.exp(level) for level in self._log_between(t, s, x.ndim))
         b_s, c = jnp.maximum(lost_s / k, jnp.finfo(jnp.float32).tiny), lost_ts / k
 
@@ -143,24 +141,15 @@ class Multinomial(NamedTuple):
     def _log_classes(self) -> Float[np.ndarray, "column 1"]:
         return np.log(np.array(self.classes, np.float32))[:, None]
 
-    def _log_kept(self, t: Time, ndim: int) -> tuple[Array, Array]:
-        """log a_t and log (1 - a_t), shaped to broadcast against arrays of `ndim` axes."""
-        tiny = jnp.finfo(jnp.float32).tiny
-        alpha, sigma = (
-            2 * jnp.log(jnp.maximum(curve(jnp.asarray(t, float)), tiny**0.5))
-            for curve in (self.schedule.alpha, self.schedule.sigma)
-        )
-        return rows(alpha, ndim), rows(sigma, ndim)
-
     def _log_likelihood(self, x: Categories, t: Time, s: Time) -> Logits:
         """log q(x_t | x_s) of every class of x_s."""
         return self._mixed(self.one_hot(x), *self._log_between(t, s, x.ndim + 1))
 
     def _log_between(self, t: Time, s: Time, ndim: int) -> tuple[Array, Array]:
-        """log a_ts and log (1 - a_ts)."""
-        log_ts = self._log_kept(t, ndim)[0] - self._log_kept(s, ndim)[0]
-        log_ts = jnp.minimum(log_ts, -jnp.finfo(jnp.float32).tiny)
-        return log_ts, jnp.log(-jnp.expm1(log_ts))
+        """log a_ts and log (1 - a_ts), shaped to broadcast against arrays of `ndim` axes; s = 0 is the data."""
+        tiny = float(np.finfo(np.float32).tiny)
+        lost = jnp.clip(self.schedule.lost(t, s), tiny, -np.log(tiny))
+        return rows(-lost, ndim), rows(jnp.log(-jnp.expm1(-lost)), ndim)
 
     def _mixed(self, logp: Logits, kept: Array, lost: Array) -> Logits:
         return jnp.where(self.valid, jnp.logaddexp(kept + logp, lost - self._log_classes), LOW)

@@ -13,20 +13,27 @@ Curve = Callable[[Time], Array]
 
 
 class Schedule(NamedTuple):
-    """A forward process is known by two curves of time, and by the way back.
+    """A forward process is known by two curves of time, by the way back, and by what is lost between two times.
 
     alpha, sigma    scale of the data and of the noise at time t
     time_of         the time at which sigma / alpha has the given value
+    lost            -log (alpha_t / alpha_s)^2 of (t, s): every digit of it, where t and s are near each other too
     """
 
     alpha: Curve
     sigma: Curve
     time_of: Curve
+    lost: Callable[[Time, Time], Array]
 
 
 def edm() -> Schedule:
     """Karras et al. (2022), Table 1, column "Ours": the time is the noise level, alpha is 1."""
-    return Schedule(alpha=jnp.ones_like, sigma=jnp.asarray, time_of=jnp.asarray)
+    return Schedule(
+        alpha=jnp.ones_like,
+        sigma=jnp.asarray,
+        time_of=jnp.asarray,
+        lost=lambda t, s: jnp.zeros_like(jnp.subtract(t, s)),
+    )
 
 
 def ve() -> Schedule:
@@ -42,23 +49,25 @@ def vp(*, beta_min: float = 0.1, beta_max: float = 20.0) -> Schedule:
 
     alpha = exp(-B/2) and sigma^2 = 1 - exp(-B), where B(t) = beta_min t + (beta_max - beta_min) t^2 / 2.
     """
-    integral, time_at = _linear_beta(beta_min, beta_max)
+    integral, time_at, lost = _linear_beta(beta_min, beta_max)
     return Schedule(
         alpha=lambda t: jnp.exp(-0.5 * integral(t)),
         sigma=lambda t: jnp.sqrt(-jnp.expm1(-integral(t))),
         # (sigma / alpha)^2 = exp(B) - 1
         time_of=lambda ratio: time_at(jnp.log1p(jnp.square(ratio))),
+        lost=lost,
     )
 
 
 def sub_vp(*, beta_min: float = 0.1, beta_max: float = 20.0) -> Schedule:
     """Sub-VP: VP's alpha with sigma = 1 - exp(-B), whose square never exceeds VP's (Song et al. 2021, eq. 34)."""
-    integral, time_at = _linear_beta(beta_min, beta_max)
+    integral, time_at, lost = _linear_beta(beta_min, beta_max)
     return Schedule(
         alpha=lambda t: jnp.exp(-0.5 * integral(t)),
         sigma=lambda t: -jnp.expm1(-integral(t)),
         # sigma / alpha = 2 sinh(B / 2)
         time_of=lambda ratio: time_at(2 * jnp.arcsinh(jnp.asarray(ratio) / 2)),
+        lost=lost,
     )
 
 
@@ -84,7 +93,15 @@ def cosine(*, offset: float = 0.008) -> Schedule:
         t = jnp.asarray(t)
         return jnp.sqrt(jnp.sin(t * quarter) * jnp.sin((t + 2 * offset) * quarter)) / top
 
-    return Schedule(alpha, sigma, time_of)
+    def lost(t: Time, s: Time) -> Array:
+        # 1 - alpha_t / alpha_s = 2 sin((t + s + 2 o) q / 2) sin((t - s) q / 2) / cos((s + o) q), for offset o
+        t, s = jnp.asarray(t), jnp.asarray(s)
+        rise = jnp.sin((t + s + 2 * offset) * quarter / 2) * jnp.sin((t - s) * quarter / 2)
+        gone = 2 * rise / jnp.cos((s + offset) * quarter)
+        far = jnp.maximum(alpha(t) / alpha(s), jnp.finfo(gone.dtype).tiny)
+        return -2 * jnp.where(gone < 0.5, jnp.log1p(-jnp.minimum(gone, 0.5)), jnp.log(far))
+
+    return Schedule(alpha, sigma, time_of, lost)
 
 
 def flow() -> Schedule:
@@ -93,6 +110,7 @@ def flow() -> Schedule:
         alpha=lambda t: 1 - jnp.asarray(t),
         sigma=jnp.asarray,
         time_of=lambda ratio: jnp.asarray(ratio) / (1 + jnp.asarray(ratio)),
+        lost=lambda t, s: -2 * jnp.log1p(-jnp.subtract(t, s) / jnp.subtract(1, s)),
     )
 
 
@@ -129,16 +147,24 @@ def table(betas: np.ndarray) -> Schedule:
     with np.errstate(divide="ignore"):
         loss = -np.append(0.0, np.cumsum(np.log1p(-betas)))
     n, step = len(betas), np.diff(loss)
+    # In two halves of float32, whose differences keep what that of single numbers would lose.
+    high = loss[:-1].astype(np.float32)
+    low = loss[:-1] - high
 
     def at(values: np.ndarray, i: Array) -> Array:
         return jnp.asarray(values, float)[i]
 
-    def lost(t: Time) -> Array:
-        """-log alpha^2."""
+    def place(t: Time) -> tuple[Array, Array]:
+        """The whole time below t, and what is lost from there."""
         t = jnp.asarray(t, float)
-        i = jnp.clip(t.astype(int), 0, n - 1)
-        line = at(loss, i) + (t - i) * at(step, i)
-        return jnp.where(t < 0, 0.0, jnp.where(t > n, loss[-1], line))
+        t = jnp.where(t < 0, 0.0, jnp.where(t > n, n, t))
+        i = jnp.minimum(t.astype(int), n - 1)
+        return i, (t - i) * at(step, i)
+
+    def lost(t: Time, s: Time) -> Array:
+        (i, beyond_i), (j, beyond_j) = place(t), place(s)
+        whole = (at(high, i) - at(high, j)) + (at(low, i) - at(low, j))
+        return whole + (beyond_i - beyond_j)
 
     def time_of(ratio: Time) -> Array:
         level, inner = jnp.log1p(jnp.square(ratio)), jnp.asarray(loss[1:-1], float)
@@ -146,14 +172,16 @@ def table(betas: np.ndarray) -> Schedule:
         return jnp.where(level > loss[-1], n, i + (level - at(loss, i)) / at(step, i))
 
     return Schedule(
-        alpha=lambda t: jnp.exp(-0.5 * lost(t)),
-        sigma=lambda t: jnp.sqrt(-jnp.expm1(-lost(t))),
+        alpha=lambda t: jnp.exp(-0.5 * lost(t, 0.0)),
+        sigma=lambda t: jnp.sqrt(-jnp.expm1(-lost(t, 0.0))),
         time_of=time_of,
+        lost=lost,
     )
 
 
-def _linear_beta(beta_min: float, beta_max: float) -> tuple[Curve, Curve]:
-    """B(t), the integral of beta, and its inverse: the positive root of the quadratic, free of cancellation."""
+def _linear_beta(beta_min: float, beta_max: float) -> tuple[Curve, Curve, Callable]:
+    """B(t), the integral of beta; its inverse, the positive root of the quadratic; and B(t) - B(s): all free of
+    cancellation."""
     slope = beta_max - beta_min
 
     def integral(t: Time) -> Array:
@@ -162,4 +190,7 @@ def _linear_beta(beta_min: float, beta_max: float) -> tuple[Curve, Curve]:
     def time_at(b: Time) -> Array:
         return 2 * jnp.asarray(b) / (beta_min + jnp.sqrt(beta_min**2 + 2 * slope * b))
 
-    return integral, time_at
+    def between(t: Time, s: Time) -> Array:
+        return jnp.subtract(t, s) * (beta_min + 0.5 * slope * jnp.add(t, s))
+
+    return integral, time_at, between

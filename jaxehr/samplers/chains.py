@@ -73,7 +73,7 @@ def fixed_large(
     The mean is the posterior's; at s = 0 no noise is added.
     """
     mean = posterior_mean(process, denoise(x, t), x, t, s)
-    beta = 1 - (process.alpha(t) / process.alpha(s)) ** 2
+    beta = -jnp.expm1(-process.schedule.lost(t, s))
     spread = jnp.where(jnp.asarray(s) > 0, jnp.sqrt(beta), 0.0)
     return mean + spread * standard_normal(key, x)
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxehr.processes import Gaussian, cosine, ddpm, edm, flow, sub_vp, table, ve, vp
+from jaxehr.processes import Gaussian, cosine, cosine_betas, ddpm, edm, flow, sub_vp, table, ve, vp
 
 CASES = [
     pytest.param(Gaussian(edm()), (3.0, 1.0, 0.2), id="edm"),
@@ -23,6 +23,23 @@ def test_time_of_inverts_the_noise_to_signal_ratio(process, times):
     t = jnp.array(times)
     ratio = process.sigma(t) / process.alpha(t)
     np.testing.assert_allclose(process.schedule.time_of(ratio), t, rtol=2e-5)
+
+
+@pytest.mark.parametrize(("process", "times"), CASES)
+def test_what_is_lost_between_two_times(process, times):
+    """-2 log (alpha_t / alpha_s): in float64 as its two logarithms say, and in float32 to its own digits however near
+    the times are, where theirs cancel."""
+    (t, *_, s), lost = times, process.schedule.lost
+    near = 1 + 2.0**-12  # of whole numbers of 2^-12, so that both precisions have the same times
+    for late, early in ((t, s), (t, 0.0), (round(s * 4096) / 4096 * near, round(s * 4096) / 4096)):
+        late, early = (float(np.float32(u)) for u in (late, early))
+        with jax.enable_x64(True):
+            both = (2 * np.log(np.asarray(process.alpha(u), float)) for u in (early, late))
+            exact = np.subtract(*both)
+            np.testing.assert_allclose(lost(late, early), exact, rtol=1e-10, atol=1e-14)
+        np.testing.assert_allclose(
+            lost(late, early), exact, rtol=2e-5 if late < early * 2 else 2e-6
+        )
 
 
 @pytest.mark.parametrize(("process", "times"), CASES)
@@ -112,6 +129,13 @@ def test_the_table_of_ddpm():
     assert float(process.schedule.time_of(1e9)) == 1000
     with pytest.raises(ValueError, match="above 0 and at most 1"):
         table(np.array([0.1, 0.0]))
+
+
+@pytest.mark.parametrize("betas", [np.linspace(1e-4, 0.02, 1000), cosine_betas(1000)])
+def test_a_table_keeps_every_beta(betas):
+    """-log (1 - beta_t) of each of its steps, in float32 to the last digits."""
+    t = np.arange(1.0, 1001)
+    np.testing.assert_allclose(table(betas).lost(t, t - 1), -np.log1p(-betas), rtol=1e-6)
 
 
 def test_the_posterior_of_ddpm():

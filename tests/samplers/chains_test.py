@@ -24,7 +24,7 @@ def test_fixed_large_has_the_variance_beta():
     for t in (2, 400, 1000):
         step = lambda z, t=t: fixed_large(z * ONE, lambda x, t: x, process, ONE, t * 1.0, t - 1.0)
         spread = float((step(1.0) - step(0.0))[0])
-        assert spread == pytest.approx(np.sqrt(beta[t - 1]), rel=2e-3)
+        assert spread == pytest.approx(np.sqrt(beta[t - 1]), rel=2e-5)
     last = lambda z: fixed_large(z * ONE, lambda x, t: x, process, ONE, 1.0, 0.0)
     assert float(last(1.0)[0]) == float(last(0.0)[0])
 
