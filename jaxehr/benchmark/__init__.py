@@ -17,6 +17,16 @@ from jaxehr.benchmark.problems import Mixture as Mixture
 from jaxehr.benchmark.problems import code_like_gaussian as code_like_gaussian
 from jaxehr.benchmark.problems import code_like_mixture as code_like_mixture
 from jaxehr.benchmark.problems import four_columns as four_columns
+from jaxehr.benchmark.quality import WORDS as WORDS
+from jaxehr.benchmark.quality import Judge as Judge
+from jaxehr.benchmark.quality import Quality as Quality
+from jaxehr.benchmark.quality import Trained as Trained
+from jaxehr.benchmark.quality import compare as compare
+from jaxehr.benchmark.quality import judge as judge
+from jaxehr.benchmark.quality import points as points
+from jaxehr.benchmark.quality import save_quality as save_quality
+from jaxehr.benchmark.quality import seconds as seconds
+from jaxehr.benchmark.quality import told_apart as told_apart
 from jaxehr.benchmark.table import Row as Row
 from jaxehr.benchmark.table import gaussian_setting as gaussian_setting
 from jaxehr.benchmark.table import measure as measure

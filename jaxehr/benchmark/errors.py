@@ -211,4 +211,4 @@ def is_random(sampler: Sampler) -> bool:
     x_T = FIRST * jnp.ones(4)
     draw = jax.jit(lambda key: sampler(key, data.denoiser(process), process, x_T, grid_to(8)).x)
     a, b = (draw(jax.random.key(k)) for k in (0, 1))
-    return not np.array_equal(np.asarray(a), np.asarray(b))
+    return not np.array_equal(np.asarray(a), np.asarray(b), equal_nan=True)

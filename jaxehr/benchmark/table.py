@@ -136,11 +136,12 @@ def measure(
         tick(name)
         random = errors.is_random(sampler)
         order, weak_order = None, None
-        if orders and _cost(sampler) is not None:
+        cost = cost_of(partial(_counted, sampler))
+        if orders and cost is not None:
             order, weak_order = _orders(sampler, random)
         seen = set()
         for nfe in evaluations:
-            steps = steps_for(sampler, nfe)
+            steps = steps_for(cost, nfe)
             if steps is None or steps in seen:
                 continue
             seen.add(steps)
@@ -190,12 +191,14 @@ def _program(setting: Setting, denoise: Denoiser, sampler: Sampler, steps: int):
     return program, time.perf_counter() - began
 
 
-def steps_for(sampler: Sampler, nfe: int) -> int | None:
+Cost = tuple[int, int]  # evaluations of two steps, of each one more
+
+
+def steps_for(cost: Cost | None, nfe: int) -> int | None:
     """The most steps that cost at most `nfe` evaluations; None if one step costs more.
 
     A sampler whose cost is found out on the way takes as many steps as it may spend.
     """
-    cost = _cost(sampler)
     if cost is None:
         return nfe
     of_two, each = cost
@@ -203,11 +206,15 @@ def steps_for(sampler: Sampler, nfe: int) -> int | None:
     return steps if steps >= 1 else None
 
 
-def _cost(sampler: Sampler) -> tuple[int, int] | None:
-    """(evaluations of two steps, of each one more); None where they are found out on the way."""
-    costs = [errors.counted_evaluations(sampler, errors.grid_to(n))[1] for n in (2, 3, 4)]
+def cost_of(spent: Callable[[int], int]) -> Cost | None:
+    """Of (steps) -> evaluations; None where they are found out on the way."""
+    costs = [spent(n) for n in (2, 3, 4)]
     each = costs[1] - costs[0]
     return (costs[0], each) if each > 0 and costs[2] - costs[1] == each else None
+
+
+def _counted(sampler: Sampler, steps: int) -> int:
+    return errors.counted_evaluations(sampler, errors.grid_to(steps))[1]
 
 
 def _orders(sampler: Sampler, random: bool) -> tuple[float | None, float | None]:
@@ -241,30 +248,33 @@ def _bare(setting: Setting, evaluations: int = 10) -> Callable[[], float]:
     return seconds
 
 
-def pareto(rows: Iterable[Row]) -> set[tuple[str, int]]:
+def pareto(
+    rows: Iterable[Any], error: Callable[[Any], float | None] = lambda row: row.error
+) -> set[tuple[str, int]]:
     """(sampler, nfe) of the rows that no row with as few evaluations beats in error."""
-    found = [r for r in rows if r.error is not None and np.isfinite(r.error)]
+    known = [(row, error(row)) for row in rows]
+    found = [(row, e) for row, e in known if e is not None and np.isfinite(e)]
     best: set[tuple[str, int]] = set()
-    for row in found:
-        beaten = any(
-            other.nfe <= row.nfe and other.error < row.error  # type: ignore[operator]
-            for other in found
-        )
-        if not beaten:
+    for row, e in found:
+        if not any(other.nfe <= row.nfe and less < e for other, less in found):
             best.add((row.sampler, row.nfe))
     return best
 
 
 def save(rows: Sequence[Row], path: Path) -> None:
     """JSON rows, with the device and the versions; a picture beside it as SVG and PNG."""
+    save_page({"rows": [row._asdict() for row in rows]}, work_precision(rows), path)
+
+
+def save_page(found: dict[str, Any], figure, path: Path) -> None:
+    """What was found as JSON, with the device and the versions; its picture beside it as SVG and PNG."""
     about = {
         "device": jax.devices()[0].device_kind,
         "devices": jax.device_count(),
         "jax": jax.__version__,
-        "rows": [row._asdict() for row in rows],
+        **found,
     }
     write_text(path, json.dumps(about, indent=1) + "\n")
-    figure = work_precision(rows)
     for kind in ("svg", "png"):
         date = {"Date": None} if kind == "svg" else None
         with whole(path.with_suffix(f".{kind}")) as beside:

@@ -1,15 +1,23 @@
 """jaxehr benchmark and check: samplers, measured and held to their laws."""
 
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from jaxehr.commands.command import Command, check_folder, say
+from jaxehr.commands.command import Command, cache_compilations, check_folder, say
+from jaxehr.commands.reading import add_reading, read
+
+# Beside which a solver stands; and what is drawn from a run whose records are judged, of those that it allows.
+BESIDE = ("ddim", "heun", "dpmpp_2m", "unipc")
+DRAWN = (*BESIDE, "ancestral", "euler_maruyama", "churn", "dpmpp_2m_sde", "unmasking")
 
 
 def add(command: Command) -> None:
     bench = command(
-        "benchmark", _with_threefry(_benchmark), "Error against evaluations against time."
+        "benchmark",
+        _with_threefry(_benchmark),
+        "Error against evaluations against time; on a trained run and with --data, what the drawn patients are worth.",
     )
     bench.add_argument("what", choices=["samplers"])
     bench.add_argument("--problem", choices=["gaussian", "mixture"], default="gaussian",
@@ -23,6 +31,15 @@ def add(command: Command) -> None:
                        help="yours: a diffrax.AbstractSolver, a step, or a sampler")  # fmt: skip
     bench.add_argument("--rounds", type=int, default=5, help="timings of each")
     bench.add_argument("--out", type=Path, metavar="FILE.json", help="rows; .svg and .png beside")
+    quality = bench.add_argument_group(
+        "quality of a run's patients against evaluations, random solvers too, beside the floor of real ones"
+    )
+    quality.add_argument("--data", metavar="FILE",
+                         help="real patients, held out or trained on: half to judge by, half as the floor")  # fmt: skip
+    quality.add_argument("--draws", type=int, metavar="N",
+                         help="patients of each sampler; default half of FILE, at most 10,000")  # fmt: skip
+    quality.add_argument("--seed", type=int, default=0, help="of all draws, and of the judge")
+    add_reading(bench)
 
     laws = command(
         "check",
@@ -36,25 +53,122 @@ def add(command: Command) -> None:
 
 
 def _benchmark(options) -> int:
-    import jax
-    from rich.console import Console
-    from rich.table import Table
-
-    from jaxehr import benchmark, names, settings
-
     if min(options.dim, options.batch, options.rounds, *options.nfe) < 1:
         raise ValueError("--dim, --batch, --rounds and --nfe must be at least 1")
     if options.out:
         check_folder(options.out.parent)
-    known = names.samplers()
-    chosen = options.samplers or ([] if options.solver else list(known))
+    if options.data is None and options.draws is not None:
+        raise ValueError("--draws wants --data FILE: the real patients to judge them by")
+    if options.data is None:
+        return _paths(options)
+    if options.run is None:
+        raise ValueError("--data wants --run RUN: the trained run that patients are drawn from")
+    return _quality(options)
+
+
+def _samplers(options, known, beside) -> dict:
+    """Those asked for; with none of them, `beside`."""
+    from jaxehr import benchmark, settings
+
+    chosen = options.samplers or beside
     samplers = {name: settings.nearest(name, known, "sampler").sampler for name in chosen}
-    if options.solver and not options.samplers:  # something to stand beside
-        samplers = {name: known[name].sampler for name in ("ddim", "heun", "dpmpp_2m", "unipc")}
     for where in options.solver:
         mine = benchmark.load_sampler(where)
         samplers[mine.name] = mine.sampler
+    return samplers
 
+
+def _quality(options) -> int:
+    from jaxehr import benchmark, names
+    from jaxehr.recipes import load
+    from jaxehr.training.progress import duration, progress
+
+    cache_compilations()
+    synthesizer = load(options.run)
+    if synthesizer.model.grid is None:
+        raise ValueError(f"{options.run} draws in one pass; it has no sampler to compare")
+    known = names.samplers_of(synthesizer.recipe)
+    samplers = _samplers(options, known, [name for name in DRAWN if name in known])
+    schema = synthesizer.recipe.codec.schema
+    real = read(options, options.data, schema)
+    judge = benchmark.judge(schema, real, options.draws, options.seed)
+    trained = _trained(options.run, synthesizer, options.seed)
+    todo = benchmark.points(trained, samplers, options.nfe)
+    if not todo:
+        raise ValueError("no sampler takes a step within --nfe evaluations; give more")
+    left = benchmark.seconds(trained, judge, todo)
+    draws = f"draws: {len(todo)}, each of {judge.n:,} patients and judged"
+    say(f"samplers: {len(samplers)}; {draws}: about {duration(left)}")
+    with progress("samplers", len(todo)) as advance:
+        rows = list(
+            benchmark.compare(trained, judge, todo, lambda done, what: advance(done, at=what))
+        )
+    _print_quality(rows, judge)
+    if options.out:
+        command = f"jaxehr {shlex.join(sys.argv[1:])}"
+        benchmark.save_quality(rows, trained, judge, options.out, command)
+        say(f"{options.out}, and pictures beside it")
+    return 0
+
+
+def _trained(run: Path, synthesizer, seed: int):
+    import jax
+    import numpy as np
+
+    from jaxehr import benchmark
+    from jaxehr.numerics import in_float32, seeded
+    from jaxehr.recipes.run import origin
+
+    model, params = synthesizer.model, synthesizer.params[synthesizer.recipe.stages[-1].name]
+    keys = jax.random.split(seeded(seed), 64)
+
+    def draw(sampler, grid, n):
+        return synthesizer.sample(seeded(seed), n, sampler=sampler, grid=grid)
+
+    @in_float32
+    def spent(sampler, grid):
+        nfe = jax.jit(jax.vmap(lambda key: model.draw(params, key, sampler=sampler, grid=grid).nfe))
+        return int(np.ceil(np.mean(nfe(keys))))
+
+    # Categories are drawn by chance whatever moves the numbers beside them.
+    random = benchmark.is_random if model.dynamics is not None else lambda sampler: True
+    return benchmark.Trained(run.name, origin(run), draw, spent, model.grid, random)
+
+
+def _print_quality(rows, judge) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from jaxehr import benchmark
+
+    best = benchmark.pareto(rows, benchmark.told_apart)
+    span = lambda found, digits: (
+        f"{found.value:.{digits}f} ({found.low:.{digits}f} to {found.high:.{digits}f})"
+    )
+    cells = lambda figures: (span(figures.auc, 3), span(figures.error, 4))
+    table = Table("sampler", "evaluations", "steps", "detection AUC", benchmark.WORDS[judge.error],
+                  box=None, pad_edge=False)  # fmt: skip
+    table.add_row("real patients", "", "", *cells(judge.floor))
+    for row in rows:
+        name = row.sampler + (" (random)" if row.random else "")
+        front = " *" if (row.sampler, row.nfe) in best else ""
+        said = cells(row.figures) if row.figures else ("not judged", row.why or "")
+        table.add_row(name + front, str(row.nfe), str(row.steps), *said)
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    print(
+        "(low to high): 95% intervals. * no other has a smaller detection AUC at as few evaluations"
+    )
+
+
+def _paths(options) -> int:
+    import jax
+    from rich.console import Console
+    from rich.table import Table
+
+    from jaxehr import benchmark, names
+
+    known = names.samplers()
+    samplers = _samplers(options, known, BESIDE if options.solver else known)
     if options.run:
         setting = _run_setting(options.run, options.batch)
     elif options.problem == "mixture":

@@ -65,7 +65,13 @@ class Drawer(NamedTuple):
             sampler=self.sampler,
             grid=None if self.grid is None else tuple(float(t) for t in np.asarray(self.grid)),
         )
-        parts = self.view.of_x(jax.tree.map(np.asarray, x))
+        x = jax.tree.map(np.asarray, x)
+        if not all(np.isfinite(part).all() for part in jax.tree.leaves(x)):
+            raise DataError(
+                "some draws are no finite numbers: the sampler breaks down on this grid; "
+                "take more steps, or another sampler"
+            )
+        parts = self.view.of_x(x)
         if rows is not None:  # x is float32
             parts = {n: np.where(rows.masks[n], rows.parts[n], part) for n, part in parts.items()}
         return {name: part[: len(indices)] for name, part in parts.items()}
