@@ -104,8 +104,8 @@ def said(remembers: dict[str, float] | None, rows: int) -> str:
     """
     if remembers is None:
         return (
-            f"not measured: what the run remembers of each of its {rows:,} patients, since none was held out; until "
-            "`jaxehr audit` and `jaxehr evaluate` with other patients say otherwise, take it for the records themselves"
+            f"not measured: what the run remembers of each of its {rows:,} patients, since `jaxehr fit` held none out; "
+            "until `jaxehr audit` and `jaxehr evaluate` with others say otherwise, take it for the records themselves"
         )
     auc, low, high = (remembers[name] for name in ("auc", "low", "high"))
     figures = f"AUC {auc:.3f}, {low:.3f} to {high:.3f}; 0.5 is chance"

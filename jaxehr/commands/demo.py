@@ -17,9 +17,9 @@ def add(command: Command) -> None:
 
 def _run(options) -> int:
 
-    from jaxehr import data
+    from jaxehr import audit, data
     from jaxehr.numerics import seeded
-    from jaxehr.recipes import fit, masked
+    from jaxehr.recipes import fit, masked, run
     from jaxehr.training import Interrupted
 
     check_folder(options.out)
@@ -32,10 +32,18 @@ def _run(options) -> int:
     print(recipe.codec.schema, file=sys.stderr)
     resume = (options.out / "run.json").exists()
     try:
-        synthesizer = fit(recipe, train, seeded(0), run_dir=options.out, resume=resume)
+        synthesizer = fit(
+            recipe,
+            train,
+            seeded(0),
+            run_dir=options.out,
+            resume=resume,
+            audit=audit.remembered,
+        )
     except Interrupted as stop:
         say(f"{stop} and saved; the same command continues")
         return 128 + stop.number
+    say(audit.said(run.remembers(options.out), half))
     synthetic = synthesizer.sample(seeded(1), half)
     for name, frame in {"train": train, "holdout": holdout, "synthetic": synthetic}.items():
         data.write_records(frame, options.out / f"{name}.csv")
