@@ -29,6 +29,9 @@ With their own batches, 512 and 1,024, masked had Spearman .940, detection .675 
 the critic's, after 2,000 of its autoencoder. With the noise predicted for all columns, by a network with a skip for
 each, ddpm had Spearman .401, 8% of the codes, 2.79 a patient, detection .917 and TSTR .621 after 3,600 steps; ddim,
 ncsn and the score SDEs the like (8% to 10% of the codes, detection .909 to .923).
+
+Judge       Detection is by an earlier, blunter judge, and values that fewer than 11 patients have were learnt:
+            README.md here says what that changes.
 """
 
 from pathlib import Path

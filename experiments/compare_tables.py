@@ -30,6 +30,9 @@ masked was given its steps; with 22,800 (410 s) it had .0043, .0100, .508 and .5
 The gan's steps are the critic's, after a fifth as many of its autoencoder. With the noise predicted for all columns,
 and normal scores a fifth as wide as an even bit, ddpm had shape .079, trend .142, detection .988 after 5,500 steps,
 ddim .061, .114, .979 after 4,700.
+
+Judge       Detection is by an earlier, blunter judge, and values that fewer than 11 patients have were learnt:
+            README.md here says what that changes.
 """
 
 from pathlib import Path

@@ -27,6 +27,9 @@ Time        tabddpm: 750 s to train and 45 s to draw on one CPU core. masked: 43
     unipc 50                  .603        .0149        .0346        .631
     dpmpp_2m 50               .609        .0154        .0359        .633
     dpmpp_2m 25               .632        .0176        .0399        .607
+
+Judge       Detection is by an earlier, blunter judge, and values that fewer than 11 patients have were learnt:
+            README.md here says what that changes.
 """
 
 import argparse

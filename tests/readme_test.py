@@ -35,7 +35,7 @@ def test_the_example_solver_obeys_the_laws(tmp_path, capsys):
     (code,) = re.findall(r"```python\n(# my_solver.py.*?)```", README, flags=re.DOTALL)
     (tmp_path / "my_solver.py").write_text(code)
     assert main(["check", f"{tmp_path / 'my_solver.py'}:Midpoint"]) == 0
-    assert "order: 1.99, stated 2" in capsys.readouterr().out
+    assert "EDM: 1.99, stated 2" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -222,8 +222,9 @@ def _fit_category(values: pd.Series, column: Column, least: int) -> Flag | Categ
     levels, ordered = None, False
     if isinstance(values.dtype, pd.CategoricalDtype):
         known = [_plain(level) for level in values.cat.categories]
-        new = [value for value in found if value is not None and value not in known]
-        levels = tuple([level for level in known if least <= 1 or level in found] + new)
+        kept, seen = set(known) if least <= 1 else set(found), set(known)
+        new = [value for value in found if value is not None and value not in seen]
+        levels = tuple([level for level in known if level in kept] + new)
         ordered = bool(values.cat.ordered)
     which = found.index(rest) if rare else -1
     described = (column.name, column.dtype, tuple(found), levels, ordered, which)
