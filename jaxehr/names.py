@@ -98,15 +98,27 @@ def samplers() -> dict[str, NamedSampler]:
         ),
         "exponential_euler": ode("exponential Euler (= DDIM)", ours.ExponentialEuler(), 1),
         "deis": ode("DEIS, rho-AB1", ours.DEISAB2(), 2),
+        "deis_tab1": chain("DEIS, tAB1", ours.deis_tab(1), 1, 2),
+        # Their first step is Euler's: the order falls to 2, slowly, from about theirs.
+        "deis_tab2": chain("DEIS, tAB2: order 3 that falls to 2", ours.deis_tab(2), 1, None),
+        "deis_tab3": chain("DEIS, tAB3: order 4 that falls to 2", ours.deis_tab(3), 1, None),
         "dpmpp_2s": ode("DPM-Solver++ 2S", ours.DPMpp2S(), 2),
         "dpmpp_2m": ode("DPM-Solver++ 2M", ours.DPMpp2M(), 2),
         "dpmpp_3m": ode("DPM-Solver++ 3M, order 3", ours.DPMpp3M(), 3),
         "dpmpp_3m_public": ode("DPM-Solver++ 3M as published", ours.DPMpp3M(d2_scale=1.0), 2),
         "unipc": ode("UniPC-2", ours.UniPC2(), 3),
+        "unipc_bh1": ode("UniPC-2, bh1", ours.UniPC2(b=ours.bh1), 3),
+        "unipc3": ode("UniPC-3, order 4", ours.UniPC3(), 4),
         "ddim": chain("DDIM, eta 0", ours.ddim(), 1, 1),
         "ancestral": chain("DDPM's chain (DDIM, eta 1)", ours.ancestral(), 1, 1),
         "reverse_diffusion": chain(
-            "reverse diffusion", ours.sequential(ours.reverse_diffusion), 1, 1
+            "reverse diffusion in x / alpha", ours.sequential(ours.reverse_diffusion), 1, 1
+        ),
+        "published_reverse_diffusion": chain(
+            "reverse diffusion as published for VP",
+            ours.sequential(ours.published_reverse_diffusion),
+            1,
+            1,
         ),
         "predictor_corrector": chain(
             "predictor-corrector, 1 Langevin step", ours.predictor_corrector(), 2, None
@@ -165,6 +177,7 @@ def mixed_samplers(*, numbers: bool = True) -> dict[str, NamedSampler]:
         "deis": beside("DEIS, rho-AB1", ours.DEISAB2(), 2),
         "dpmpp_2m": beside("DPM-Solver++ 2M", ours.DPMpp2M(), 2),
         "unipc": beside("UniPC-2", ours.UniPC2(), 3),
+        "unipc3": beside("UniPC-3", ours.UniPC3(), 4),
     }
     return {**chains, **solvers} if numbers else chains
 

@@ -8,8 +8,10 @@ from jaxehr.samplers.chains import fixed_large as fixed_large
 from jaxehr.samplers.chains import in_parts as in_parts
 from jaxehr.samplers.chains import langevin as langevin
 from jaxehr.samplers.chains import predictor_corrector as predictor_corrector
+from jaxehr.samplers.chains import published_reverse_diffusion as published_reverse_diffusion
 from jaxehr.samplers.chains import reverse_diffusion as reverse_diffusion
 from jaxehr.samplers.chains import sequential as sequential
+from jaxehr.samplers.continuous import deis_tab as deis_tab
 from jaxehr.samplers.continuous import evaluations as evaluations
 from jaxehr.samplers.continuous import is_stochastic as is_stochastic
 from jaxehr.samplers.continuous import log_likelihood as log_likelihood
@@ -33,6 +35,7 @@ from jaxehr.samplers.mixed import shown_first as shown_first
 from jaxehr.samplers.mixed import unmasking as unmasking
 from jaxehr.samplers.solvers import DEISAB2 as DEISAB2
 from jaxehr.samplers.solvers import Churn as Churn
+from jaxehr.samplers.solvers import DEIStAB as DEIStAB
 from jaxehr.samplers.solvers import DPMpp2M as DPMpp2M
 from jaxehr.samplers.solvers import DPMpp2MSDE as DPMpp2MSDE
 from jaxehr.samplers.solvers import DPMpp2S as DPMpp2S
@@ -40,3 +43,6 @@ from jaxehr.samplers.solvers import DPMpp3M as DPMpp3M
 from jaxehr.samplers.solvers import ExponentialEuler as ExponentialEuler
 from jaxehr.samplers.solvers import Heun as Heun
 from jaxehr.samplers.solvers import UniPC2 as UniPC2
+from jaxehr.samplers.solvers import UniPC3 as UniPC3
+from jaxehr.samplers.solvers import bh1 as bh1
+from jaxehr.samplers.solvers import bh2 as bh2

@@ -111,6 +111,24 @@ def reverse_diffusion(
     return process.alpha(s) * (mean + noise * standard_normal(key, x))
 
 
+def published_reverse_diffusion(
+    key: Noise, denoise: Denoiser, process: Gaussian, x: Array, t: Time, s: Time
+) -> Array:
+    """The reverse diffusion step as Song et al. (2021) discretise it, eq. 46 and their code: on VE that above, on VP
+
+        x_s = (2 - sqrt(1 - beta)) x_t + beta score + sqrt(beta) z
+
+    where sqrt(1 - beta) = alpha_t / alpha_s. For any process beta is sigma_t^2 - (alpha_t / alpha_s)^2 sigma_s^2.
+    """
+    kept = process.alpha(t) / process.alpha(s)
+    beta = jnp.maximum(process.sigma(t) ** 2 - (kept * process.sigma(s)) ** 2, 0)
+    mean = (2 - kept) * x + beta * process.score(denoise(x, t), x, t)
+    noise = jnp.where(
+        process.sigma(s) > 0, jnp.sqrt(beta), 0.0
+    )  # at the end their code keeps the mean
+    return mean + noise * standard_normal(key, x)
+
+
 def predictor_corrector(
     predictor: Step = reverse_diffusion, *, snr: float = 0.16, corrections: int = 1
 ) -> Sampler:

@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxehr.processes.gaussian import Gaussian
-from jaxehr.samplers.solvers import Heun
+from jaxehr.samplers.solvers import DEIStAB, Heun
 from jaxehr.types import Denoiser, Draw, Grid, Key, Noise, Sampler
 
 
@@ -52,6 +52,21 @@ def probability_flow(
             return diffrax.ODETerm(lambda t, y, args: (denoise_y(y, -t) - y) / -t)
 
         return _solved(solver, controller, adjoint, terms, denoise, process, x_T, grid)
+
+    return sample
+
+
+def deis_tab(degree: int = 1) -> Sampler:
+    """DEIS with polynomials in the process's own time, tAB1 to tAB3 of its authors: `solvers.DEIStAB`.
+
+    Raises ValueError unless the degree is 1, 2 or 3.
+    """
+    if degree not in (1, 2, 3):
+        raise ValueError(f"DEIS has tAB1, tAB2 and tAB3; got a degree of {degree}")
+
+    def sample(key: Noise, denoise: Denoiser, process: Gaussian, x_T: Array, grid: Grid) -> Draw:
+        solver = DEIStAB(process.schedule.time_of, degree)
+        return probability_flow(solver)(key, denoise, process, x_T, grid)
 
     return sample
 

@@ -20,7 +20,8 @@ def alongside(number: str = "number", solver: ExponentialSolver | None = None) -
     """A fast solver for the Gaussian part, and one posterior step of every other part beside each of its steps.
 
     number      the name of the Gaussian part
-    solver      of ours, with one evaluation a step: ExponentialEuler (DDIM), DEISAB2, DPMpp2M (the default), UniPC2
+    solver      of ours, with one evaluation a step: ExponentialEuler (DDIM), DEISAB2, DPMpp2M (the default), UniPC2,
+                UniPC3
 
     One evaluation of the network serves all parts. The last step, onto the data, is the denoised value.
     """

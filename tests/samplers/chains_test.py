@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxehr.benchmark import observed_order
+from jaxehr.benchmark.errors import law_error
 from jaxehr.processes import Gaussian, ddpm, edm, vp
 from jaxehr.samplers import (
     DPMpp2MSDE,
@@ -12,7 +14,10 @@ from jaxehr.samplers import (
     fixed_large,
     predictor_corrector,
     probability_flow,
+    published_reverse_diffusion,
+    reverse_diffusion,
     reverse_sde,
+    sequential,
 )
 
 ONE = jnp.ones(1)
@@ -27,6 +32,35 @@ def test_fixed_large_has_the_variance_beta():
         assert spread == pytest.approx(np.sqrt(beta[t - 1]), rel=2e-5)
     last = lambda z: fixed_large(z * ONE, lambda x, t: x, process, ONE, 1.0, 0.0)
     assert float(last(1.0)[0]) == float(last(0.0)[0])
+
+
+def test_published_reverse_diffusion_is_that_of_the_table():
+    """Song et al. (2021), eq. 46: (2 - sqrt(1 - beta)) x + beta score + sqrt(beta) z, and no z onto the data. Ours is
+    another step on VP, and the same on EDM."""
+    process, beta = Gaussian(ddpm(1000)), np.linspace(1e-4, 0.02, 1000)
+    x, x0, z = np.random.default_rng(0).normal(size=(3, 5))
+    step = lambda how, process, t, s: np.asarray(
+        how(jnp.asarray(z), lambda *_: jnp.asarray(x0), process, jnp.asarray(x), t, s)
+    )
+    with jax.enable_x64(True):
+        for t in (1, 2, 400, 1000):
+            b, level = beta[t - 1], np.prod(1 - beta[:t])
+            score = (level**0.5 * x0 - x) / (1 - level)
+            exact = (2 - np.sqrt(1 - b)) * x + b * score + np.sqrt(b) * z * (t > 1)
+            found = step(published_reverse_diffusion, process, float(t), t - 1.0)
+            np.testing.assert_allclose(found, exact, rtol=1e-9, atol=1e-9)
+        there = [
+            [step(how, *at) for how in (published_reverse_diffusion, reverse_diffusion)]
+            for at in ((Gaussian(vp()), 0.6, 0.3), (Gaussian(edm()), 3.0, 2.0))
+        ]
+    assert np.abs(np.subtract(*there[0])).max() > 0.1
+    np.testing.assert_allclose(*there[1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("step", [reverse_diffusion, published_reverse_diffusion])
+def test_reverse_diffusion_is_weakly_of_order_1_on_vp(step):
+    error = lambda n: law_error(sequential(step), n, Gaussian(vp()))
+    assert observed_order(error) == pytest.approx(1, abs=0.1)
 
 
 @pytest.mark.parametrize(

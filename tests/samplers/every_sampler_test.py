@@ -38,7 +38,7 @@ from jaxehr.samplers import (
 EDM, KEY = Gaussian(edm()), jax.random.key(0)
 SAMPLERS = names.samplers()
 RANDOM = {
-    "ancestral", "reverse_diffusion", "predictor_corrector", "langevin",
+    "ancestral", "reverse_diffusion", "published_reverse_diffusion", "predictor_corrector", "langevin",
     "euler_maruyama", "shark", "churn", "dpmpp_2m_sde",
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ from jaxehr.processes import LOW, MASK, Gaussian, Masked, Mixed, Multinomial, co
 from jaxehr.samplers import (
     ExponentialEuler,
     UniPC2,
+    UniPC3,
     alongside,
     ancestral,
     ddim,
@@ -157,8 +158,14 @@ def mixed_problem():
 
 @pytest.mark.parametrize(
     "sampler",
-    [ancestral(), alongside(), alongside(solver=UniPC2()), alongside(solver=ExponentialEuler())],
-    ids=["ancestral", "2m", "unipc", "ddim"],
+    [
+        ancestral(),
+        alongside(),
+        alongside(solver=UniPC2()),
+        alongside(solver=UniPC3()),
+        alongside(solver=ExponentialEuler()),
+    ],
+    ids=["ancestral", "2m", "unipc", "unipc3", "ddim"],
 )
 def test_numbers_and_categories_together(sampler):
     """200 steps. 4 standard errors and the error of the steps: a false alarm in 2,600 for each of seven figures."""

@@ -104,6 +104,11 @@ def phi_3(h: Array) -> Array:
     return _phi(3, h)
 
 
+def moments(n: int, h: Array) -> list[Array]:
+    """The weights of 1, u, u^2, ..., n of them: the integrals of e^-(h - u) u^k over [0, h]."""
+    return [phi_1(h), *(math.factorial(k) * h**k * _phi(k + 1, h) for k in range(1, n))]
+
+
 def _phi(k: int, h: Array) -> Array:
     """phi_k = 1 / (k - 1)! - phi_(k - 1) / h, which cancels below 1: there by its series."""
     series = sum((-h) ** (j - k) * (1 / math.factorial(j)) for j in range(k + 17, k - 1, -1)) * h
