@@ -137,7 +137,7 @@ def draw_records(
             yield frame
         if kept >= n:
             break
-    _say(given, drawn, met, good)
+    _say(codec, given, drawn, met, good)
 
 
 def _decoded(codec: Any, parts: Parts, given: Given | None) -> tuple[pd.DataFrame, np.ndarray]:
@@ -161,12 +161,11 @@ def _places(known: KnownParts, indices: np.ndarray) -> np.ndarray:
     return np.zeros(len(indices), int) if rows == 1 else np.arange(rows)
 
 
-def _say(given: Given | None, drawn: int, met: int, good: int) -> None:
+def _say(codec: Any, given: Given | None, drawn: int, met: int, good: int) -> None:
     if good < met:
-        log.warning(
-            "%.2f%% of the draws broke a constraint of the schema and were drawn anew",
-            100 * (met - good) / met,
-        )
+        codes = codec.schema.records == "codes"
+        fault = "had no code at all" if codes else "broke a constraint of the schema"
+        log.warning("%.2f%% of the draws %s and were drawn anew", 100 * (met - good) / met, fault)
     if given is not None and met < drawn / 10:
         log.warning("1 in %d draws has %s; the others were drawn anew", drawn / met, given.said)
 
