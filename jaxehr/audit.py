@@ -104,7 +104,7 @@ def said(remembers: dict[str, float] | None, rows: int) -> str:
     """
     if remembers is None:
         return (
-            f"not measured: what the run remembers of each of its {rows:,} patients, since `jaxehr fit` held none out; "
+            f"not measured: what the run remembers of each of its {rows:,} patients, since none was held out; "
             "until `jaxehr audit` and `jaxehr evaluate` with others say otherwise, take it for the records themselves"
         )
     auc, low, high = (remembers[name] for name in ("auc", "low", "high"))

@@ -294,3 +294,19 @@ def test_a_disk_that_fills_leaves_the_old_file(home, capsys, monkeypatch, tmp_pa
     command = ["sample", home / "table", "-n", 3, "--out", out, "--overwrite"]
     assert "No space left" in refused(capsys, *command)
     assert out.read_text() == "before" and list(tmp_path.iterdir()) == [out]
+
+
+def test_an_audit_of_one_file_twice_is_refused(home, capsys, tmp_path):
+    one = home / "table.csv"
+    files = ["--members", one, "--nonmembers", one, "--out", tmp_path / "audit"]
+    assert "hold the same records" in refused(capsys, "audit", home / "table", *files)
+
+
+def test_columns_that_a_schema_does_not_name_are_said(home, capsys, tmp_path):
+    wider = pd.read_csv(home / "table.csv").assign(note="none")
+    wider.to_csv(tmp_path / "wider.csv", index=False)
+    schema = tmp_path / "schema.json"
+    schema.write_text((home / "table" / "schema.json").read_text())
+    files = ["--data", tmp_path / "wider.csv", "--schema", schema, "--out", tmp_path / "run"]
+    assert main([str(a) for a in ("fit", "ehrdiff", *files, *SMALL)]) == 0
+    assert "not in the schema, and so left out: note" in capsys.readouterr().err

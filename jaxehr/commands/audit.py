@@ -47,6 +47,10 @@ def _run(options) -> int:
         frames[name], left = audit.learnt(read(options, path, codecs[0].schema), codecs)
         if left:
             notes.append(f"{left:,} {name} hold nothing that the run has learnt, and were left out")
+    if frames["members"].equals(frames["nonmembers"]):
+        raise ValueError(
+            "--members and --nonmembers hold the same records: give patients that the run did not learn from"
+        )
     cache_compilations()
     found = [
         audit.scored(

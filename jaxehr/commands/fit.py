@@ -85,6 +85,8 @@ def _run(options) -> int:
     with nullcontext() if given else _draft_left(records, options.out):
         made = recipe(records, schema, **chosen)
     print(schema, file=sys.stderr)
+    if left := [str(name) for name in records.columns if name not in schema.names]:
+        say(f"not in the schema, and so left out: {', '.join(left)}")
     least = made.settings["min_patients"]
     if least > 1:
         say(

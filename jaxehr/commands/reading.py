@@ -21,6 +21,9 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     )
 
 
+MAPPED = ("subject_id", "code")  # what a file of codes needs
+
+
 def read(options, path: str | Path, schema=None):
     """The records of a file, as the options and a schema say."""
     from jaxehr import data
@@ -61,11 +64,15 @@ def _parts(text: str) -> tuple[str, ...]:
 
 
 def _names(text: str | None) -> dict[str, str]:
-    """Raises ValueError for what is not NEW=OLD,NEW=OLD."""
+    """Raises ValueError for what is not NEW=OLD,NEW=OLD, and for a NEW that no file needs."""
     pairs = [part.partition("=") for part in _parts(text or "")]
     for new, equals, old in pairs:
         if not (new.strip() and equals and old.strip()):
             raise ValueError(
                 f"--map takes NEW=OLD,NEW=OLD, such as subject_id=patient_id,code=icd9; got '{text}'"
+            )
+        if new.strip() not in MAPPED:
+            raise ValueError(
+                f"--map names columns {' and '.join(MAPPED)}; got '{new.strip()}' on the left of '{new}={old}'"
             )
     return {new.strip(): old.strip() for new, _, old in pairs}

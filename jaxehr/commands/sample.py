@@ -64,7 +64,8 @@ def _run(options) -> int:
                 done += frame.iloc[:, 0].nunique() if _is_codes(synthesizer) else len(frame)
                 advance(done)
     say(f"{options.n:,} synthetic patients in {options.out}")
-    say(audit.said(run.remembers(options.run), synthesizer.recipe.codec.rows))
+    if not run.unfinished(options.run):
+        say(audit.said(run.remembers(options.run), synthesizer.recipe.codec.rows))
     return 0
 
 

@@ -197,7 +197,7 @@ DATE = re.compile(
 def _candidates(sample: pd.Series) -> list[str]:
     """Every format that a few of the values could have; padded before plain, and as the separator has it: 3/5 begins
     with the month, 3.5 and 3-5 with the day."""
-    some = as_text(sample.drop_duplicates().iloc[:20])
+    some = as_text(sample.drop_duplicates().iloc[:20]).dropna()  # numbers beyond 2^53 are no dates
     return list(dict.fromkeys(form for value in some for form in _formats_of(value)))
 
 

@@ -176,7 +176,7 @@ def _notes(schema: Schema, frames: dict, sets: dict, label: str | None) -> Itera
         if shared > chance + 5 * (chance + 1) ** 0.5:
             yield (
                 f"{patients(shared)} of the {patients(len(held))} holdout rows equal a training row, where about "
-                f"{chance:,.0f} would by chance: the holdout is to hold other patients, or privacy is overstated"
+                f"{chance:,.0f} would by chance: the holdout is to hold other patients, or leaks are not seen"
             )
     if label is not None and (classes := _few_numbers(sets["real"], label)):
         yield (

@@ -97,3 +97,5 @@ def test_codes_under_other_names(tmp_path, capsys):
     assert "one row per patient and code" in capsys.readouterr().out
     assert main(["schema", "--data", path, "--map", "subject_id"]) == 2
     assert "--map takes NEW=OLD" in capsys.readouterr().err
+    assert main(["schema", "--data", path, "--map", "subject_id=patient_id,kode=icd9"]) == 2
+    assert "got 'kode'" in capsys.readouterr().err

@@ -155,3 +155,10 @@ def test_formats_are_not_tried_on_every_row():
 
     ratio = min(cost(lambda: Schema.infer(frame)) / cost(frame.nunique) for _ in range(3))
     assert ratio < 60
+
+
+def test_unique_numbers_beyond_2_to_the_53_are_ids():
+    """Accession numbers: more digits than float64 keeps, and no dates."""
+    numbers = 20_250_101_000_000_000 + np.arange(300) * 7
+    schema = Schema.infer(pd.DataFrame({"acc": numbers, "age": np.arange(300) % 70}))
+    assert [c.kind for c in schema.columns] == ["id", "integer"]
