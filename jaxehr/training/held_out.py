@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxehr.training.packed import unpacked
 from jaxehr.training.sharding import by_row, replicated
+from jaxehr.training.step import rows_at, rows_of
 from jaxehr.types import Key, Model, Params, X
 
 TIMES = 20  # a training is judged so often
@@ -50,7 +50,7 @@ def split_rows(table: X, key: Key, share: float) -> tuple[X, X | None]:
     """
     if not 0 <= share <= 0.5:
         raise ValueError(f"the share of rows held out must be from 0 to 0.5; got {share}")
-    n = len(jax.tree.leaves(table)[0])
+    n = rows_of(table)
     if n < FEWEST or int(n * share) < 1:
         return table, None
     order = np.asarray(jax.random.permutation(key, n))
@@ -63,7 +63,7 @@ def held_out_loss(
     model: Model, key: Key, table: X, *, batch_size: int, mesh: Mesh
 ) -> Callable[[Params], float]:
     """The mean loss on the rows of `table`, with the same noise at every call, so that two calls can be compared."""
-    rows = len(jax.tree.leaves(table)[0])
+    rows = rows_of(table)
     batches = -(-int(np.clip(rows, *LOSSES)) // batch_size)
     table = jax.device_put(table, replicated(mesh))
 
@@ -71,8 +71,7 @@ def held_out_loss(
     def mean(params: Params, table: X):
         def one(total, i):
             at = (i * batch_size + jnp.arange(batch_size)) % rows
-            x0 = unpacked(jax.tree.map(lambda part: part[at], table))
-            x0 = jax.lax.with_sharding_constraint(x0, by_row(mesh))
+            x0 = jax.lax.with_sharding_constraint(rows_at(table, at), by_row(mesh))
             return total + jnp.mean(model.loss(params, jax.random.fold_in(key, i), x0)), None
 
         return jax.lax.scan(one, jnp.zeros(()), jnp.arange(batches))[0] / batches

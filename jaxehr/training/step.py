@@ -67,8 +67,12 @@ def train_step(
 
 
 def batch_at(key: Key, table: X, batch_size: int) -> X:
-    """Rows drawn with replacement, of each part of the table, in the dtype they lie there; packed bits are int8."""
-    rows = jax.random.randint(key, (batch_size,), 0, rows_of(table))
+    """Rows drawn with replacement."""
+    return rows_at(table, jax.random.randint(key, (batch_size,), 0, rows_of(table)))
+
+
+def rows_at(table: X, rows: Int[Array, "batch"]) -> X:
+    """Rows of each part of the table, in the dtype they lie there; packed bits are int8."""
     return unpacked(jax.tree.map(lambda part: part[rows], table))
 
 
