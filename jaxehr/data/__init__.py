@@ -26,6 +26,7 @@ from jaxehr.data.parts import KnownParts as KnownParts
 from jaxehr.data.parts import Parts as Parts
 from jaxehr.data.read import read_records as read_records
 from jaxehr.data.read import read_texts as read_texts
+from jaxehr.data.records import Records as Records
 from jaxehr.data.schema import Column as Column
 from jaxehr.data.schema import DataError as DataError
 from jaxehr.data.schema import Inequality as Inequality
