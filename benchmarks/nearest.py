@@ -17,7 +17,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from jaxehr.evaluation.nearest import bit_rows, mixed_rows, nearest
+from jaxehr.evaluation.blocks.nearest import bit_rows, mixed_rows, nearest
 
 SKLEARN_ROWS = 1_000
 

@@ -20,7 +20,7 @@ import optax
 
 from jaxehr.networks import tabddpm_mlp, timestep
 from jaxehr.recipes.tabddpm import tabddpm_model
-from jaxehr.recipes.view import tokens_with
+from jaxehr.synthesis.view import tokens_with
 from jaxehr.training.sharding import data_mesh, replicated
 from jaxehr.training.step import init_state, make_chunk
 

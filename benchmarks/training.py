@@ -23,10 +23,10 @@ from jaxehr import denoisers
 from jaxehr.losses import edm_weight, log_normal
 from jaxehr.networks import mlp, sinusoidal
 from jaxehr.processes import Gaussian, edm
-from jaxehr.recipes.diffusion import diffusion_model
 from jaxehr.recipes.ehrdiff import CODES
-from jaxehr.recipes.view import Layout
 from jaxehr.samplers import karras, probability_flow
+from jaxehr.synthesis.diffusion import diffusion_model
+from jaxehr.synthesis.view import Layout
 from jaxehr.training.sharding import data_mesh, replicated
 from jaxehr.training.step import init_state, make_chunk
 

@@ -40,7 +40,7 @@ import numpy as np
 from comparison import SETTINGS, compare, options_of
 
 from jaxehr.data import diabetes130_codes
-from jaxehr.evaluation.rule_file import starter_rules
+from jaxehr.evaluation.rules.rule_file import starter_rules
 
 LABEL = "DIAG//428"  # heart failure
 # Rounding, as EHRDiff does it, loses rare codes.

@@ -40,7 +40,7 @@ from pathlib import Path
 from comparison import SETTINGS, compare, options_of
 
 from jaxehr.data import diabetes130_table
-from jaxehr.evaluation.rule_file import read_rules
+from jaxehr.evaluation.rules.rule_file import read_rules
 
 LABEL = "readmitted"
 RULES = Path(__file__).with_name("diabetes130_rules.toml")

@@ -12,8 +12,8 @@ import pandas as pd
 
 import jaxehr
 from jaxehr import names
-from jaxehr.evaluation.rule_file import RuleFile
-from jaxehr.evaluation.rules import excesses
+from jaxehr.evaluation.rules.rule_file import RuleFile
+from jaxehr.evaluation.rules.rules import excesses
 
 SHOWN = (  # those that there are; all others are in rows.json
     *("prevalence_pearson", "prevalence_spearman", "codes_present", "codes_per_patient"),

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from jaxehr.data import write_records as write_records
     from jaxehr.evaluation import Report as Report
     from jaxehr.evaluation import evaluate as evaluate
-    from jaxehr.recipes import Recipe as Recipe
-    from jaxehr.recipes import Synthesizer as Synthesizer
-    from jaxehr.recipes import fit as fit
-    from jaxehr.recipes import load as load
     from jaxehr.recipes.ehrdiff import ehrdiff as ehrdiff
     from jaxehr.recipes.masked import masked as masked
+    from jaxehr.runs import load as load
     from jaxehr.samplers import karras as karras
     from jaxehr.samplers import probability_flow as probability_flow
+    from jaxehr.synthesis import Recipe as Recipe
+    from jaxehr.synthesis import Synthesizer as Synthesizer
+    from jaxehr.synthesis import fit as fit
 
 __version__ = "0.1.0"
 
@@ -36,11 +36,11 @@ _HOME = {
     "write_records": "data",
     "Report": "evaluation",
     "evaluate": "evaluation",
-    "Recipe": "recipes",
-    "Synthesizer": "recipes",
+    "Recipe": "synthesis",
+    "Synthesizer": "synthesis",
     "ehrdiff": "recipes",
-    "fit": "recipes",
-    "load": "recipes",
+    "fit": "synthesis",
+    "load": "runs",
     "masked": "recipes",
     "karras": "samplers",
     "probability_flow": "samplers",

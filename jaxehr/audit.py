@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from jaxehr.data import Codec, DataError, TableCodec
-from jaxehr.evaluation.judge_privacy import of_scores
-from jaxehr.evaluation.membership import Scores, area, given
-from jaxehr.evaluation.report import BEYOND, Metric
+from jaxehr.codecs import Codec, TableCodec
+from jaxehr.data import DataError
+from jaxehr.evaluation.judges.privacy import of_scores
+from jaxehr.evaluation.measures.membership import Scores, area, given
+from jaxehr.evaluation.measures.metric import BEYOND, Metric
 from jaxehr.numerics import in_float32, threefry
 from jaxehr.training.packed import unpacked
 from jaxehr.types import Key, Model, Params, X

@@ -11,8 +11,10 @@ from patients import bits, frame, table
 
 from jaxehr.audit import audit, learnt, losses, remembered, said, scored, scores
 from jaxehr.cli import main
-from jaxehr.data import DataError, fit_codec
-from jaxehr.recipes import ddpm, fit
+from jaxehr.codecs import fit_codec
+from jaxehr.data import DataError
+from jaxehr.recipes import ddpm
+from jaxehr.synthesis import fit
 from jaxehr.types import Draw, Model
 
 

@@ -13,8 +13,8 @@ from jaxehr import denoisers, names
 from jaxehr.losses import edm_weight, log_normal
 from jaxehr.networks import fourier, mlp
 from jaxehr.processes import Gaussian, edm
-from jaxehr.recipes.diffusion import Layout, diffusion_model
 from jaxehr.samplers import karras, probability_flow
+from jaxehr.synthesis.diffusion import Layout, diffusion_model
 from jaxehr.training import init_state
 from jaxehr.training.sharding import check_batch, data_mesh, replicated
 from jaxehr.training.step import make_chunk

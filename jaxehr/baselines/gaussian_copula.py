@@ -10,9 +10,9 @@ from scipy.special import ndtri
 from scipy.stats import norm
 
 from jaxehr.baselines.records import BLOCK, begun, cells, patients, prevalence
+from jaxehr.codecs.columns import Category, fit_column
+from jaxehr.codecs.numbers import Number
 from jaxehr.data import Schema, code_matrix
-from jaxehr.data.columns import Category, fit_column
-from jaxehr.data.numbers import Number
 
 HERMITE = (
     64  # terms of the series that tells the correlation of two columns from that of their normals

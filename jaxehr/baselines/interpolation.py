@@ -8,7 +8,8 @@ from jaxtyping import Int, Int8
 from scipy.sparse import csr_array
 
 from jaxehr.baselines.records import begun, patients
-from jaxehr.data import Schema, TableCodec, code_matrix, matrix
+from jaxehr.codecs import TableCodec, matrix
+from jaxehr.data import Schema, code_matrix
 
 
 def smote(

@@ -7,8 +7,8 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.sparse import csr_array, vstack
 
+from jaxehr.codecs.columns import new_ids
 from jaxehr.data import Schema, long_frame
-from jaxehr.data.columns import new_ids
 
 BLOCK = 4096  # patients that are dense at a time
 

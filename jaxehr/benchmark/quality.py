@@ -13,12 +13,12 @@ import pandas as pd
 
 from jaxehr.benchmark.table import cost_of, pareto, save_page, steps_for
 from jaxehr.data import DataError, Schema
-from jaxehr.evaluation import fidelity
-from jaxehr.evaluation.detection import ROWS, detect
-from jaxehr.evaluation.frames import Bits, Records, comparable
-from jaxehr.evaluation.intervals import Estimate, jackknife
-from jaxehr.evaluation.job import FEWEST
-from jaxehr.evaluation.worst import shuffled
+from jaxehr.evaluation.blocks.frames import Bits, Records, comparable
+from jaxehr.evaluation.judges.job import FEWEST
+from jaxehr.evaluation.measures import fidelity
+from jaxehr.evaluation.measures.detection import ROWS, detect
+from jaxehr.evaluation.measures.intervals import Estimate, jackknife
+from jaxehr.evaluation.measures.worst import shuffled
 from jaxehr.types import Grid, Sampler
 
 ERRORS = {"table": "shape_error", "codes": "prevalence_gap"}

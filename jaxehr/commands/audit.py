@@ -32,7 +32,8 @@ def _run(options) -> int:
     from jaxehr import audit
     from jaxehr.evaluation import Report
     from jaxehr.numerics import seeded
-    from jaxehr.recipes import load, run
+    from jaxehr.runs import load
+    from jaxehr.synthesis import run
 
     if options.draws < 1:
         raise ValueError(f"--draws must be at least 1; got {options.draws}")

@@ -80,7 +80,7 @@ def _samplers(options, known, beside) -> dict:
 
 def _quality(options) -> int:
     from jaxehr import benchmark, names
-    from jaxehr.recipes import load
+    from jaxehr.runs import load
     from jaxehr.training.progress import duration, progress
 
     cache_compilations()
@@ -117,7 +117,7 @@ def _trained(run: Path, synthesizer, seed: int):
 
     from jaxehr import benchmark
     from jaxehr.numerics import in_float32, seeded
-    from jaxehr.recipes.run import origin
+    from jaxehr.synthesis.run import origin
 
     model, params = synthesizer.model, synthesizer.params[synthesizer.recipe.stages[-1].name]
     keys = jax.random.split(seeded(seed), 64)
@@ -227,7 +227,7 @@ def _run_setting(run: Path, batch: int):
     import jax
 
     from jaxehr import benchmark
-    from jaxehr.recipes import load
+    from jaxehr.runs import load
 
     synthesizer = load(run)
     model, stage = synthesizer.model, synthesizer.recipe.stages[-1]

@@ -19,7 +19,8 @@ def _run(options) -> int:
 
     from jaxehr import audit, data
     from jaxehr.numerics import seeded
-    from jaxehr.recipes import fit, masked, run
+    from jaxehr.recipes import masked
+    from jaxehr.synthesis import fit, run
     from jaxehr.training import Interrupted
 
     check_folder(options.out)

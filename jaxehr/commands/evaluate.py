@@ -74,7 +74,7 @@ def _origin(run: Path | None) -> dict:
     from datetime import date
 
     from jaxehr import __version__
-    from jaxehr.recipes.run import origin
+    from jaxehr.synthesis.run import origin
 
     made = {} if run is None else origin(run)
     return {**made, "judged with jaxehr": __version__, "on": date.today().isoformat()}
@@ -82,7 +82,7 @@ def _origin(run: Path | None) -> dict:
 
 def _judged(options, real, synthetic, holdout, schema, path: str, config: dict):
     from jaxehr.evaluation import evaluate
-    from jaxehr.evaluation.report import PILLARS
+    from jaxehr.evaluation.measures.metric import PILLARS
     from jaxehr.training.progress import progress
 
     files = {"real": options.real, "synthetic": path, "holdout": options.holdout}
@@ -113,8 +113,8 @@ def _rules(wanted: str | None):
     """The excesses of a file's rules, or of a starter set's."""
     from functools import partial
 
-    from jaxehr.evaluation.rule_file import read_rules, starter_rules
-    from jaxehr.evaluation.rules import excesses
+    from jaxehr.evaluation.rules.rule_file import read_rules, starter_rules
+    from jaxehr.evaluation.rules.rules import excesses
 
     if wanted is None:
         return None

@@ -59,7 +59,7 @@ def _run(options) -> int:
 
     from jaxehr import audit, data, names, settings
     from jaxehr.numerics import seeded
-    from jaxehr.recipes import fit, run
+    from jaxehr.synthesis import fit, run
 
     recipe = settings.nearest(options.recipe, names.recipes(), "recipe")
     named = {

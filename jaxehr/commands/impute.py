@@ -33,7 +33,7 @@ def _run(options) -> int:
 
     from jaxehr import data
     from jaxehr.numerics import seeded
-    from jaxehr.recipes import load
+    from jaxehr.runs import load
     from jaxehr.training.progress import progress
 
     if options.draws < 1:

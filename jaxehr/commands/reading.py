@@ -42,7 +42,7 @@ def read(options, path: str | Path, schema=None):
 def load_schema(path: str | None):
     """The schema of a file; None where there is none. Of a run's own file only as it was written."""
     from jaxehr import data
-    from jaxehr.recipes import run
+    from jaxehr.synthesis import run
 
     if path is None:
         return None

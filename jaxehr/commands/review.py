@@ -30,7 +30,7 @@ def _run(options) -> int:
     lacking = [f"--{name}" for name, value in wanted.items() if value is None]
     if lacking:
         raise ValueError(f"a review needs {', '.join(lacking)}; or --score DIR to score one")
-    from jaxehr.evaluation.review import review_packet
+    from jaxehr.evaluation.review.sheets import review_packet
 
     check_folder(options.out)
     schema = load_schema(options.schema)
@@ -67,7 +67,7 @@ def _names(path: str | None, sep: str | None, encoding: str | None) -> dict[str,
 
 
 def _score(folder: Path) -> int:
-    from jaxehr.evaluation.review_score import score_review
+    from jaxehr.evaluation.review.score import score_review
     from jaxehr.files import write_text
 
     score = score_review(folder)

@@ -32,7 +32,8 @@ def _run(options) -> int:
 
     from jaxehr import audit, data, names, settings
     from jaxehr.numerics import seeded
-    from jaxehr.recipes import load, run, wishes
+    from jaxehr.runs import load
+    from jaxehr.synthesis import run, wishes
     from jaxehr.training.progress import progress
 
     if options.n < 1:

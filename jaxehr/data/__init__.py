@@ -1,29 +1,15 @@
-"""Records on the host: schemas, files, codecs. NumPy and pandas only."""
+"""Records on the host: schemas and files. NumPy and pandas only."""
 
-from jaxehr.data.codec import Codec as Codec
-from jaxehr.data.codec import CodesCodec as CodesCodec
-from jaxehr.data.codec import TableCodec as TableCodec
-from jaxehr.data.codec import codec_from_json as codec_from_json
-from jaxehr.data.codec import codec_of as codec_of
-from jaxehr.data.codec import fit_codec as fit_codec
 from jaxehr.data.codes import code_matrix as code_matrix
 from jaxehr.data.codes import drop_rare as drop_rare
 from jaxehr.data.codes import long_frame as long_frame
 from jaxehr.data.hints import Hint as Hint
 from jaxehr.data.hints import broken_constraints as broken_constraints
 from jaxehr.data.hints import hints as hints
-from jaxehr.data.matrix import matrix as matrix
-from jaxehr.data.matrix import parts_of as parts_of
-from jaxehr.data.numbers import END as END
-from jaxehr.data.numbers import Bins as Bins
-from jaxehr.data.numbers import Number as Number
-from jaxehr.data.numbers import Quantile as Quantile
 from jaxehr.data.open_data import diabetes130_codes as diabetes130_codes
 from jaxehr.data.open_data import diabetes130_encounters as diabetes130_encounters
 from jaxehr.data.open_data import diabetes130_table as diabetes130_table
 from jaxehr.data.open_data import nafld as nafld
-from jaxehr.data.parts import KnownParts as KnownParts
-from jaxehr.data.parts import Parts as Parts
 from jaxehr.data.read import read_records as read_records
 from jaxehr.data.read import read_texts as read_texts
 from jaxehr.data.records import Records as Records
@@ -32,6 +18,5 @@ from jaxehr.data.schema import DataError as DataError
 from jaxehr.data.schema import Inequality as Inequality
 from jaxehr.data.schema import Range as Range
 from jaxehr.data.schema import Schema as Schema
-from jaxehr.data.shared import MIN_PATIENTS as MIN_PATIENTS
 from jaxehr.data.write import records_writer as records_writer
 from jaxehr.data.write import write_records as write_records

@@ -7,11 +7,7 @@ import numpy as np
 import pandas as pd
 
 from jaxehr.data import DataError, Schema
-from jaxehr.evaluation import judge_fidelity, judge_privacy, judge_utility, plots
-from jaxehr.evaluation.clinical import Rules, of_excesses
-from jaxehr.evaluation.fairness import Grouping, groupings
-from jaxehr.evaluation.fidelity import strangers
-from jaxehr.evaluation.frames import (
+from jaxehr.evaluation.blocks.frames import (
     Records,
     Table,
     comparable,
@@ -20,12 +16,20 @@ from jaxehr.evaluation.frames import (
     unknown_codes,
     with_times,
 )
-from jaxehr.evaluation.furthest import furthest, tells
-from jaxehr.evaluation.job import FEWEST, Job, done
-from jaxehr.evaluation.judge_fairness import judge
-from jaxehr.evaluation.learners import target
-from jaxehr.evaluation.report import PILLARS, Group, Metric, Pillar, Report, ordered, patients
-from jaxehr.evaluation.verdict import NOT_ASKED
+from jaxehr.evaluation.judges import fidelity as judge_fidelity
+from jaxehr.evaluation.judges import privacy as judge_privacy
+from jaxehr.evaluation.judges import utility as judge_utility
+from jaxehr.evaluation.judges.clinical import Rules, of_excesses
+from jaxehr.evaluation.judges.fairness import judge
+from jaxehr.evaluation.judges.furthest import furthest, tells
+from jaxehr.evaluation.judges.job import FEWEST, Job, done
+from jaxehr.evaluation.judges.verdict import NOT_ASKED
+from jaxehr.evaluation.measures.fairness import Grouping, groupings
+from jaxehr.evaluation.measures.fidelity import strangers
+from jaxehr.evaluation.measures.learners import target
+from jaxehr.evaluation.measures.metric import PILLARS, Group, Metric, Pillar, ordered, patients
+from jaxehr.evaluation.report import plots
+from jaxehr.evaluation.report.report import Report
 
 CLASSES = 10  # values of a number that may be classes
 Advance = Callable[[int, int, str], None]

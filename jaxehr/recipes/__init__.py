@@ -6,11 +6,6 @@ from jaxehr.recipes.ehrdiff import ehrdiff as ehrdiff
 from jaxehr.recipes.gan import gan as gan
 from jaxehr.recipes.masked import masked as masked
 from jaxehr.recipes.ncsn import ncsn as ncsn
-from jaxehr.recipes.recipe import Recipe as Recipe
-from jaxehr.recipes.recipe import Stage as Stage
-from jaxehr.recipes.recipe import Synthesizer as Synthesizer
-from jaxehr.recipes.recipe import fit as fit
-from jaxehr.recipes.recipe import load as load
 from jaxehr.recipes.score_sde import score_sde as score_sde
 from jaxehr.recipes.score_sde import score_sde_sub_vp as score_sde_sub_vp
 from jaxehr.recipes.score_sde import score_sde_ve as score_sde_ve

@@ -18,16 +18,17 @@ import optax
 import pandas as pd
 from jaxtyping import Array
 
-from jaxehr.data import MIN_PATIENTS, Codec, Quantile, Schema, codec_of
+from jaxehr.codecs import MIN_PATIENTS, Codec, Quantile, codec_of
+from jaxehr.data import Schema
 from jaxehr.networks import mlp, sinusoidal
 from jaxehr.numerics import in_float32
 from jaxehr.processes import Gaussian
 from jaxehr.processes import ddpm as betas
-from jaxehr.recipes.diffusion import diffusion_model, noise_and_odds
-from jaxehr.recipes.recipe import Recipe, Stage, steps_for
-from jaxehr.recipes.view import layout_of, matrix_view
 from jaxehr.samplers import ancestral, uniform
 from jaxehr.samplers import ddim as ddim_sampler
+from jaxehr.synthesis.diffusion import diffusion_model, noise_and_odds
+from jaxehr.synthesis.recipe import Recipe, Stage, steps_for
+from jaxehr.synthesis.view import layout_of, matrix_view
 from jaxehr.types import Key, Sampler
 
 
@@ -51,7 +52,7 @@ def ddpm(
     """DDPM (Ho et al. 2020): the noise predicted over 1,000 steps, drawn step by step.
 
     data                    training records, or the codec of an earlier fit
-    min_patients            who have what is learnt of a value (jaxehr.data.shared); 1 learns all
+    min_patients            who have what is learnt of a value (jaxehr.codecs.shared); 1 learns all
     timesteps, beta_*       the noise table, linear
     steps                   by default as many as the records need, at most 50,000
     sampling_steps          of the chain; by default all timesteps
@@ -81,7 +82,7 @@ def ddim(
     """DDIM (Song, Meng and Ermon 2021): DDPM's training, drawn in fewer steps without noise.
 
     data                    training records, or the codec of an earlier fit
-    min_patients            who have what is learnt of a value (jaxehr.data.shared); 1 learns all
+    min_patients            who have what is learnt of a value (jaxehr.codecs.shared); 1 learns all
     timesteps, beta_*       the noise table, linear
     steps                   by default as many as the records need, at most 50,000
     eta                     share of the chain's noise; 1 is DDPM

@@ -20,15 +20,16 @@ import optax
 import pandas as pd
 
 from jaxehr import denoisers
-from jaxehr.data import MIN_PATIENTS, Codec, Number, Quantile, Schema, codec_of, matrix
+from jaxehr.codecs import MIN_PATIENTS, Codec, Number, Quantile, codec_of, matrix
+from jaxehr.data import Schema
 from jaxehr.losses import edm_weight, log_normal
 from jaxehr.networks import fourier, mlp, sinusoidal
 from jaxehr.numerics import in_float32
 from jaxehr.processes import Gaussian, edm
-from jaxehr.recipes.diffusion import diffusion_model, posterior_draw
-from jaxehr.recipes.recipe import Recipe, Stage, steps_for
-from jaxehr.recipes.view import layout_of, matrix_view
 from jaxehr.samplers import karras, probability_flow
+from jaxehr.synthesis.diffusion import diffusion_model, posterior_draw
+from jaxehr.synthesis.recipe import Recipe, Stage, steps_for
+from jaxehr.synthesis.view import layout_of, matrix_view
 
 
 class Sizes(NamedTuple):
@@ -66,7 +67,7 @@ def ehrdiff(
     """EHRDiff (Yuan et al. 2024): EDM diffusion of codes or tables with an MLP.
 
     data                    training records, or the codec of an earlier fit (then sigma_data must be given)
-    min_patients            who have what is learnt of a value (jaxehr.data.shared); 1 learns all
+    min_patients            who have what is learnt of a value (jaxehr.codecs.shared); 1 learns all
     sigma_data              standard deviation of the encoded training matrix; measured if not given
     width, time_width       of the MLP; the authors' MIMIC sizes for codes, their CinC sizes for tables
     fourier_frequencies     random Fourier features of the noise level; 0 is the sinusoidal embedding as wide as the

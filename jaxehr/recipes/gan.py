@@ -22,12 +22,13 @@ import optax
 import pandas as pd
 from jaxtyping import Array, Float, Num
 
-from jaxehr.data import MIN_PATIENTS, Codec, Quantile, Schema, codec_of
+from jaxehr.codecs import MIN_PATIENTS, Codec, Quantile, codec_of
+from jaxehr.data import Schema
 from jaxehr.networks import perceptron, residual_generator
 from jaxehr.numerics import in_float32
-from jaxehr.recipes.one_pass import drawn, first_scale, log_likelihood, one_pass_model, standard
-from jaxehr.recipes.recipe import Recipe, Stage, steps_for
-from jaxehr.recipes.view import Layout, layout_of, matrix_view
+from jaxehr.synthesis.one_pass import drawn, first_scale, log_likelihood, one_pass_model, standard
+from jaxehr.synthesis.recipe import Recipe, Stage, steps_for
+from jaxehr.synthesis.view import Layout, layout_of, matrix_view
 from jaxehr.types import Key, Model, Network, Params
 
 
@@ -51,7 +52,7 @@ def gan(
     """medGAN (Choi et al. 2017) with a WGAN-GP critic (Gulrajani et al. 2017): codes or tables.
 
     data                    training records, or the codec of an earlier fit
-    min_patients            who have what is learnt of a value (jaxehr.data.shared); 1 learns all
+    min_patients            who have what is learnt of a value (jaxehr.codecs.shared); 1 learns all
     latent                  of the autoencoder, and of the generator's noise
     width                   of the critic's hidden layers
     autoencoder_steps       by default a fifth of the steps

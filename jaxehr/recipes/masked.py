@@ -19,13 +19,14 @@ import optax
 import pandas as pd
 from jaxtyping import Array
 
-from jaxehr.data import MIN_PATIENTS, Bins, Codec, Schema, codec_of
+from jaxehr.codecs import MIN_PATIENTS, Bins, Codec, codec_of
+from jaxehr.data import Schema
 from jaxehr.networks import token_network
 from jaxehr.numerics import in_float32
 from jaxehr.processes import Masked, Mixed, hide
-from jaxehr.recipes.recipe import Recipe, Stage, steps_for
-from jaxehr.recipes.view import Tokens, token_view, tokens_of
 from jaxehr.samplers import restricted, shown_first, uniform, unmasking
+from jaxehr.synthesis.recipe import Recipe, Stage, steps_for
+from jaxehr.synthesis.view import Tokens, token_view, tokens_of
 from jaxehr.types import Denoiser, Draw, Grid, Key, Known, Model, Network, Params, Sampler
 
 
@@ -49,7 +50,7 @@ def masked(
     """Masked diffusion, ours: tables with missing values and rare codes, exact conditions, 32 to 64 evaluations.
 
     data                training records, or the codec of an earlier fit
-    min_patients        who have what is learnt of a value (jaxehr.data.shared); 1 learns all
+    min_patients        who have what is learnt of a value (jaxehr.codecs.shared); 1 learns all
     width, blocks       of the residual MLP; `embedding` numbers stand for a category
     steps               by default as many as the records need, at most 20,000
     warmup              steps in which the rate rises; by default a twentieth. It falls to 0 by a cosine after that

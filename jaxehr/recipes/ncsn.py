@@ -18,14 +18,15 @@ import optax
 import pandas as pd
 from jaxtyping import Array
 
-from jaxehr.data import MIN_PATIENTS, Codec, Quantile, Schema, codec_of
+from jaxehr.codecs import MIN_PATIENTS, Codec, Quantile, codec_of
+from jaxehr.data import Schema
 from jaxehr.numerics import in_float32
 from jaxehr.processes import Gaussian, ve
-from jaxehr.recipes.diffusion import diffusion_model, noise_and_odds
-from jaxehr.recipes.recipe import Recipe, Stage, steps_for
 from jaxehr.recipes.score_sde import exploding_network, measured_sigma_max
-from jaxehr.recipes.view import layout_of, matrix_view
 from jaxehr.samplers import geometric, langevin
+from jaxehr.synthesis.diffusion import diffusion_model, noise_and_odds
+from jaxehr.synthesis.recipe import Recipe, Stage, steps_for
+from jaxehr.synthesis.view import layout_of, matrix_view
 from jaxehr.types import Key
 
 
@@ -50,7 +51,7 @@ def ncsn(
     """NCSN (Song and Ermon 2019, 2020): the score at many noise levels, drawn by annealed Langevin dynamics.
 
     data                    training records, or the codec of an earlier fit (then sigma_max must be given)
-    min_patients            who have what is learnt of a value (jaxehr.data.shared); 1 learns all
+    min_patients            who have what is learnt of a value (jaxehr.codecs.shared); 1 learns all
     sigma_max               the highest level; by default the largest distance between 1,000 of the records, rounded up
     levels                  in a constant ratio from sigma_max to sigma_min
     langevin_steps          at each level, with a step of epsilon sigma^2

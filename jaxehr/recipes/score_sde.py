@@ -18,14 +18,15 @@ import optax
 import pandas as pd
 from jaxtyping import Array, Float
 
-from jaxehr.data import MIN_PATIENTS, Codec, Quantile, Schema, codec_of
+from jaxehr.codecs import MIN_PATIENTS, Codec, Quantile, codec_of
+from jaxehr.data import Schema
 from jaxehr.networks import fourier, mlp, sinusoidal
 from jaxehr.numerics import in_float32
 from jaxehr.processes import Gaussian, Schedule, sub_vp, ve, vp
-from jaxehr.recipes.diffusion import diffusion_model, noise_and_odds
-from jaxehr.recipes.recipe import Recipe, Stage, steps_for
-from jaxehr.recipes.view import Layout, layout_of, matrix_view
 from jaxehr.samplers import geometric, predictor_corrector, uniform
+from jaxehr.synthesis.diffusion import diffusion_model, noise_and_odds
+from jaxehr.synthesis.recipe import Recipe, Stage, steps_for
+from jaxehr.synthesis.view import Layout, layout_of, matrix_view
 from jaxehr.types import Grid, Key, Network, Time
 
 TIME_MIN, TRAIN_MIN = 1e-3, 1e-5  # where draws end, and training begins: the paper's appendix C
@@ -51,7 +52,7 @@ def score_sde(
     """Score SDE, variance preserving (Song et al. 2021, eq. 11): the continuous limit of DDPM.
 
     data                    training records, or the codec of an earlier fit
-    min_patients            who have what is learnt of a value (jaxehr.data.shared); 1 learns all
+    min_patients            who have what is learnt of a value (jaxehr.codecs.shared); 1 learns all
     beta_min, beta_max      beta(t) is linear between them, t in [0, 1]
     steps                   by default as many as the records need, at most 50,000
     snr                     of the corrector's Langevin step
@@ -81,7 +82,7 @@ def score_sde_sub_vp(
     """Score SDE, sub-VP (Song et al. 2021, eq. 13): VP with less noise on the way, made for likelihoods.
 
     data                    training records, or the codec of an earlier fit
-    min_patients            who have what is learnt of a value (jaxehr.data.shared); 1 learns all
+    min_patients            who have what is learnt of a value (jaxehr.codecs.shared); 1 learns all
     beta_min, beta_max      beta(t) is linear between them, t in [0, 1]
     steps                   by default as many as the records need, at most 50,000
     snr                     of the corrector's Langevin step
@@ -111,7 +112,7 @@ def score_sde_ve(
     """Score SDE, variance exploding (Song et al. 2021, eq. 9): the continuous limit of NCSN.
 
     data                    training records, or the codec of an earlier fit (then sigma_max must be given)
-    min_patients            who have what is learnt of a value (jaxehr.data.shared); 1 learns all
+    min_patients            who have what is learnt of a value (jaxehr.codecs.shared); 1 learns all
     sigma_max               the highest noise; by default the largest distance between 1,000 of the records, rounded up
     steps                   by default as many as the records need, at most 50,000
     snr                     of the corrector's Langevin step

@@ -29,17 +29,18 @@ import optax
 import pandas as pd
 from jaxtyping import Array
 
-from jaxehr.data import END, MIN_PATIENTS, Codec, Quantile, Schema, codec_of
+from jaxehr.codecs import END, MIN_PATIENTS, Codec, Quantile, codec_of
+from jaxehr.data import Schema
 from jaxehr.denoisers import EPS
 from jaxehr.networks import tabddpm_mlp, timestep
 from jaxehr.numerics import in_float32
 from jaxehr.processes import Gaussian, Mixed, Multinomial, cosine_betas
 from jaxehr.processes import table as beta_table
-from jaxehr.recipes.diffusion import INPAINT_STEPS
-from jaxehr.recipes.label import label_law, label_stage, label_token
-from jaxehr.recipes.recipe import Recipe, Stage, steps_for
-from jaxehr.recipes.view import Tokens, token_view, tokens_of
 from jaxehr.samplers import ddim_step, fixed_large, in_parts, inpaint, sequential, uniform
+from jaxehr.synthesis.diffusion import INPAINT_STEPS
+from jaxehr.synthesis.label import label_law, label_stage, label_token
+from jaxehr.synthesis.recipe import Recipe, Stage, steps_for
+from jaxehr.synthesis.view import Tokens, token_view, tokens_of
 from jaxehr.types import Denoiser, Draw, Grid, Key, Known, Model, Network, Params, Sampler
 
 
@@ -68,7 +69,7 @@ def tabddpm(
     """TabDDPM (Kotelnikov et al. 2023): Gaussian and multinomial diffusion of a table with an MLP.
 
     data            training records, or the codec of an earlier fit (then label_counts must be given, if a label is)
-    min_patients    who have what is learnt of a value (jaxehr.data.shared); 1 learns all
+    min_patients    who have what is learnt of a value (jaxehr.codecs.shared); 1 learns all
     label           a boolean or categorical column is a condition of the network; any other is a column like the rest
     timesteps       of the cosine table; `sampling_steps` draws with fewer, evenly spaced
     steps           by default as many as the records need, at most 30,000

@@ -16,12 +16,13 @@ import optax
 import pandas as pd
 from jaxtyping import Array, Num
 
-from jaxehr.data import MIN_PATIENTS, Codec, Quantile, Schema, codec_of
+from jaxehr.codecs import MIN_PATIENTS, Codec, Quantile, codec_of
+from jaxehr.data import Schema
 from jaxehr.networks import perceptron
 from jaxehr.numerics import in_float32
-from jaxehr.recipes.one_pass import drawn, first_scale, log_likelihood, one_pass_model, standard
-from jaxehr.recipes.recipe import Recipe, Stage, steps_for
-from jaxehr.recipes.view import Layout, layout_of, matrix_view
+from jaxehr.synthesis.one_pass import drawn, first_scale, log_likelihood, one_pass_model, standard
+from jaxehr.synthesis.recipe import Recipe, Stage, steps_for
+from jaxehr.synthesis.view import Layout, layout_of, matrix_view
 from jaxehr.types import Key, Model, Params
 
 
@@ -42,7 +43,7 @@ def vae(
     """TVAE (Xu et al. 2019): a variational autoencoder of codes or tables.
 
     data                    training records, or the codec of an earlier fit
-    min_patients            who have what is learnt of a value (jaxehr.data.shared); 1 learns all
+    min_patients            who have what is learnt of a value (jaxehr.codecs.shared); 1 learns all
     width                   of the hidden layers of the encoder, and in reverse of the decoder
     reconstruction_weight   of the likelihood against the KL; 1 is the ELBO
     steps                   by default as many as the records need, at most 20,000

@@ -8,7 +8,7 @@ import pytest
 from jaxehr.cli import main
 from jaxehr.data import Inequality, Schema
 from jaxehr.recipes import masked
-from jaxehr.recipes.recipe import Synthesizer
+from jaxehr.synthesis.recipe import Synthesizer
 
 
 @pytest.fixture(scope="module")

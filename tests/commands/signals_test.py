@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from jaxehr import files
-from jaxehr.recipes import run
+from jaxehr.synthesis import run
 
 WHILE = {
     # Exceptions in a callback of the garbage collector are printed and dropped: a handler must raise nothing.

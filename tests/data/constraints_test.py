@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxehr.data import DataError, Inequality, Number, Quantile, Range, Schema, fit_codec
+from jaxehr.codecs import Number, Quantile, fit_codec
+from jaxehr.data import DataError, Inequality, Range, Schema
 from jaxehr.data.dates import write_dates
 
 FORMATS = ("%Y-%m-%d", "%d.%m.%Y", "%-d.%-m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%b-%Y", "%Y%m%d")

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxehr.data import Bins, Column, DataError, Number, Schema, codec_from_json
-from jaxehr.data import fit_codec as fit_codec_of
+from jaxehr.codecs import Bins, Number, codec_from_json
+from jaxehr.codecs import fit_codec as fit_codec_of
+from jaxehr.data import Column, DataError, Schema
 from jaxehr.data.dates import date_formats, read_dates, write_dates
 
 

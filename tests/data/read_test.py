@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jaxehr.data import DataError, Schema, fit_codec, read_records, write_records
+from jaxehr.codecs import fit_codec
+from jaxehr.data import DataError, Schema, read_records, write_records
 
 
 def file_of(folder, text, name="in.csv", encoding="utf-8"):

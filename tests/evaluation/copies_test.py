@@ -6,8 +6,9 @@ import pytest
 from patients import frame
 
 from jaxehr.data import Schema
-from jaxehr.evaluation import copies, evaluate
-from jaxehr.evaluation.frames import comparable
+from jaxehr.evaluation import evaluate
+from jaxehr.evaluation.blocks.frames import comparable
+from jaxehr.evaluation.measures import copies
 
 
 def sets(*frames):

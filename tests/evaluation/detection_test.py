@@ -6,9 +6,9 @@ import pytest
 from patients import table
 
 from jaxehr.data import Schema
-from jaxehr.evaluation.detection import _mean, detect, detect_linearly
-from jaxehr.evaluation.frames import Bits, comparable
-from jaxehr.evaluation.intervals import Estimate
+from jaxehr.evaluation.blocks.frames import Bits, comparable
+from jaxehr.evaluation.measures.detection import _mean, detect, detect_linearly
+from jaxehr.evaluation.measures.intervals import Estimate
 
 
 def pair(real, other):

@@ -7,11 +7,11 @@ from patients import bits, codes, frame, shuffled, table
 
 from jaxehr.data import DataError, Schema
 from jaxehr.evaluation import evaluate
-from jaxehr.evaluation.fidelity import prevalence
-from jaxehr.evaluation.frames import comparable
-from jaxehr.evaluation.job import Job
-from jaxehr.evaluation.judge_fidelity import of_columns, worst_of_ranges
-from jaxehr.evaluation.verdict import standing
+from jaxehr.evaluation.blocks.frames import comparable
+from jaxehr.evaluation.judges.fidelity import of_columns, worst_of_ranges
+from jaxehr.evaluation.judges.job import Job
+from jaxehr.evaluation.judges.verdict import standing
+from jaxehr.evaluation.measures.fidelity import prevalence
 
 
 @pytest.fixture(scope="module")

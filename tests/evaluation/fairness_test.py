@@ -6,9 +6,9 @@ from patients import bits, codes, frame, shuffled, table
 
 from jaxehr.data import DataError
 from jaxehr.evaluation import evaluate
-from jaxehr.evaluation.judge_fairness import compared
-from jaxehr.evaluation.report import Metric
-from jaxehr.evaluation.verdict import verdict
+from jaxehr.evaluation.judges.fairness import compared
+from jaxehr.evaluation.judges.verdict import verdict
+from jaxehr.evaluation.measures.metric import Metric
 
 
 def judged(real, synthetic, holdout=None, **options):

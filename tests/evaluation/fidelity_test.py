@@ -8,11 +8,18 @@ import pytest
 from patients import bits, frame, shuffled, table
 
 from jaxehr.data import Schema
-from jaxehr.evaluation import fidelity, manifold
-from jaxehr.evaluation.distances import comparable_rows, measure
-from jaxehr.evaluation.frames import comparable
-from jaxehr.evaluation.nearest import groups_of
-from jaxehr.evaluation.pairs import PairCounts, correlation, in_deciles, one_hot, phi, variation
+from jaxehr.evaluation.blocks.distances import comparable_rows, measure
+from jaxehr.evaluation.blocks.frames import comparable
+from jaxehr.evaluation.blocks.nearest import groups_of
+from jaxehr.evaluation.measures import fidelity, manifold
+from jaxehr.evaluation.measures.pairs import (
+    PairCounts,
+    correlation,
+    in_deciles,
+    one_hot,
+    phi,
+    variation,
+)
 
 
 def sets(*frames):

@@ -9,10 +9,10 @@ import pytest
 from jaxehr.data import Column, DataError, Schema
 from jaxehr.data.dates import write_dates
 from jaxehr.evaluation import evaluate
-from jaxehr.evaluation.frames import comparable
-from jaxehr.evaluation.review import review_packet
-from jaxehr.evaluation.rule_file import read_rules
-from jaxehr.evaluation.rules import excesses
+from jaxehr.evaluation.blocks.frames import comparable
+from jaxehr.evaluation.review.sheets import review_packet
+from jaxehr.evaluation.rules.rule_file import read_rules
+from jaxehr.evaluation.rules.rules import excesses
 
 FORMATS = ("%d.%m.%Y", "%-d.%-m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%b-%Y", "%Y%m%d")
 

@@ -5,8 +5,8 @@ import pytest
 from patients import codes, table
 
 from jaxehr.data import Schema
-from jaxehr.evaluation.frames import comparable
-from jaxehr.evaluation.furthest import furthest
+from jaxehr.evaluation.blocks.frames import comparable
+from jaxehr.evaluation.judges.furthest import furthest
 
 
 def found(*frames):

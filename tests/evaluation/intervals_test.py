@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from jaxehr.evaluation.intervals import auc, clopper_pearson, excess, jackknife
-from jaxehr.evaluation.nearest import groups_of
-from jaxehr.evaluation.proportions import newcombe, wilson
+from jaxehr.evaluation.blocks.nearest import groups_of
+from jaxehr.evaluation.measures.intervals import auc, clopper_pearson, excess, jackknife
+from jaxehr.evaluation.measures.proportions import newcombe, wilson
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 40), (3, 40), (40, 40), (170, 1000)])

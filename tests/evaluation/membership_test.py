@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from jaxehr.evaluation import membership
-from jaxehr.evaluation.membership import Scores
+from jaxehr.evaluation.measures import membership
+from jaxehr.evaluation.measures.membership import Scores
 
 
 def test_the_area_splits_ties():

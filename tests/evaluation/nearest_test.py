@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from jaxehr.evaluation import nearest as engine
-from jaxehr.evaluation.distances import Distances, measure
-from jaxehr.evaluation.nearest import (
+from jaxehr.evaluation.blocks import nearest as engine
+from jaxehr.evaluation.blocks.distances import Distances, measure
+from jaxehr.evaluation.blocks.nearest import (
     ACCELERATOR,
     CPU,
     Tiling,

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from jaxehr.data import Schema
-from jaxehr.evaluation import plots
-from jaxehr.evaluation.frames import comparable
-from jaxehr.evaluation.job import Job
+from jaxehr.evaluation.blocks.frames import comparable
+from jaxehr.evaluation.judges.job import Job
+from jaxehr.evaluation.report import plots
 
 
 def wide(columns, n=200, seed=0):

@@ -6,14 +6,15 @@ import pytest
 from patients import bits, frame, table
 
 from jaxehr.data import Schema
-from jaxehr.evaluation import attacks, evaluate
-from jaxehr.evaluation.catalogue import COPIES
-from jaxehr.evaluation.distances import Distances, measure
-from jaxehr.evaluation.frames import comparable
-from jaxehr.evaluation.intervals import Estimate
-from jaxehr.evaluation.nearest import bit_rows, nearest
-from jaxehr.evaluation.privacy import copies, neighbours, with_exact_interval
-from jaxehr.evaluation.verdict import leaks
+from jaxehr.evaluation import evaluate
+from jaxehr.evaluation.blocks.distances import Distances, measure
+from jaxehr.evaluation.blocks.frames import comparable
+from jaxehr.evaluation.blocks.nearest import bit_rows, nearest
+from jaxehr.evaluation.judges.verdict import leaks
+from jaxehr.evaluation.measures import attacks
+from jaxehr.evaluation.measures.catalogue import COPIES
+from jaxehr.evaluation.measures.intervals import Estimate
+from jaxehr.evaluation.measures.privacy import copies, neighbours, with_exact_interval
 
 NULL = {"share_closer_to_train": 0.5, "membership_neighbour_auc": 0.5, "membership_kernel_auc": 0.5}
 

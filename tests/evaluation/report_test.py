@@ -9,9 +9,9 @@ import pytest
 from patients import codes, table
 
 from jaxehr.evaluation import Comparison, Metric, evaluate
-from jaxehr.evaluation.comparison import _tex
-from jaxehr.evaluation.report import in_short
-from jaxehr.evaluation.verdict import leaks, standing, verdict
+from jaxehr.evaluation.judges.verdict import leaks, standing, verdict
+from jaxehr.evaluation.measures.metric import in_short
+from jaxehr.evaluation.report.comparison import _tex
 
 FIELDS = [
     "name", "pillar", "value", "floor", "better", "ideal", "n", "low", "high", "worst", "status", "why",

@@ -9,8 +9,8 @@ import pytest
 
 from jaxehr.cli import main
 from jaxehr.data import DataError, Schema, long_frame
-from jaxehr.evaluation.review import review_packet
-from jaxehr.evaluation.review_score import cohen_kappa, fleiss_kappa, score, score_review
+from jaxehr.evaluation.review.score import cohen_kappa, fleiss_kappa, score, score_review
+from jaxehr.evaluation.review.sheets import review_packet
 
 
 def table(n=300, seed=0):

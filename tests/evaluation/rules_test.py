@@ -6,9 +6,9 @@ import pytest
 from scipy.stats import binom
 
 from jaxehr.data import DataError
-from jaxehr.evaluation.proportions import newcombe, wilson
-from jaxehr.evaluation.rule_file import read_rules, starter_rules
-from jaxehr.evaluation.rules import excesses, rates
+from jaxehr.evaluation.measures.proportions import newcombe, wilson
+from jaxehr.evaluation.rules.rule_file import read_rules, starter_rules
+from jaxehr.evaluation.rules.rules import excesses, rates
 
 
 def rules(tmp_path, text):

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from jaxehr.data import Schema
-from jaxehr.evaluation.frames import Bits, comparable
-from jaxehr.evaluation.tells import views
+from jaxehr.evaluation.blocks.frames import Bits, comparable
+from jaxehr.evaluation.measures.tells import views
 
 
 def seen(frame):

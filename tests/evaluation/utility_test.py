@@ -7,10 +7,10 @@ from patients import bits, frame, shuffled, table
 
 from jaxehr.data import DataError
 from jaxehr.evaluation import evaluate
-from jaxehr.evaluation.downstream import dimension_pearson
-from jaxehr.evaluation.learners import Target, score
-from jaxehr.evaluation.utility import calibration, reference_class
-from jaxehr.evaluation.verdict import standing
+from jaxehr.evaluation.judges.verdict import standing
+from jaxehr.evaluation.measures.downstream import dimension_pearson
+from jaxehr.evaluation.measures.learners import Target, score
+from jaxehr.evaluation.measures.utility import calibration, reference_class
 
 
 def test_scores_are_scikit_learns():

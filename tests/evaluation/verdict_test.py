@@ -6,9 +6,10 @@ from patients import codes, table
 
 from jaxehr.baselines import marginals
 from jaxehr.evaluation import Comparison, Metric, evaluate
-from jaxehr.evaluation.catalogue import ENTRIES
-from jaxehr.evaluation.report import UNDERPOWERED, Report
-from jaxehr.evaluation.verdict import HEADINGS, standing, verdict
+from jaxehr.evaluation.judges.verdict import HEADINGS, standing, verdict
+from jaxehr.evaluation.measures.catalogue import ENTRIES
+from jaxehr.evaluation.measures.metric import UNDERPOWERED
+from jaxehr.evaluation.report.report import Report
 
 GOOD = {name for headings in HEADINGS.values() for name in headings[:2]}
 

@@ -13,8 +13,8 @@ import pytest
 from jaxehr.networks import tabddpm_mlp, timestep
 from jaxehr.processes import LOW, cosine_betas
 from jaxehr.recipes.tabddpm import tabddpm_denoiser, tabddpm_loss, tabddpm_process
-from jaxehr.recipes.view import tokens_with
 from jaxehr.samplers import ddim_step, fixed_large, in_parts
+from jaxehr.synthesis.view import tokens_with
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 import jaxehr
 from jaxehr import names, settings
 from jaxehr.data import DataError
-from jaxehr.recipes.run import RunError
 from jaxehr.samplers import alongside, ancestral, probability_flow
+from jaxehr.synthesis.run import RunError
 
 RECIPES = names.recipes()
 SHORT = {  # settings that make a recipe's draws quick
@@ -293,7 +293,7 @@ def test_bits_drawn_from_the_posterior_keep_rare_codes():
     """
     import jax.numpy as jnp
 
-    from jaxehr.recipes.diffusion import Layout, posterior_draw
+    from jaxehr.synthesis.diffusion import Layout, posterior_draw
 
     p, n = 0.05, 20_000
 
@@ -318,7 +318,7 @@ def test_bits_drawn_past_a_narrow_network_have_no_noise_of_their_own():
     is, they have the noise of x on top. 4 standard errors: 1 in 16,000."""
     import jax.numpy as jnp
 
-    from jaxehr.recipes.diffusion import Layout, posterior_draw
+    from jaxehr.synthesis.diffusion import Layout, posterior_draw
 
     p, c, n = 0.01, 0.1, 40_000
     layout = Layout(0, 1, (), (), np.zeros((2, 0)), np.zeros((2, 0)))

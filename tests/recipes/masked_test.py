@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxehr.data import Bins, Inequality, Range, Schema, fit_codec
+from jaxehr.codecs import Bins, fit_codec
+from jaxehr.data import Inequality, Range, Schema
 from jaxehr.processes import MASK
 from jaxehr.recipes import masked
 from jaxehr.recipes.masked import masked_model
-from jaxehr.recipes.recipe import Recipe, Stage, Synthesizer
-from jaxehr.recipes.view import token_view, tokens_of
+from jaxehr.synthesis.recipe import Recipe, Stage, Synthesizer
+from jaxehr.synthesis.view import token_view, tokens_of
 from jaxehr.types import Network
 
 KEY = jax.random.key(0)

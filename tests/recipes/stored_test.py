@@ -10,9 +10,9 @@ import pytest
 import jaxehr
 from jaxehr import names, settings
 from jaxehr.data import DataError, long_frame
-from jaxehr.recipes import wishes
-from jaxehr.recipes.recipe import Synthesizer
-from jaxehr.recipes.run import checkpoints
+from jaxehr.synthesis import wishes
+from jaxehr.synthesis.recipe import Synthesizer
+from jaxehr.synthesis.run import checkpoints
 
 RECIPES = names.recipes()
 TINY = {

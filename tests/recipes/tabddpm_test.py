@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxehr.data import END
+from jaxehr.codecs import END
 from jaxehr.recipes.tabddpm import tabddpm_model, tabddpm_process
-from jaxehr.recipes.view import tokens_with
 from jaxehr.samplers import alongside, uniform
 from jaxehr.samplers.solvers import DPMpp2M, ExponentialEuler, UniPC2
+from jaxehr.synthesis.view import tokens_with
 from jaxehr.types import Network
 
 TIMESTEPS = 100

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import jaxehr
-from jaxehr.recipes.recipe import steps_for
+from jaxehr.synthesis.recipe import steps_for
 from jaxehr.training import best_of
 from jaxehr.training.checkpoint import Checkpoints
 from jaxehr.training.held_out import TIMES, held_out_loss, split_rows
@@ -154,7 +154,7 @@ def test_nothing_is_learnt_from_rows_held_out(patients, tmp_path):
     jaxehr.fit(recipe, patients, key, run_dir=tmp_path / "all", holdout=0.0)
     assert losses(tmp_path / "a") != losses(tmp_path / "all")
     assert "held_out" not in rows_of(tmp_path / "all")[-1]
-    with pytest.raises(jaxehr.recipes.run.RunError, match=r"begun with holdout = 0.1, not 0.0"):
+    with pytest.raises(jaxehr.synthesis.run.RunError, match=r"begun with holdout = 0.1, not 0.0"):
         jaxehr.fit(recipe, patients, key, run_dir=tmp_path / "a", holdout=0.0, resume=True)
 
 

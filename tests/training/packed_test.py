@@ -7,7 +7,7 @@ import pytest
 
 from jaxehr.networks import token_network
 from jaxehr.recipes.masked import masked_model
-from jaxehr.recipes.view import tokens_with
+from jaxehr.synthesis.view import tokens_with
 from jaxehr.training import train
 from jaxehr.training.packed import Bits, packed, unpacked, width
 from jaxehr.training.step import batch_at

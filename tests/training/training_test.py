@@ -19,8 +19,8 @@ from jaxehr import denoisers
 from jaxehr.losses import edm_weight, log_normal
 from jaxehr.networks import fourier, mlp
 from jaxehr.processes import Gaussian, edm
-from jaxehr.recipes.diffusion import Layout, diffusion_model
 from jaxehr.samplers import karras, probability_flow
+from jaxehr.synthesis.diffusion import Layout, diffusion_model
 from jaxehr.training import Diverged, Interrupted, init_state, train
 from jaxehr.training.checkpoint import CheckpointError, Checkpoints
 from jaxehr.training.sharding import data_mesh, replicated

@@ -1,0 +1,1 @@
+"""Records as arrays that every measure reads, and distances between them."""

@@ -1,0 +1,1 @@
+"""Figures of fidelity, utility and privacy, each a function of records."""

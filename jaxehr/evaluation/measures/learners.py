@@ -1,0 +1,230 @@
+"""What is trained to judge: gradient boosting and linear models of scikit-learn, on the features of records."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxehr.data import DataError
+from jaxehr.evaluation.blocks.frames import Bits, Records, Table
+
+BOOSTED_CODES = (
+    300  # the most frequent ones of the real records: boosting looks at every column in every tree
+)
+ONE_HOT = 50  # labels of more values enter linear models by their most frequent ones
+LOGISTIC = {
+    "max_iter": 100,
+    "tol": 1e-3,
+}  # its predictions move no more long before the default of 1e-4
+Learner = Literal["boosting", "linear"]
+Task = Literal["classification", "regression"]
+
+
+@dataclass(frozen=True)
+class Features:
+    """How records become the input of a learner, the same for every set.
+
+    real        the records that say which codes are frequent, and centre and scale of numbers
+    leave_out   the label
+    """
+
+    real: Records
+    leave_out: str | None = None
+
+    def boosting(self, records: Records) -> Float[np.ndarray, "n feature"]:
+        """Missing numbers stay NaN, which boosting reads; labels are whole numbers."""
+        if isinstance(records, Bits):
+            return records.bits[:, self._codes(BOOSTED_CODES)].astype(np.float32)
+        numbers, labels = self._columns
+        parts = [records.numbers[:, numbers], records.labels[:, labels]]
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+    def linear(self, records: Records) -> Any:
+        """Codes as a sparse matrix; numbers standardised, missing ones 0 beside an indicator; labels one-hot."""
+        if isinstance(records, Bits):
+            from scipy.sparse import csr_array
+
+            return csr_array(records.bits[:, self._codes(len(records.codes))].astype(np.float32))
+        assert isinstance(self.real, Table)
+        numbers, labels = self._columns
+        parts = []
+        for j in numbers:
+            seen = self.real.numbers[:, j][~np.isnan(self.real.numbers[:, j])]
+            x = records.numbers[:, j]
+            scaled = (x - seen.mean()) / max(seen.std(), 1e-12) if len(seen) else x
+            parts += [np.clip(np.nan_to_num(scaled), -10, 10), np.isnan(x)]
+        for j in labels:
+            counts = np.bincount(self.real.labels[:, j], minlength=len(self.real.values[j]) + 1)
+            for value in np.argsort(-counts, kind="stable")[:ONE_HOT]:
+                parts.append(records.labels[:, j] == value)
+        return np.stack(parts, 1).astype(np.float32)
+
+    @property
+    def names(self) -> list[str]:
+        """Of the columns of `boosting`."""
+        if isinstance(self.real, Bits):
+            return [self.real.codes[j] for j in self._codes(BOOSTED_CODES)]
+        numbers, labels = self._columns
+        names = [self.real.number_names[j] for j in numbers]
+        return names + [self.real.label_names[j] for j in labels]
+
+    @property
+    def _columns(self) -> tuple[list[int], list[int]]:
+        assert isinstance(self.real, Table)
+        numbers = [j for j, name in enumerate(self.real.number_names) if name != self.leave_out]
+        labels = [j for j, name in enumerate(self.real.label_names) if name != self.leave_out]
+        return numbers, labels
+
+    def _codes(self, most: int) -> np.ndarray:
+        assert isinstance(self.real, Bits)
+        order = np.argsort(-self.real.bits.sum(0), kind="stable")
+        keep = [j for j in order if self.real.codes[j] != self.leave_out]
+        return np.array(keep[:most], int)
+
+    @property
+    def categorical(self) -> np.ndarray | None:
+        """Labels of up to 200 values are split as categories."""
+        if isinstance(self.real, Bits):
+            return None
+        numbers, labels = self._columns
+        few = [len(self.real.values[j]) <= 200 for j in labels]
+        return np.array([False] * len(numbers) + few)
+
+
+def boosting(features: Features, task: Task, seed: int, **changes: Any):
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    kind = (
+        HistGradientBoostingClassifier
+        if task == "classification"
+        else HistGradientBoostingRegressor
+    )
+    settings = {
+        "max_iter": 100,
+        "learning_rate": 0.1,
+        "max_leaf_nodes": 15 if isinstance(features.real, Bits) else 31,
+        "categorical_features": features.categorical,
+        "early_stopping": False,
+        "random_state": seed,
+    }
+    return kind(**{**settings, **changes})
+
+
+def linear(task: Task, strength: float = 1.0):
+    """Logistic regression, or ridge regression."""
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    if task == "classification":
+        return LogisticRegression(C=strength, **LOGISTIC)
+    return Ridge(alpha=1 / strength, solver="lsqr")
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """On shared cores the threads of OpenMP and BLAS wait for each other, up to 100 times slower as measured.
+
+    A logistic regression that stops at its last iteration is good enough to judge by, and says nothing.
+    """
+    import sklearn.ensemble  # noqa: F401  the limit binds only libraries that are loaded
+    from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is predicted: a label's classes, or a number. `known` are the rows that have one."""
+
+    task: Task
+    values: np.ndarray
+    known: np.ndarray
+
+
+def target(records: Records, label: str) -> Target:
+    """Raises DataError if there is no such column, or code."""
+    if isinstance(records, Bits):
+        if label not in records.codes:
+            raise DataError(f"the label '{label}' is not a code of the real records")
+        values = records.bits[:, records.codes.index(label)].astype(int)
+        return Target("classification", values, np.ones(len(values), bool))
+    if label in records.number_names:
+        values = records.numbers[:, records.number_names.index(label)]
+        return Target("regression", values, ~np.isnan(values))
+    if label not in records.label_names:
+        known = ", ".join((*records.label_names, *records.number_names))
+        raise DataError(f"the label '{label}' must be a column of the real records ({known})")
+    values = records.labels[:, records.label_names.index(label)]
+    return Target("classification", values, values > 0)
+
+
+def trained(
+    learner: Learner, features: Features, train: Records, label: str, seed: int
+) -> Callable[[Records], np.ndarray]:
+    """Predicts, for records, the probability of each class (columns by class number) or the number.
+
+    A class that was not trained on has probability 0.
+    """
+    wanted = target(train, label)
+    view = features.boosting if learner == "boosting" else features.linear
+    model: Any = (
+        boosting(features, wanted.task, seed) if learner == "boosting" else linear(wanted.task)
+    )
+    y = wanted.values[wanted.known]
+    classes = _classes(features.real, label)
+    if wanted.task == "classification" and len(np.unique(y)) < 2:
+        only = np.zeros(classes)
+        only[y[:1]] = 1.0
+        return lambda records: np.tile(only, (len(records), 1))
+    x = view(train)[np.nonzero(wanted.known)[0]]
+    if learner == "boosting":
+        x[:, np.isnan(x).all(0)] = 0  # which boosting refuses: a column without a value
+    with one_thread():
+        model.fit(x, y)
+
+    def predict(records: Records) -> np.ndarray:
+        with one_thread():
+            if wanted.task == "regression":
+                return model.predict(view(records))
+            probability = np.zeros((len(records), classes))
+            probability[:, model.classes_] = model.predict_proba(view(records))
+            return probability
+
+    return predict
+
+
+def _classes(real: Records, label: str) -> int:
+    if isinstance(real, Bits):
+        return 2
+    if label in real.number_names:
+        return 0
+    return len(real.values[real.label_names.index(label)]) + 1
+
+
+def score(wanted: Target, predicted: np.ndarray) -> float:
+    """AUROC (one class against the rest, mean over classes, if there are many), or R^2. NaN where it is not defined."""
+    y, p = wanted.values[wanted.known], predicted[wanted.known]
+    if wanted.task == "regression":
+        spread = ((y - y.mean()) ** 2).mean() if len(y) else 0.0
+        return float(1 - ((y - p) ** 2).mean() / spread) if spread > 0 else float("nan")
+    present = [c for c in np.unique(y) if (y != c).any()]
+    if len(present) == 2:
+        present = present[1:]
+    areas = [area_under_curve(y == c, p[:, c]) for c in present]
+    return float(np.mean(areas)) if areas else float("nan")
+
+
+def area_under_curve(positive: np.ndarray, scores: np.ndarray) -> float:
+    """P(a positive scores higher than a negative), ties split."""
+    from scipy.stats import rankdata
+
+    n, m = int(positive.sum()), int((~positive).sum())
+    if not n or not m:
+        return float("nan")
+    return float((rankdata(scores)[positive].sum() - n * (n + 1) / 2) / (n * m))

@@ -1,0 +1,1 @@
+"""What is read: report.json, report.html, pictures, comparisons of reports."""

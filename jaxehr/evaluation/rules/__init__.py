@@ -1,0 +1,1 @@
+"""Rules of medicine that records should keep, in a file that a clinician can write."""

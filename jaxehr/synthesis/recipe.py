@@ -1,0 +1,283 @@
+"""A recipe is a published choice of codec, model, optimizer and steps; fitting it gives a synthesizer."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import optax
+import pandas as pd
+
+from jaxehr.codecs import Codec
+from jaxehr.numerics import in_float32, seeded, threefry
+from jaxehr.synthesis import conditions, run
+from jaxehr.synthesis.imputation import imputed
+from jaxehr.synthesis.sampling import Drawer, draw_records, drawer_of
+from jaxehr.synthesis.view import View
+from jaxehr.training import best_of
+from jaxehr.training.checkpoint import Checkpoints
+from jaxehr.training.held_out import SHARE, split_rows
+from jaxehr.training.packed import packed
+from jaxehr.training.sharding import check_batch, data_mesh
+from jaxehr.types import Grid, Key, Model, Params, Sampler, X
+
+log = logging.getLogger(__name__)
+
+
+class Stage(NamedTuple):
+    """One training: its parameters live under `name`.
+
+    model   or a function that makes it of the parameters of the stages before, by name
+    judged  whether its loss on records held out says how good it is: not so where two players share one
+    """
+
+    name: str
+    model: Model | Callable[[dict[str, Params]], Model]
+    optimizer: optax.GradientTransformation
+    steps: int
+    ema_decay: float = 0.999
+    judged: bool = True
+
+
+class Recipe(NamedTuple):
+    """All that is chosen before training.
+
+    name        of the function that makes it: name(codec, **settings) makes the same recipe again
+    settings    plain values, nothing left to a default
+    view        how the model sees what the codec encodes
+    stages      trained in order; the last one is drawn from
+    """
+
+    name: str
+    settings: dict[str, Any]
+    codec: Codec
+    view: View
+    stages: tuple[Stage, ...]
+    batch_size: int
+
+
+class Synthesizer(NamedTuple):
+    """A fitted recipe: params holds the averaged parameters of each stage by name, and each stage its model."""
+
+    recipe: Recipe
+    params: dict[str, Params]
+
+    @property
+    def model(self) -> Model:
+        """What is drawn from."""
+        return _model_of(self.recipe.stages[-1], self.params)
+
+    def sample(
+        self,
+        key: Key,
+        n: int,
+        *,
+        given: Mapping[str, Any] | None = None,
+        sampler: Sampler | None = None,
+        grid: Grid | None = None,
+        batch_size: int = 1024,
+    ) -> pd.DataFrame:
+        """n synthetic patients, in the columns, order and dtypes of the training records.
+
+        Patient i depends on (key, i) alone: not on n, the batch size, or the number of devices.
+
+        given           what they have in common: {"sex": "F", "age": (65, 80)}. A value, None for a missing one, a list
+                        of values, or of numbers and dates a pair (low, high) with None for no end; for codes
+                        {"DIAG//250": True}
+        sampler, grid   None stands for the recipe's own
+        Raises ValueError if n < 1; DataError for a condition that cannot be.
+        """
+        frames = self.stream(key, n, given=given, sampler=sampler, grid=grid, batch_size=batch_size)
+        return pd.concat(list(frames), ignore_index=True)
+
+    def stream(
+        self,
+        key: Key,
+        n: int,
+        *,
+        given: Mapping[str, Any] | None = None,
+        sampler: Sampler | None = None,
+        grid: Grid | None = None,
+        batch_size: int = 1024,
+    ) -> Iterator[pd.DataFrame]:
+        """As `sample`, a batch at a time: n may be more than memory holds."""
+        key = threefry(key)
+        drawer = self._drawer(sampler, grid)
+        if not given:
+            return draw_records(drawer, key, n, batch_size=batch_size)
+        key, pool_key = jax.random.split(key)
+        asked = conditions.given_of(
+            given,
+            self.recipe.codec,
+            lambda: self._drawer().batches(pool_key, 1024),
+            narrows=self.model.narrows,
+        )
+        return draw_records(drawer, key, n, given=asked, batch_size=batch_size)
+
+    def impute(
+        self,
+        key: Key,
+        data: pd.DataFrame,
+        *,
+        unseen_as_missing: bool = False,
+        batch_size: int = 1024,
+    ) -> pd.DataFrame:
+        """The records with their missing cells drawn, given those that are there, which stay as they are.
+
+        One call is one imputation; other keys give others (Rubin 1987: multiple imputation). Columns that were complete
+        in training are filled in like the rest; ids are left alone. Constraints of the schema hold in what is filled
+        in: a row is drawn anew until they do, and one of which no draw does is left as it was, and named in a warning.
+
+        unseen_as_missing   a category that was not there in training is drawn like a missing one, instead of refused
+        Raises DataError for columns that differ from those learnt, and for a category never seen.
+        """
+        return imputed(
+            self._drawer(),
+            threefry(key),
+            data,
+            unseen_as_missing=unseen_as_missing,
+            batch_size=batch_size,
+        )
+
+    def _drawer(self, sampler: Sampler | None = None, grid: Grid | None = None) -> Drawer:
+        params = self.params[self.recipe.stages[-1].name]
+        return drawer_of(self.model, params, self.recipe.codec, self.recipe.view, sampler, grid)
+
+    def save(self, path: str | Path) -> None:
+        """Writes what `load` needs: settings, codec, schema and parameters. No training state, no records.
+
+        Raises run.RunError if there is a run at `path` already.
+        """
+        path = Path(path)
+        run.check_new(path)
+        for stage in self.recipe.stages:
+            checkpoints = Checkpoints(run.checkpoints(path, stage.name))
+            checkpoints.save(stage.steps, self.params[stage.name])
+            checkpoints.wait()
+            checkpoints.close()
+        run.create(path, self.recipe)
+        run.finish(path)
+
+
+@in_float32
+def fit(
+    recipe: Recipe,
+    data: pd.DataFrame,
+    key: Key,
+    *,
+    run_dir: str | Path | None = None,
+    resume: bool = False,
+    holdout: float = SHARE,
+    refit: bool = False,
+    audit: Callable[[Model, Params, X, X], dict[str, float]] | None = None,
+    **options: Any,
+) -> Synthesizer:
+    """Trains every stage of `recipe` on `data`.
+
+    run_dir     keeps checkpoints, metrics.jsonl, settings, codec and schema there
+    resume      continue the run in run_dir; it then equals an unbroken one
+    holdout     share of the records that are not learnt from, where there are at least 1,000: the parameters whose loss
+                on them is least are kept, and training ends when that no longer falls. 0 learns from all, to the end
+    refit       then train anew on all records, for as many steps as were best
+    audit       (model, parameters, rows learnt, rows held out) -> what to note in the run about them, where there are
+                rows that the last stage did not learn
+    options     of jaxehr.training.best_of: checkpoint_every, steps_per_dispatch, devices
+
+    Raises run.RunError where run_dir holds another run; training.Diverged, training.Interrupted; ValueError for a batch
+    that does not split over the devices, or a share that is not from 0 to 1/2.
+    """
+    key, table = threefry(key), packed(recipe.view.to_x(recipe.codec.encode(data)))
+    check_batch(recipe.batch_size, data_mesh(options.get("devices")))
+    learnt, held_out = split_rows(table, jax.random.fold_in(key, len(recipe.stages)), holdout)
+    path = None if run_dir is None else Path(run_dir)
+    if path is not None:
+        print_ = run.fingerprint(data[recipe.codec.schema.names], table, key)
+        fitted = {"holdout": holdout, "refit": refit}
+        if resume:
+            run.reopen(path, recipe, print_, fitted)
+        else:
+            run.check_new(path)
+            run.create(path, recipe, print_, fitted)
+    params: dict[str, Params] = {}
+    stages = []
+    for i, stage in enumerate(recipe.stages):
+        model = _model_of(stage, params)
+        stages.append(stage._replace(model=model))
+        trained = partial(
+            best_of,
+            model,
+            stage.optimizer,
+            key=jax.random.fold_in(key, i),
+            batch_size=recipe.batch_size,
+            ema_decay=stage.ema_decay,
+            run=path,
+            resume=resume,
+            **options,
+        )
+        out = held_out if stage.judged else None
+        steps = stage.steps
+        if refit and out is not None:
+            name = f"{stage.name}_held_out"
+            steps = trained(table=learnt, steps=steps, name=name, held_out=out).step
+            out = None
+        rows = table if out is None else learnt
+        params[stage.name] = trained(table=rows, steps=steps, name=stage.name, held_out=out).params
+    if path is not None:
+        found = None
+        if audit is not None and out is not None:
+            found = audit(model, params[stage.name], learnt, out)
+        run.finish(path, found)
+    return Synthesizer(recipe._replace(stages=tuple(stages)), params)
+
+
+EPOCHS, FEWEST_STEPS = 150, 2_000
+
+
+def steps_for(codec: Codec, batch_size: int, steps: int | None, *, most: int) -> int:
+    """`steps`, or where nobody chose as many as the records need: 150 epochs, at least 2,000, at most `most`.
+
+    Raises ValueError if steps or batch_size < 1.
+    """
+    if batch_size < 1 or (steps is not None and steps < 1):
+        raise ValueError(f"steps and batch_size must be at least 1; got {steps} and {batch_size}")
+    if steps is not None:
+        return steps
+    return min(max(EPOCHS * codec.rows // batch_size, FEWEST_STEPS), most)
+
+
+def _model_of(stage: Stage, params: dict[str, Params]) -> Model:
+    return stage.model if isinstance(stage.model, Model) else stage.model(params)
+
+
+@in_float32
+def load(path: str | Path, recipe: Callable[..., Recipe], **changes) -> Synthesizer:
+    """The synthesizer of a run, or one that was saved.
+
+    recipe      the function that made it (jaxehr.load finds that of a published one by its name)
+    changes     settings to change, such as sampling_steps or posterior_sigma
+    Logs a warning where its training has not come to its end.
+    Raises run.RunError if there is no run at `path`, or none that this version can read.
+    """
+    path = Path(path)
+    _, settings, codec = run.read(path)
+    if line := run.unfinished(path):
+        log.warning(line)
+    made = recipe(codec, **{**settings, **changes})
+    params: dict[str, Params] = {}
+    stages = []
+    for stage in made.stages:
+        model = _model_of(stage, params)
+        stages.append(stage._replace(model=model))
+        shapes = jax.eval_shape(model.init, seeded(0))
+        folder = run.checkpoints(path, stage.name)
+        kept = Checkpoints(folder, read_only=True) if folder.is_dir() else None
+        found = None if kept is None else kept.restore(shapes)
+        if found is None:
+            raise run.RunError(
+                f"{path} has no checkpoint of its {stage.name} yet; fit it with --resume"
+            )
+        params[stage.name] = jax.tree.map(np.asarray, found[1])
+    return Synthesizer(made._replace(stages=tuple(stages)), params)

@@ -1,0 +1,200 @@
+"""Drawing many records in batches of one shape, each from a key of its own."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from jaxehr.codecs import Codec, KnownParts, Parts
+from jaxehr.data import DataError
+from jaxehr.numerics import in_float32
+from jaxehr.synthesis.view import View
+from jaxehr.training.sharding import by_row, data_mesh, replicated
+from jaxehr.types import Grid, Key, Model, Params, Sampler, X
+
+log = logging.getLogger(__name__)
+
+FEWEST, LOOKED_AT = 1000, 4096  # one draw in so many must do, of as many at least
+
+
+class Given(NamedTuple):
+    """What records are drawn under.
+
+    known       what is given of the cells, of one record for all
+    meets       (frame) -> which rows meet the conditions that are no cell's value; the others are drawn anew
+    written     values that stand in every row as they were given
+    said        all of it in words
+    """
+
+    known: KnownParts | None
+    meets: Callable[[pd.DataFrame], np.ndarray]
+    written: Mapping[str, pd.Series]
+    said: str
+
+
+class Drawer(NamedTuple):
+    """What draws: a model with its parameters, and what turns x into records. A key and a number make a record."""
+
+    model: Model
+    params: Params
+    codec: Codec
+    view: View
+    sampler: Sampler | None = None
+    grid: Grid | None = None
+
+    @in_float32
+    def batch(self, key: Key, indices: np.ndarray, known: KnownParts | None = None) -> Parts:
+        """The parts of these records. `known` has a row for each, or one for all; what it knows comes back exactly."""
+        mesh = data_mesh()
+        padded = np.resize(indices, -(-len(indices) // mesh.size) * mesh.size)
+        rows = (
+            None if known is None else known.rows(np.resize(_places(known, indices), len(padded)))
+        )
+        x = _draw_batch(
+            self.params,
+            key,
+            *jax.device_put(
+                (jnp.asarray(padded, jnp.uint32), None if rows is None else self.view.known(rows)),
+                by_row(mesh),
+            ),
+            draw=self.model.draw,
+            sampler=self.sampler,
+            grid=None if self.grid is None else tuple(float(t) for t in np.asarray(self.grid)),
+        )
+        x = jax.tree.map(np.asarray, x)
+        if not all(np.isfinite(part).all() for part in jax.tree.leaves(x)):
+            raise DataError(
+                "some draws are no finite numbers: the sampler breaks down on this grid; "
+                "take more steps, or another sampler"
+            )
+        parts = self.view.of_x(x)
+        if rows is not None:  # x is float32
+            parts = {n: np.where(rows.masks[n], rows.parts[n], part) for n, part in parts.items()}
+        return {name: part[: len(indices)] for name, part in parts.items()}
+
+    def batches(self, key: Key, size: int, known: KnownParts | None = None) -> Iterator[Parts]:
+        """Records 0, 1, 2, ... without end, each given the one row that is known. Raises ValueError if size < 1."""
+        if size < 1:
+            raise ValueError(f"the records of a batch must be at least 1; got {size}")
+        drawn = 0
+        while True:
+            yield self.batch(key, np.arange(drawn, drawn + size), known)
+            drawn += size
+
+
+def drawer_of(
+    model: Model,
+    params: Params,
+    codec: Codec,
+    view: View,
+    sampler: Sampler | None = None,
+    grid: Grid | None = None,
+) -> Drawer:
+    """With the parameters on all devices."""
+    held = jax.device_put(params, replicated(data_mesh()))
+    return Drawer(model, held, codec, view, sampler, grid)
+
+
+def draw_records(
+    drawer: Drawer, key: Key, n: int, *, given: Given | None = None, batch_size: int = 1024
+) -> Iterator[pd.DataFrame]:
+    """n records, a batch at a time. Draw i has the key fold_in(key, i).
+
+    A patient without any code has no line in a file of codes, a row that breaks a constraint of the schema is none that
+    can be, and one that misses a condition is not asked for: such draws are left out, and more are made until there are
+    n. Each record is a draw of its own, and which are kept depends on their own keys alone. The share left out for a
+    constraint is logged, and that of a condition that few meet.
+
+    Raises ValueError if n or batch_size < 1; DataError if hardly any draw can be kept.
+    """
+    if n < 1:
+        raise ValueError(f"the number of records to draw must be at least 1; got {n}")
+    codec: Any = drawer.codec
+    known = None if given is None else given.known
+    kept = drawn = met = good = 0
+    for parts in drawer.batches(key, batch_size, known):
+        drawn += len(parts["bit"])
+        if codec.schema.records == "codes":
+            some = parts["bit"].any(axis=1)
+            met, good = drawn, good + int(some.sum())
+            part = {name: part[some][: n - kept] for name, part in parts.items()}
+            count = len(part["bit"])
+            frame = codec.decode(part, first=kept) if count else None
+        else:
+            frame, meets = _decoded(codec, parts, given)
+            holds = meets & ~codec.schema.broken(frame)
+            met, good = met + int(meets.sum()), good + int(holds.sum())
+            frame = codec.numbered(frame[holds][: n - kept].reset_index(drop=True), first=kept)
+            count = len(frame)
+        if drawn >= LOOKED_AT and good < drawn / FEWEST:
+            raise DataError(_hardly_any(codec, given, drawn, met, good))
+        kept += count
+        if count:
+            yield frame
+        if kept >= n:
+            break
+    _say(codec, given, drawn, met, good)
+
+
+def _decoded(codec: Any, parts: Parts, given: Given | None) -> tuple[pd.DataFrame, np.ndarray]:
+    """(the rows, which of them meet the conditions)."""
+    n = len(parts["bit"])
+    if given is None:
+        return codec.decode(parts), np.ones(n, bool)
+    if given.known is None:
+        frame = codec.decode(parts)
+        return frame, given.meets(frame)
+    high = {name: np.resize(rows, n) for name, rows in given.known.from_high.items()}
+    frame = codec.decode(parts, from_high=high)
+    written = {name: value.repeat(n).set_axis(frame.index) for name, value in given.written.items()}
+    frame = frame.assign(**written)
+    return frame, given.meets(frame) & codec.possible(parts, high)
+
+
+def _places(known: KnownParts, indices: np.ndarray) -> np.ndarray:
+    """Which row of what is known belongs to which record."""
+    rows = len(known.filled)
+    return np.zeros(len(indices), int) if rows == 1 else np.arange(rows)
+
+
+def _say(codec: Any, given: Given | None, drawn: int, met: int, good: int) -> None:
+    if good < met:
+        codes = codec.schema.records == "codes"
+        fault = "had no code at all" if codes else "broke a constraint of the schema"
+        log.warning("%.2f%% of the draws %s and were drawn anew", 100 * (met - good) / met, fault)
+    if given is not None and met < drawn / 10:
+        log.warning("1 in %d draws has %s; the others were drawn anew", drawn / met, given.said)
+
+
+def _hardly_any(codec: Codec, given: Given | None, drawn: int, met: int, good: int) -> str:
+    if codec.schema.records == "codes":
+        return (
+            f"of {drawn:,} patients drawn only {good:,} have any code; train for more steps, "
+            "or draw the bits with posterior_sigma"
+        )
+    if given is not None and met < drawn / FEWEST:
+        return (
+            f"of {drawn:,} patients drawn {met or 'none'} {'have' if met > 1 else 'has'} {given.said}; "
+            "there is nothing to go by: ask for a wider range"
+        )
+    laws = ", ".join(str(constraint) for constraint in codec.schema.constraints)
+    asked = f" that have {given.said}" if given is not None else ""
+    way = "ask for what can be beside them" if asked else "train for more steps"
+    return f"of {met:,} rows drawn{asked} only {good:,} keep the constraints ({laws}); {way}"
+
+
+@partial(jax.jit, static_argnames=("draw", "sampler", "grid"))
+def _draw_batch(params, key, indices, known, *, draw, sampler, grid) -> X:
+    """x of a batch; compiled once for each draw, sampler, grid and batch size."""
+
+    def one(index, known):
+        path = None if grid is None else np.asarray(grid)
+        k = jax.random.fold_in(key, index)
+        return draw(params, k, sampler=sampler, grid=path, known=known).x
+
+    return jax.vmap(one)(indices, known)
