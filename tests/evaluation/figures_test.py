@@ -135,8 +135,8 @@ def without_holdout(make, n):
 
 
 def _rules(text):
-    from jaxehr.evaluation.rule_file import read_rules
-    from jaxehr.evaluation.rules import excesses
+    from jaxehr.evaluation.rules.rule_file import read_rules
+    from jaxehr.evaluation.rules.rules import excesses
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "made.toml"
@@ -158,7 +158,7 @@ def judged(make, n):
 
 def audited():
     from jaxehr.audit import audit
-    from jaxehr.evaluation.membership import Scores
+    from jaxehr.evaluation.measures.membership import Scores
 
     rng = np.random.default_rng(0)
     scores = [Scores(rng.normal(0.3, 1, 1200), rng.normal(0, 1, 1100)) for _ in range(2)]
@@ -166,7 +166,7 @@ def audited():
 
 
 def sheets(make):
-    from jaxehr.evaluation.review import review_packet
+    from jaxehr.evaluation.review.sheets import review_packet
 
     packet = review_packet(*parts(make, 60)[:2], 3, names={"age": "years", "ICD//29": "a"}, seed=7)
     return {"sheets": packet.sheets, "origins": packet.origins}
