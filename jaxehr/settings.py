@@ -30,7 +30,7 @@ def of(recipe: Callable) -> dict[str, inspect.Parameter]:
 
 
 def parse(pairs: Sequence[str], recipe: Callable) -> dict[str, Any]:
-    """["steps=100", "width=(64, 64)"] -> {"steps": 100, "width": (64, 64)}.
+    """["steps=100", "width=(64, 64)"] -> {"steps": 100, "width": (64, 64)}; width=64 is (64,) where a tuple is due.
 
     Raises ValueError for an unknown setting (with the nearest name) or a value of another type.
     """
@@ -57,8 +57,16 @@ def _value(name: str, text: str, hint: Any) -> Any:
     for kind in kinds:
         if _fits(value, kind):
             return float(value) if kind is float else value
-    wanted = " or ".join(getattr(k, "__name__", str(k)).replace("NoneType", "None") for k in kinds)
+        if typing.get_origin(kind) is tuple and _fits((value,), kind):
+            return (value,)
+    wanted = " or ".join(map(_named, kinds))
     raise ValueError(f"{name} takes {wanted}; got '{text}'")
+
+
+def _named(kind: Any) -> str:
+    if typing.get_origin(kind) is tuple:
+        return "whole numbers, such as 64 or (64, 64)"
+    return getattr(kind, "__name__", str(kind)).replace("NoneType", "None")
 
 
 def _fits(value: Any, kind: Any) -> bool:

@@ -89,6 +89,7 @@ def test_a_table_there_and_back(home, capsys):
         home / "rules.toml",
         "--run",
         home / "table",
+        "--overwrite",
         "--out",
         report,
     ]
@@ -190,6 +191,15 @@ MISTAKES = {  # what is typed after fit, and what is said
         ["ehrdiff", "--data", "table.csv", "--steps", "0"],
         "steps must be at least 1; got 0",
     ),
+    "no label": (
+        ["masked", "--data", "table.csv", "--label", "sex"],
+        "has no label (of the recipes tabddpm has): it learns every column alike, and draws under any: sample --given "
+        "sex=VALUE",
+    ),
+    "no label, and no conditions": (
+        ["gan", "--data", "table.csv", "--set", "label=sex"],
+        "draws under no condition; fit masked, and draw with --given sex=VALUE",
+    ),
     "schema": (
         ["ehrdiff", "--data", "holdout.csv", "--schema", "other.json"],
         "no column 'weight', which the schema names",
@@ -280,7 +290,7 @@ def test_a_schema_that_leaves_a_column_out(home, tmp_path):
     assert main(["evaluate", *files, *end, "--schema", str(tmp_path / "schema.json")]) == 0
     found = json.loads((tmp_path / "report" / "report.json").read_text())["metrics"]
     assert not [m for m in found if m["name"].startswith("missing")]  # which only lab has
-    assert main(["evaluate", *files, *end]) == 2
+    assert main(["evaluate", *files, *end, "--overwrite"]) == 2
 
 
 def test_a_disk_that_fills_leaves_the_old_file(home, capsys, monkeypatch, tmp_path):

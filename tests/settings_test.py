@@ -19,6 +19,18 @@ def test_what_counts_is_at_least_one(name):
 
 
 @pytest.mark.parametrize("name", RECIPES)
+def test_one_number_is_a_tuple_of_one(name):
+    recipe = RECIPES[name]
+    tuples = [n for n, hint in recipe.__annotations__.items() if str(hint).startswith("tuple")]
+    for setting in set(tuples) & set(settings.of(recipe)):
+        assert settings.parse([f"{setting}=32"], recipe) == {setting: (32,)}
+        with pytest.raises(
+            ValueError, match=rf"{setting} takes whole numbers, such as 64 or \(64, 64\).*'wide'"
+        ):
+            settings.parse([f"{setting}=wide"], recipe)
+
+
+@pytest.mark.parametrize("name", RECIPES)
 def test_steps_and_batches_of_none_are_refused_in_python_too(name):
     import pandas as pd
 

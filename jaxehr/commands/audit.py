@@ -2,7 +2,14 @@
 
 from pathlib import Path
 
-from jaxehr.commands.command import Command, cache_compilations, check_folder, say
+from jaxehr.commands.command import (
+    Command,
+    add_overwrite,
+    cache_compilations,
+    check_folder,
+    check_kept,
+    say,
+)
 from jaxehr.commands.reading import add_reading, read
 
 
@@ -25,6 +32,7 @@ def add(command: Command) -> None:
     add_reading(audit)
     audit.add_argument("--seed", type=int, default=0)
     audit.add_argument("--out", type=Path, metavar="DIR", help="write report.json and report.html")
+    add_overwrite(audit)
 
 
 def _run(options) -> int:
@@ -39,6 +47,8 @@ def _run(options) -> int:
         raise ValueError(f"--draws must be at least 1; got {options.draws}")
     if options.out is not None:
         check_folder(options.out)
+        reports = [options.out / "report.json", options.out / "report.html"]
+        check_kept(reports, options.overwrite)
     paths = [options.run] + ([options.reference] if options.reference else [])
     runs = [load(path) for path in paths]
     codecs = [each.recipe.codec for each in runs]

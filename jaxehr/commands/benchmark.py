@@ -5,7 +5,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from jaxehr.commands.command import Command, cache_compilations, check_folder, say
+from jaxehr.commands.command import (
+    Command,
+    add_overwrite,
+    cache_compilations,
+    check_folder,
+    check_kept,
+    say,
+)
 from jaxehr.commands.reading import add_reading, read
 
 # Beside which a solver stands; and what is drawn from a run whose records are judged, of those that it allows.
@@ -31,6 +38,7 @@ def add(command: Command) -> None:
                        help="yours: a diffrax.AbstractSolver, a step, or a sampler")  # fmt: skip
     bench.add_argument("--rounds", type=int, default=5, help="timings of each")
     bench.add_argument("--out", type=Path, metavar="FILE.json", help="rows; .svg and .png beside")
+    add_overwrite(bench)
     quality = bench.add_argument_group(
         "quality of a run's patients against evaluations, random solvers too, beside the floor of real ones"
     )
@@ -57,6 +65,8 @@ def _benchmark(options) -> int:
         raise ValueError("--dim, --batch, --rounds and --nfe must be at least 1")
     if options.out:
         check_folder(options.out.parent)
+        kinds = (".json", ".svg", ".png")
+        check_kept([options.out, *map(options.out.with_suffix, kinds)], options.overwrite)
     if options.data is None and options.draws is not None:
         raise ValueError("--draws wants --data FILE: the real patients to judge them by")
     if options.data is None:

@@ -5,6 +5,7 @@ import contextlib
 import errno
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -24,7 +25,11 @@ def add_set(parser: argparse.ArgumentParser, what: str) -> None:
 def add_out(parser: argparse.ArgumentParser) -> None:
     """Of a file of records."""
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="CSV or Parquet")
-    parser.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+    add_overwrite(parser)
+
+
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--overwrite", action="store_true", help="replace what is there already")
 
 
 def check_out(path: Path, overwrite: bool) -> None:
@@ -34,9 +39,15 @@ def check_out(path: Path, overwrite: bool) -> None:
     written_suffix(path)
     if path.is_dir():
         raise ValueError(f"{path} is a folder; name a file in it")
-    if path.exists() and not overwrite:
-        raise ValueError(f"{path} is there already; choose another --out, or give --overwrite")
+    check_kept([path], overwrite)
     check_folder(path.parent)
+
+
+def check_kept(paths: Iterable[Path], overwrite: bool) -> None:
+    """Before the work. Raises ValueError where one of the files is there, and was not asked to be replaced."""
+    there = [path for path in paths if path.exists()]
+    if there and not overwrite:
+        raise ValueError(f"{there[0]} is there already; choose another --out, or give --overwrite")
 
 
 def check_folder(folder: Path) -> None:

@@ -4,7 +4,14 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from jaxehr.commands.command import Command, cache_compilations, check_folder, say
+from jaxehr.commands.command import (
+    Command,
+    add_overwrite,
+    cache_compilations,
+    check_folder,
+    check_kept,
+    say,
+)
 from jaxehr.commands.reading import add_reading, load_schema, read, schema_of
 
 
@@ -44,10 +51,13 @@ def add(command: Command) -> None:
     add_reading(evaluate)
     evaluate.add_argument("--seed", type=int, default=0)
     evaluate.add_argument("--out", required=True, type=Path, metavar="DIR")
+    add_overwrite(evaluate)
 
 
 def _run(options) -> int:
     check_folder(options.out)
+    what = "comparison" if options.compare else "report"
+    check_kept([options.out / f"{what}.json", options.out / f"{what}.html"], options.overwrite)
     config = _origin(options.run)
     kept = None if options.run is None else str(options.run / "schema.json")
     schema = load_schema(options.schema or kept)

@@ -65,6 +65,10 @@ def _run(options) -> int:
     named = {
         name: getattr(options, name) for name in ("steps", "batch_size", "label", "min_patients")
     }
+    said = [pair.partition("=")[2] for pair in options.settings if pair.startswith("label=")]
+    label = options.label or next(iter(said), None)
+    if label is not None and "label" not in settings.of(recipe):
+        raise ValueError(_no_label(options.recipe, label))
     pairs = [f"{name}={value!r}" for name, value in named.items() if value is not None]
     chosen = settings.parse([*options.settings, *pairs], recipe)
     if options.checkpoint_every is not None and options.checkpoint_every < 1:
@@ -115,6 +119,17 @@ def _run(options) -> int:
         say(audit.said(run.remembers(options.out), made.codec.rows))
         say(f"done: jaxehr sample {options.out} -n 1000 --out synthetic.csv")
     return done
+
+
+def _no_label(recipe: str, label: str) -> str:
+    """What to do instead, in one line."""
+    from jaxehr import names, settings
+
+    taking = [name for name, made in names.recipes().items() if "label" in settings.of(made)]
+    other = f"{recipe} has no label (of the recipes {', '.join(taking)} has)"
+    if recipe in names.OWN_SAMPLER:
+        return f"{other}: it learns every column alike, and draws under any: sample --given {label}=VALUE"
+    return f"{other}, and draws under no condition; fit masked, and draw with --given {label}=VALUE"
 
 
 @contextmanager

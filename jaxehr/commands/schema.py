@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jaxehr.commands.command import Command, say
+from jaxehr.commands.command import Command, add_overwrite, check_kept, say
 from jaxehr.commands.reading import add_reading, read
 
 PAGE = """schema.json says what each column of the records is. `jaxehr schema --data FILE --out schema.json`
@@ -59,7 +59,7 @@ def add(command: Command) -> None:
     schema.add_argument(
         "--out", type=Path, metavar="FILE", help="write schema.json there, to edit and give to fit"
     )
-    schema.add_argument("--overwrite", action="store_true", help="where that file is there already")
+    add_overwrite(schema)
     add_reading(schema)
     explain = command("help", _help, "Explain something at length: `jaxehr help schema`.")
     explain.add_argument("topic", choices=["schema"])
@@ -73,8 +73,7 @@ def _help(options) -> int:
 def _run(options) -> int:
     from jaxehr import data
 
-    if options.out is not None and options.out.exists() and not options.overwrite:
-        raise ValueError(f"{options.out} is there already; choose another --out, or --overwrite it")
+    check_kept([options.out] if options.out else [], options.overwrite)
     frame = read(options, options.data)
     schema, problems = data.Schema.draft(frame)
     _show(frame, schema)

@@ -81,10 +81,13 @@ def evaluate(
     if label is not None:
         target(sets["real"], label)
     asked = [] if by is None else groupings(sets["real"], by)
-    notes = list(_notes(schema, frames, sets, label))
+    shared = _shared(sets)
+    notes = list(_notes(schema, frames, sets, label, shared))
     job = Job({k: some(x, len(x), seed + i) for i, (k, x) in enumerate(sets.items())}, label, seed)
 
     missing = dict(_not_judged(job, pillars))
+    if shared:
+        missing.setdefault("privacy", f"{shared}.")
     metrics, groups = _judged(job, frames, rules, asked, pillars, notes, advance)
     sizes = {f"{name}_patients": patients(len(x)) for name, x in sets.items()}
     about = {**(config or {}), **sizes, "seed": seed}
@@ -161,7 +164,9 @@ def _has(job: Job, needs: Sequence[str]) -> bool:
     return all(have[need] for need in needs)
 
 
-def _notes(schema: Schema, frames: dict, sets: dict, label: str | None) -> Iterator[str]:
+def _notes(
+    schema: Schema, frames: dict, sets: dict, label: str | None, shared: str
+) -> Iterator[str]:
     small = [name for name, records in sets.items() if len(records) < FEWEST]
     if small:
         yield (
@@ -175,13 +180,8 @@ def _notes(schema: Schema, frames: dict, sets: dict, label: str | None) -> Itera
             yield "the label needs a holdout to test on: utility is not judged"
     elif FEWEST <= len(held) < 1000:
         yield f"the holdout has only {len(held):,} patients: floors are rough, privacy figures more so"
-    if held is not None:
-        shared, chance = overlap(sets["real"], held)
-        if shared > chance + 5 * (chance + 1) ** 0.5:
-            yield (
-                f"{patients(shared)} of the {patients(len(held))} holdout rows equal a training row, where about "
-                f"{chance:,.0f} would by chance: the holdout is to hold other patients, or leaks are not seen"
-            )
+    if shared:
+        yield shared
     if label is not None and (classes := _few_numbers(sets["real"], label)):
         yield (
             f"the label '{label}' is a number of {classes} values, and is judged by R^2; if they are classes, say so: "
@@ -193,6 +193,20 @@ def _notes(schema: Schema, frames: dict, sets: dict, label: str | None) -> Itera
         unknown = unknown_codes(frames["real"], frames["synthetic"])
         if unknown:
             yield f"{unknown:,} codes of the synthetic records are not in the real ones, and were left out"
+
+
+def _shared(sets: dict[str, Records]) -> str:
+    """Of a holdout that holds training rows, by which no leak can be seen; "" of one that holds others."""
+    if "holdout" not in sets:
+        return ""
+    held = sets["holdout"]
+    rows, chance = overlap(sets["real"], held)
+    if rows <= chance + 5 * (chance + 1) ** 0.5:
+        return ""
+    return (
+        f"{patients(rows)} of the {patients(len(held))} holdout rows equal a training row, where about "
+        f"{chance:,.0f} would by chance: the holdout is to hold other patients, or leaks are not seen"
+    )
 
 
 def _few_numbers(real: Records, label: str) -> int:

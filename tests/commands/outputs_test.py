@@ -50,6 +50,36 @@ def test_a_file_is_not_written_over_unasked(capsys, tmp_path, name):
         assert len((tmp_path / "in.csv").read_text().splitlines()) == 4
 
 
+REPORTS = {
+    "evaluate": (FOLDERS["evaluate"], "report.html"),
+    "compare": (["evaluate", "--real", "no.csv", "--compare", "a=no.csv"], "comparison.json"),
+    "audit": (FOLDERS["audit"], "report.json"),
+}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_report_is_not_written_over_unasked(capsys, tmp_path, name):
+    command, file = REPORTS[name]
+    os.mkdir("last")
+    (tmp_path / "last" / file).write_text("the last one")
+    line = said(capsys, *command, "--out", "last")
+    assert (
+        line == f"jaxehr: last/{file} is there already; choose another --out, or give --overwrite"
+    )
+    for more in (["--out", "last", "--overwrite"], ["--out", "new"]):  # on to what is not there
+        assert "no.csv" in (line := said(capsys, *command, *more)) or "no_run is not a run" in line
+    assert (tmp_path / "last" / file).read_text() == "the last one"
+
+
+@pytest.mark.parametrize("kind", ["json", "svg", "png"])
+def test_a_page_of_a_benchmark_is_not_written_over_unasked(capsys, tmp_path, kind):
+    (tmp_path / f"page.{kind}").write_text("the last one")
+    command = ["benchmark", "samplers", "--nfe", "10", "--out", "page.json"]
+    assert f"page.{kind} is there already" in said(capsys, *command)
+    line = said(capsys, *command, "--data", "no.csv", "--overwrite")
+    assert "--data wants --run RUN" in line
+
+
 @pytest.mark.parametrize("name", RECORDS)
 def test_a_file_that_cannot_be_is_said_first(capsys, name):
     os.mkdir("folder.csv")

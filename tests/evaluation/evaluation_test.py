@@ -96,6 +96,14 @@ def test_a_holdout_of_training_patients_is_counted():
     held = pd.concat([real.head(40), table(260, 2)], ignore_index=True)
     (note,) = [n for n in evaluate(real, fresh, held, pillars=()).notes if "holdout rows" in n]
     assert "40 of the 300 holdout rows equal a training row, where about 0 would by chance" in note
+    found = evaluate(real, fresh, held, pillars=("privacy",)).verdicts["privacy"]
+    assert (
+        found.heading == "Leaks would not be seen" and "40 of the 300 holdout rows" in found.words
+    )
+    leaking = evaluate(real, real.copy(), held, pillars=("privacy",)).verdicts["privacy"]
+    assert leaking.heading == "It leaks" and "40 of the 300 holdout rows" in leaking.words
+    other = evaluate(real, fresh, table(300, 2), pillars=("privacy",)).verdicts["privacy"]
+    assert other.heading == "No leak was found"
     alike = [codes(300, seed) for seed in range(3)]  # many share their few codes
     assert not [n for n in evaluate(*alike, pillars=()).notes if "holdout rows" in n]
 

@@ -119,6 +119,10 @@ def test_mistakes_in_by():
         judged(table(50, 0), table(50, 1), by="colour")
     with pytest.raises(DataError, match="subgroups by 'age' need a width above 0, as in 'age:10'"):
         judged(table(50, 0), table(50, 1), by="age")
+    with pytest.raises(DataError, match=r"'sex' are its values, .* write 'sex', not 'sex:10'"):
+        judged(table(50, 0), table(50, 1), by="sex:10")
+    named = [table(50, seed).rename(columns={"sex": "a:b"}) for seed in (0, 1)]
+    assert judged(*named, by="a:b").groups  # a name may hold a colon
 
 
 def test_a_subgroup_that_was_lost_is_missed():

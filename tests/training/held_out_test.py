@@ -122,6 +122,19 @@ def test_the_loss_held_out_is_that_of_all_rows_with_the_same_noise_each_time():
     assert loss(params) == pytest.approx(float(np.mean(each)), rel=1e-5)
 
 
+def test_of_many_rows_held_out_some_are_drawn_from_all_of_them():
+    """The loss is the row's place in the file, from 0 to 1: the mean of 16,384 of 65,536 is .5 but for a standard
+    deviation of sqrt(1/12 (1 - 1/4) / 16,384) = .002; that of the earliest is .125. False alarms: 1 in 15,000."""
+    place = Model(lambda key: {}, lambda params, key, x0: x0[:, 0], lambda *_, **__: None)
+    table = np.linspace(0, 1, 65_536, dtype=np.float32)[:, None]
+    judged = lambda key, n: held_out_loss(place, key, table[:n], batch_size=64, mesh=data_mesh())(
+        {}
+    )
+    assert judged(KEY, 65_536) == pytest.approx(0.5, abs=4 * 0.002)
+    assert judged(KEY, 65_536) == judged(KEY, 65_536) != judged(jax.random.key(6), 65_536)
+    assert judged(KEY, 16_384) == pytest.approx(float(table[:16_384].mean()), rel=1e-4)
+
+
 @pytest.fixture(scope="module")
 def patients():
     n = 1_200

@@ -196,7 +196,7 @@ def _of_privacy(asked: list[Metric], left: str, in_part: bool) -> Verdict:
     if not controlled and any(standing(m) in ("near", "off", "far off") for m in counted):
         return Verdict(COPIED, said.strip())
     if in_part:
-        return Verdict("Only copies were counted", said.strip())
+        return Verdict(UNSEEN if attacks else "Only copies were counted", said.strip())
     if 2 * len(done) < len(attacks):
         none = (
             f"None of the {len(done)} figures that could be evaluated is beyond chance."
@@ -245,7 +245,7 @@ COUNTED = {
     "nearly_copied_rows": "equal one in nine cells of ten",
     "copied_numbers": "of the numbers are a single training patient's own",
 }
-LEAK, COPIED = "It leaks", "Copies were found"
+LEAK, COPIED, UNSEEN = "It leaks", "Copies were found", "Leaks would not be seen"
 # The figures without which a headline does not stand; of other pillars any may carry it.
 MAIN: dict[str, tuple[str, ...]] = {"utility": ("tstr_auroc", "tstr_r2", "tstr_gap")}
 HEADINGS: dict[str, tuple[str, str, str, str]] = {

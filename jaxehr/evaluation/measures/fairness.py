@@ -26,20 +26,27 @@ def groupings(real: Records, by: str) -> list[Grouping]:
 
 
 def _grouping(real: Records, by: str) -> Grouping:
-    name, _, width = by.partition(":")
     if isinstance(real, Bits):
         if by not in real.codes:
             raise DataError(f"subgroups by '{by}': no such code in the real records")
         j = real.codes.index(by)
         ways = np.array([f"without {by}", f"with {by}"], object)
         return Grouping(by, lambda records: ways[records.bits[:, j]])  # type: ignore[union-attr]
+    known = (*real.label_names, *real.number_names)
+    plain = by in known or ":" not in by
+    name, colon, width = (by, "", "") if plain else by.rpartition(":")
     if name in real.label_names:
+        if colon:
+            raise DataError(
+                f"subgroups by '{name}' are its values, which have no width; write '{name}', not '{by}'"
+            )
         j = real.label_names.index(name)
         values = np.array(["", *real.values[j]], object)
         return Grouping(by, lambda records: values[records.labels[:, j]])  # type: ignore[union-attr]
-    if name not in real.number_names:
-        known = ", ".join((*real.label_names, *real.number_names))
-        raise DataError(f"subgroups by '{name}': no such column in the real records ({known})")
+    if name not in known:
+        raise DataError(
+            f"subgroups by '{name}': no such column in the real records ({', '.join(known)})"
+        )
     try:
         step = float(width)
     except ValueError:
