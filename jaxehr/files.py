@@ -3,9 +3,11 @@
 import contextlib
 import logging
 import os
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,46 @@ def whole(path: str | Path) -> Iterator[Path]:
             _begun.discard(beside)
 
 
+@contextlib.contextmanager
+def held(path: str | Path) -> Iterator[None]:
+    """Holds the file at `path`, in which stands by whom, until the end: for what one process at a time may write.
+
+    What a process left that has ended is taken over, with a line in the log.
+    Raises BlockingIOError where another process holds it, or where there are no locks and it is there.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path) as file:
+        file.seek(0)
+        if left := file.read():
+            log.warning("%s was left by %s, which has ended: taken over", path, left)
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        _begun.add(path)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            _begun.discard(path)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[IO[str]]:
+    while True:
+        with open(path, "a+", encoding="utf-8") as file:
+            locked = _lock(file)
+            file.seek(0)
+            by = file.read()
+            if locked is False or (locked is None and by):
+                unless = "" if locked is False else f"; remove {path} if that has ended"
+                raise BlockingIOError(f"{by or 'another process'} is writing {path.parent}{unless}")
+            # Its holder may have taken the file away since it was opened.
+            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                yield file
+                return
+
+
 def write_text(path: str | Path, text: str) -> None:
     """In UTF-8, whatever the locale."""
     with whole(path) as beside:
@@ -59,13 +101,17 @@ def _tidy(folder: Path) -> None:
 
 
 def _held_elsewhere(file) -> bool:
-    """Whether another process holds the file's lock; else this one does, until the file is closed or it dies."""
+    return _lock(file) is False
+
+
+def _lock(file) -> bool | None:
+    """Whether this process now holds the file's lock, until it is closed or the process dies; None where none are."""
     try:
         import fcntl
 
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
-    except (ImportError, OSError):  # a system, or a disk, without locks
         return False
-    return False
+    except (ImportError, OSError):  # a system, or a disk, without locks
+        return None
+    return True

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -186,50 +187,56 @@ def fit(
                 rows that the last stage did not learn
     options     of jaxehr.training.best_of: checkpoint_every, steps_per_dispatch, devices
 
-    Raises run.RunError where run_dir holds another run; training.Diverged, training.Interrupted; ValueError for a batch
-    that does not split over the devices, or a share that is not from 0 to 1/2.
+    Raises run.RunError where run_dir holds another run, or another process trains it; training.Diverged,
+    training.Interrupted; ValueError for a batch that does not split over the devices, or a share that is not from 0 to
+    1/2.
     """
     key, table = threefry(key), packed(recipe.view.to_x(recipe.codec.encode(data)))
     check_batch(recipe.batch_size, data_mesh(options.get("devices")))
     learnt, held_out = split_rows(table, jax.random.fold_in(key, len(recipe.stages)), holdout)
     path = None if run_dir is None else Path(run_dir)
-    if path is not None:
-        print_ = run.fingerprint(data[recipe.codec.schema.names], table, key)
-        fitted = {"holdout": holdout, "refit": refit}
-        if resume:
-            run.reopen(path, recipe, print_, fitted)
-        else:
-            run.check_new(path)
-            run.create(path, recipe, print_, fitted)
-    params: dict[str, Params] = {}
-    stages = []
-    for i, stage in enumerate(recipe.stages):
-        model = _model_of(stage, params)
-        stages.append(stage._replace(model=model))
-        trained = partial(
-            best_of,
-            model,
-            stage.optimizer,
-            key=jax.random.fold_in(key, i),
-            batch_size=recipe.batch_size,
-            ema_decay=stage.ema_decay,
-            run=path,
-            resume=resume,
-            **options,
-        )
-        out = held_out if stage.judged else None
-        steps = stage.steps
-        if refit and out is not None:
-            name = f"{stage.name}_held_out"
-            steps = trained(table=learnt, steps=steps, name=name, held_out=out).step
-            out = None
-        rows = table if out is None else learnt
-        params[stage.name] = trained(table=rows, steps=steps, name=stage.name, held_out=out).params
-    if path is not None:
-        found = None
-        if audit is not None and out is not None:
-            found = audit(model, params[stage.name], learnt, out)
-        run.finish(path, found)
+    if path is not None and resume:
+        run.check_recipe(path, recipe.name)
+    with nullcontext() if path is None else run.held(path):
+        if path is not None:
+            print_ = run.fingerprint(data[recipe.codec.schema.names], table, key)
+            fitted = {"holdout": holdout, "refit": refit}
+            if resume:
+                run.reopen(path, recipe, print_, fitted)
+            else:
+                run.check_new(path)
+                run.create(path, recipe, print_, fitted)
+        params: dict[str, Params] = {}
+        stages = []
+        for i, stage in enumerate(recipe.stages):
+            model = _model_of(stage, params)
+            stages.append(stage._replace(model=model))
+            trained = partial(
+                best_of,
+                model,
+                stage.optimizer,
+                key=jax.random.fold_in(key, i),
+                batch_size=recipe.batch_size,
+                ema_decay=stage.ema_decay,
+                run=path,
+                resume=resume,
+                **options,
+            )
+            out = held_out if stage.judged else None
+            steps = stage.steps
+            if refit and out is not None:
+                name = f"{stage.name}_held_out"
+                steps = trained(table=learnt, steps=steps, name=name, held_out=out).step
+                out = None
+            rows = table if out is None else learnt
+            params[stage.name] = trained(
+                table=rows, steps=steps, name=stage.name, held_out=out
+            ).params
+        if path is not None:
+            found = None
+            if audit is not None and out is not None:
+                found = audit(model, params[stage.name], learnt, out)
+            run.finish(path, found)
     return Synthesizer(recipe._replace(stages=tuple(stages)), params)
 
 

@@ -1,11 +1,13 @@
-"""The folder of a run: run.json, schema.json, codec.json, metrics.jsonl and checkpoints/<stage>/<step>.
+"""The folder of a run: run.json, schema.json, codec.json, metrics.jsonl and checkpoints/<stage>/<step>; `lock` while it
+is trained.
 
 A folder is a run or it is not: run.json comes last, and holds a digest of the others and of itself.
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,9 @@ import jax
 import numpy as np
 import pandas as pd
 
-from jaxehr import __version__
+from jaxehr import __version__, files
 from jaxehr.codecs import Codec, codec_from_json
 from jaxehr.data import Schema
-from jaxehr.files import write_text
 from jaxehr.types import X
 
 # Counted up with any change of what a recipe's parameters mean: an older run would draw wrongly.
@@ -43,6 +44,17 @@ def fingerprint(data: pd.DataFrame, table: X, key) -> str:
     return digest.hexdigest()
 
 
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """While a run is written: its folder has a file `lock`. Raises RunError where another process writes it."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(files.held(path / "lock"))
+        except BlockingIOError as error:
+            raise RunError(f"{error}; wait for its end, or choose another folder") from None
+        yield
+
+
 def check_new(path: Path) -> None:
     """Raises RunError if the folder holds a run, or what is left of one."""
     if (path / "run.json").exists():
@@ -62,7 +74,7 @@ def create(path: Path, recipe, trained_on: str | None = None, fitted: dict | Non
         "codec.json": _text(recipe.codec.to_json()),
     }
     for name, text in texts.items():
-        write_text(path / name, text)
+        files.write_text(path / name, text)
     about = {
         "version": VERSION,
         "jaxehr": __version__,
@@ -212,7 +224,7 @@ def _damaged(file: Path) -> str:
 
 def _write(path: Path, about: dict[str, Any]) -> None:
     about = json.loads(json.dumps(about))
-    write_text(path / "run.json", _text({**about, "digest": _digest(_text(about))}))
+    files.write_text(path / "run.json", _text({**about, "digest": _digest(_text(about))}))
 
 
 def _text(value: dict[str, Any]) -> str:

@@ -165,3 +165,14 @@ def test_a_folder_is_a_run_or_it_is_not(begun, whole, tmp_path):
     with pytest.raises(ValueError, match="cannot be split evenly over 2 devices"):
         jaxehr.fit(recipe, RECORDS, KEY, run_dir=tmp_path / "none", devices=devices)
     assert not (tmp_path / "none").exists()
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(begun):
+    """A second one is refused in a line that names the first, and changes nothing."""
+    before = {p: p.read_bytes() for p in begun.rglob("*") if p.is_file()}
+    with run.held(begun):
+        with pytest.raises(RunError, match=r"process \d+ on .* is writing .*; wait for its end"):
+            fit(RECORDS, begun, resume=True)
+    assert {p: p.read_bytes() for p in begun.rglob("*") if p.is_file()} == before
+    fit(RECORDS, begun, resume=True, checkpoint_every=10, steps_per_dispatch=10)
+    assert not (begun / "lock").exists()
