@@ -1,4 +1,4 @@
-"""The command line: jaxehr demo | recipes | samplers | schema | fit | sample | impute | evaluate | audit | benchmark.
+"""The command line: `jaxehr --help` lists its commands, `jaxehr help` its pages.
 
 A mistake of the user's gets one line and exit code 2. JAXEHR_DEBUG=1 shows the traceback behind it.
 """
@@ -18,6 +18,7 @@ from jaxehr.commands import (
     demo,
     evaluate,
     fit,
+    help,
     impute,
     listing,
     review,
@@ -39,12 +40,13 @@ EXAMPLES = """examples:
   jaxehr review --real stays.csv --synthetic synthetic.csv -n 100 --out review
   jaxehr benchmark samplers --solver my_solver.py:MySolver     your solver's line among ours
   jaxehr check my_solver.py:MySolver                           the laws that every sampler obeys
+  jaxehr help                                                  pages on data, privacy, solvers and more
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s")  # before libraries bring a form of their own
     try:
         with ended_by_signals():
@@ -77,7 +79,7 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="jaxehr",
         description="Synthetic electronic health records by diffusion models.",
@@ -104,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         audit,
         review,
         benchmark,
+        help,
     ):
         each.add(command)
     return parser

@@ -5,53 +5,6 @@ from pathlib import Path
 from jaxehr.commands.command import Command, add_overwrite, check_kept, say
 from jaxehr.commands.reading import add_reading, read
 
-PAGE = """schema.json says what each column of the records is. `jaxehr schema --data FILE --out schema.json`
-writes one, read off the values; edit it, and give it to `jaxehr fit` and `jaxehr evaluate` as
---schema schema.json.
-
-  {"version": 1, "records": "table", "missing": ["?", "-9"],
-   "columns": [{"name": "age", "kind": "integer", "dtype": "int64"},
-               {"name": "admitted", "kind": "datetime", "dtype": "str", "format": "%d.%m.%Y"},
-               {"name": "discharged", "kind": "datetime", "dtype": "str", "format": "%d.%m.%Y"},
-               {"name": "dose", "kind": "numerical", "dtype": "float64", "format": ".2f"}],
-   "constraints": [{"kind": "inequality", "low": "admitted", "high": "discharged"},
-                   {"kind": "range", "column": "age", "low": 18, "high": 110}]}
-
-version      of this description: 1
-records      table: one row per patient; or codes: one row per patient and code, in columns subject_id
-             and code
-columns      what is learnt, in this order; a column of the file that is not named is left out
-  name         as in the file's header
-  kind         numerical    numbers with decimals
-               integer      whole numbers
-               boolean      True and False, or 0 and 1
-               categorical  one of the values seen, text or number, without an order
-               datetime     dates and times
-               id           not learnt: each patient drawn gets a new one
-               code         of records of codes
-  dtype        the type of pandas in which it is read and written: int64, Int64 (with missing values),
-               float64, bool, str, category, datetime64[us]. Text that looks like a number, such as
-               0078, keeps its zeros as str
-  format       of a datetime that is text (05.03.2021) or a whole number (20210305): how it is spelt;
-               every value must read so, and be written back to the letter. Of a number, where pandas
-               would write it in another way: .2f has two decimals, .0f is whole with missing values,
-               ,.0f has thousands (1,200), .15g no zeros at the end; of Parquet a type such as
-               decimal128(10, 2)
-missing      texts that stand for a missing value in every column, beside an empty cell: what
-             --missing="?,-9" says
-constraints  what holds in every row, real or drawn
-  kind         inequality   column `low` is never above column `high`, where both are there
-               range        column `column` lies from `low` to `high`; either may be left out. For
-                            dates, in the column's own spelling or as 2021-03-05
-
-The words of a format; all else stands for itself, a T, a Z or +01:00 too (times are not moved
-between zones):
-  %Y 2021   %y 21   %m 03   %-m 3   %b Mar   %^b MAR   %B March   %d 05   %-d 5
-  %H 09   %-H 9   %I 09 and %-I 9 of twelve hours, with %p AM or %P am   %M 07   %S 30
-  %f 000123 (six digits of a second); %3f has three, %1f to %9f so many
-03/04/2021 is the third of April as %d/%m/%Y, the fourth of March as %m/%d/%Y: where no value tells,
-say which."""
-
 
 def add(command: Command) -> None:
     schema = command("schema", _run, "Show what would be learnt of a file, and what to look at.")
@@ -61,13 +14,6 @@ def add(command: Command) -> None:
     )
     add_overwrite(schema)
     add_reading(schema)
-    explain = command("help", _help, "Explain something at length: `jaxehr help schema`.")
-    explain.add_argument("topic", choices=["schema"])
-
-
-def _help(options) -> int:
-    print({"schema": PAGE}[options.topic])
-    return 0
 
 
 def _run(options) -> int:
