@@ -9,10 +9,10 @@ import gzip
 import io
 import logging
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -23,6 +23,30 @@ log = logging.getLogger(__name__)
 TEXT_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".zip")
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 SAMPLE = 1 << 20  # bytes, of which separators are told
+BLOCK = 1 << 24  # bytes that are parsed at a time
+
+
+class Head(NamedTuple):
+    """What the start of a text file says of it: the names of its columns, and what its text is written in.
+
+    empty   the header is all there is
+    """
+
+    names: list[str]
+    sep: str
+    encoding: str
+    empty: bool
+
+
+def text_head(path: Path, *, sep: str | None = None, encoding: str | None = None) -> Head:
+    """Options, log and errors are those of `read_text_table`; the rows are not looked at, but for their encoding."""
+    encoding = _encoding(path, encoding)
+    with _opened(path) as file:
+        sample = codecs.getincrementaldecoder(encoding)("replace").decode(file.read(SAMPLE))
+        whole = len(file.read(1)) == 0
+    sep = _separator(path, sample, sep, whole)
+    names = _header(path, sample, sep)
+    return Head(names, sep, encoding, whole and len(_rows(sample, sep, whole)) < 2)
 
 
 def read_text_table(
@@ -36,18 +60,43 @@ def read_text_table(
     What is not UTF-8 with commas is logged. Raises DataError, with the line, for a row that has more or fewer fields
     than the header, for a quote that is not closed, and where encoding or separator are not certain.
     """
-    encoding = _encoding(path, encoding)
-    with _opened(path) as file:
-        sample = codecs.getincrementaldecoder(encoding)("replace").decode(file.read(SAMPLE))
-        whole = len(file.read(1)) == 0
-    sep = _separator(path, sample, sep, whole)
-    names = _header(path, sample, sep)
-    if whole and len(_rows(sample, sep, whole)) < 2:
-        return pa.table({name: pa.array([], pa.string()) for name in names}), sep
-    table = _parsed(path, names, sep, encoding)
+    head = text_head(path, sep=sep, encoding=encoding)
+    if head.empty:
+        return pa.table({name: pa.array([], pa.string()) for name in head.names}), head.sep
+    table = _parsed(path, head)
     if table.num_rows:
-        _check_end(path, table, sep, encoding)
-    return table, sep
+        _check_end(path, table.column(table.num_columns - 1)[-1].as_py(), head)
+    return table, head.sep
+
+
+def text_batches(path: Path, head: Head, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """The rows of a file a few megabytes at a time: these columns alone, every cell as text.
+
+    Raises DataError as `read_text_table` does, when it comes upon the row.
+    """
+    from pyarrow import csv as arrow
+
+    if head.empty:
+        return
+    wanted = [head.names.index(name) for name in columns]
+    last = len(head.names) - 1  # tells whether the file was cut off
+    told = [*wanted, *({last} - set(wanted))]
+    header, end = 1, ""
+    with _opened(path) as file:
+        try:
+            for batch in arrow.open_csv(file, *_options(head, told)):
+                if not len(batch):
+                    continue
+                while header and len(head.names) == 1 and batch.column(0)[0].as_py() == "":
+                    batch = batch.slice(1)
+                end = batch.column(told.index(last))[-1].as_py()
+                table = pa.Table.from_batches([batch.slice(header)]).select(range(len(wanted)))
+                header = 0
+                yield table.rename_columns(list(columns))
+        except pa.ArrowInvalid as error:
+            _check_widths(path, head)
+            raise ValueError(str(error)) from None
+    _check_end(path, end, head)
 
 
 @contextmanager
@@ -172,24 +221,36 @@ def _header(path: Path, sample: str, sep: str) -> list[str]:
     return [name or f"Unnamed: {i}" for i, name in enumerate(names)]
 
 
-def _parsed(path: Path, names: list[str], sep: str, encoding: str) -> pa.Table:
+def _options(head: Head, columns: Sequence[int]) -> tuple:
+    """Of Arrow's reader: how to read, to parse, and to convert these columns."""
     from pyarrow import csv as arrow
 
-    text = "utf-8" if encoding == "utf-8-sig" else encoding
+    text = "utf-8" if head.encoding == "utf-8-sig" else head.encoding
     # The header is the first row. A row may be no longer than a block.
-    reading = arrow.ReadOptions(encoding=text, block_size=1 << 24, autogenerate_column_names=True)
+    reading = arrow.ReadOptions(encoding=text, block_size=BLOCK, autogenerate_column_names=True)
     # In a file of one column an empty line is a missing value.
     parsing = arrow.ParseOptions(
-        delimiter=sep, newlines_in_values=True, ignore_empty_lines=len(names) > 1
+        delimiter=head.sep, newlines_in_values=True, ignore_empty_lines=len(head.names) > 1
     )
-    columns = {f"f{i}": pa.string() for i in range(len(names))}
-    converting = arrow.ConvertOptions(column_types=columns, strings_can_be_null=False)
+    names = [f"f{i}" for i in columns]
+    converting = arrow.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()),
+        include_columns=names,
+        strings_can_be_null=False,
+    )
+    return reading, parsing, converting
+
+
+def _parsed(path: Path, head: Head) -> pa.Table:
+    from pyarrow import csv as arrow
+
+    names = head.names
     plain = not path.name.lower().endswith((".gz", ".zip"))
     with pa.memory_map(str(path)) if plain else _opened(path) as file:
         try:
-            table = arrow.read_csv(file, reading, parsing, converting)
+            table = arrow.read_csv(file, *_options(head, range(len(names))))
         except pa.ArrowInvalid as error:
-            _check_widths(path, names, sep, encoding)
+            _check_widths(path, head)
             raise ValueError(str(error)) from None
     header = 0
     while len(names) == 1 and table.column(0)[header].as_py() == "":
@@ -197,8 +258,9 @@ def _parsed(path: Path, names: list[str], sep: str, encoding: str) -> pa.Table:
     return table.slice(header + 1).rename_columns(names)
 
 
-def _check_widths(path: Path, names: list[str], sep: str, encoding: str) -> None:
+def _check_widths(path: Path, head: Head) -> None:
     """Raises DataError for the first row whose fields are more or fewer than the header's."""
+    names, sep, encoding, _ = head
     with _opened(path) as file:
         rows = csv.reader(io.TextIOWrapper(file, encoding, newline=""), delimiter=sep)
         next(filter(None, rows))
@@ -223,9 +285,12 @@ def _width(row: list[str], names: list[str], sep: str, last: bool) -> str:
     return f"{said}; quote a value that holds '{sep}', or name the columns that are there{hint}"
 
 
-def _check_end(path: Path, table: pa.Table, sep: str, encoding: str) -> None:
-    """Raises DataError where a quote is still open at the end; logs that the last line lacks its end."""
-    last = table.column(table.num_columns - 1)[-1].as_py()
+def _check_end(path: Path, last: str, head: Head) -> None:
+    """Raises DataError where a quote is still open at the end; logs that the last line lacks its end.
+
+    last    the last value of the file
+    """
+    _, sep, encoding, _ = head
     tail = b""
     with _opened(path) as file:
         if file.seekable() and not path.name.lower().endswith((".gz", ".zip")):
