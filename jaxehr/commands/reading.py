@@ -1,6 +1,7 @@
 """How the commands read files of records: the same options in each."""
 
 import argparse
+import re
 from pathlib import Path
 
 
@@ -16,27 +17,76 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--decimal", metavar="D", help="in front of decimals: . or ,")
     group.add_argument(
         "--map",
-        metavar="NEW=OLD,...",
-        help="columns called otherwise in the file: subject_id=patient_id,code=icd9",
+        action="append",
+        metavar="NEW=OLD",
+        help="columns called otherwise in the file: subject_id=patient_id,code=icd9; and of events (see --events)",
     )
 
 
-MAPPED = ("subject_id", "code")  # what a file of codes needs
+EVENTS = """\
+--data static.csv --events events.csv takes a table with a row for each subject, and a file with a line for each event
+of theirs; a column subject_id in both says whose it is. --map says which columns of events are what, once or more:
+
+  --map subject_id=RecordID            in the table too, if it is there
+  --map time=charttime                 dates, in the way they are written
+  --map time=minute:minutes            since the subject's start (seconds, minutes, hours, days)
+  --map 'time=day:%d.%m.%Y'            dates in a format of your own
+  --map code=itemid+unit               codes of several columns: 50912//mg/dL
+  --map code=LAB//itemid+unit          with a text in front: LAB//50912//mg/dL
+  --map numeric_value=value            what is no number is kept as text_value
+  --map 'numeric_value=HR|SysABP|Temp'   a column for each measurement: an event of each that has a value (* is all)
+
+--data FOLDER --layout mimic3 (mimic4, eicu) reads the tables of MIMIC-III, MIMIC-IV and eICU as they are distributed.
+"""
+
+
+def add_events(parser: argparse.ArgumentParser) -> None:
+    """For commands that take subjects with static facts and events."""
+    group = parser.add_argument_group("events", EVENTS)
+    group.add_argument("--events", metavar="FILE", help="CSV or Parquet: a line for each event")
+    group.add_argument("--layout", metavar="NAME", help="of the folder that --data names")
+    group.add_argument(
+        "--unmatched",
+        choices=("refuse", "drop", "keep"),
+        default="refuse",
+        help="subjects of events that the table lacks: stop and say how many (by default), leave their events out, or "
+        "keep them, with nothing known in the table",
+    )
 
 
 def read(options, path: str | Path, schema=None):
-    """The records of a file, as the options and a schema say."""
+    """The records of a file or folder, as the options and a schema say: a table or codes, or Records where there are
+    events with more to them than codes."""
     from jaxehr import data
 
-    return data.read_records(
-        path,
-        schema,
-        missing=() if options.missing is None else _parts(options.missing),
-        sep=options.sep,
-        encoding=options.encoding,
-        decimal=options.decimal,
-        names=_names(options.map),
-    )
+    events, layout = getattr(options, "events", None), getattr(options, "layout", None)
+    names, reading = _names(options.map), _reading(options)
+    if layout is not None:
+        if events or names:
+            raise ValueError(
+                "--layout says what the columns are; give it without --events and --map"
+            )
+        records = data.read_layout(path, layout, unmatched=options.unmatched, **reading)
+    elif events is not None:
+        unmatched = options.unmatched
+        records = data.read_subjects(
+            path, events, schema, names=names, unmatched=unmatched, **reading
+        )
+    elif _beyond_codes(names):
+        records = data.read_subjects(None, path, schema, names=names, **reading)
+    else:
+        return data.read_records(path, schema, names=names, **reading)
+    data.say_learnt(events or path, () if records.events is None else records.events.columns)
+    return records
+
+
+def _reading(options) -> dict:
+    return {
+        "missing": () if options.missing is None else _parts(options.missing),
+        "sep": options.sep,
+        "encoding": options.encoding,
+        "decimal": options.decimal,
+    }
 
 
 def load_schema(path: str | None):
@@ -63,16 +113,28 @@ def _parts(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _names(text: str | None) -> dict[str, str]:
-    """Raises ValueError for what is not NEW=OLD,NEW=OLD, and for a NEW that no file needs."""
-    pairs = [part.partition("=") for part in _parts(text or "")]
-    for new, equals, old in pairs:
-        if not (new.strip() and equals and old.strip()):
-            raise ValueError(
-                f"--map takes NEW=OLD,NEW=OLD, such as subject_id=patient_id,code=icd9; got '{text}'"
-            )
-        if new.strip() not in MAPPED:
-            raise ValueError(
-                f"--map names columns {' and '.join(MAPPED)}; got '{new.strip()}' on the left of '{new}={old}'"
-            )
-    return {new.strip(): old.strip() for new, _, old in pairs}
+def _names(texts: list[str] | None) -> dict[str, str]:
+    """Of NEW=OLD,NEW=OLD; a comma that no NEW= follows is the name's. Raises ValueError for what is not so."""
+    from jaxehr.data.records import EVENT_COLUMNS
+
+    names: dict[str, str] = {}
+    for text in texts or ():
+        for part in re.split(r",(?=\s*[A-Za-z_]+\s*=)", text):
+            new, equals, old = (each.strip() for each in part.partition("="))
+            if not (new and equals and old):
+                raise ValueError(
+                    f"--map takes NEW=OLD, such as subject_id=patient_id or code=icd9; got '{text}'"
+                )
+            if new not in EVENT_COLUMNS:
+                raise ValueError(
+                    f"--map names columns {', '.join(EVENT_COLUMNS)}; got '{new}' on the left of '{part.strip()}'"
+                )
+            if names.setdefault(new, old) != old:
+                raise ValueError(f"--map says what {new} is twice: {names[new]} and {old}")
+    return names
+
+
+def _beyond_codes(names: dict[str, str]) -> bool:
+    """Whether a file's columns are mapped to more than whose a code is, and which."""
+    built = re.search(r"//|\+", names.get("code", ""))
+    return built is not None or not names.keys() <= {"subject_id", "code"}

@@ -6,7 +6,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jaxehr.data.dates import as_text
 from jaxehr.data.kinds import DataError
 from jaxehr.data.spelling import CERTAIN, marked_numbers
 from jaxehr.data.words import COMMA, NUMBER, is_in, matches
@@ -29,8 +28,7 @@ class Cells:
         """Without blanks around them."""
         column = _one(column)
         if not _is_text(column.type):
-            values = self._unmarked(column)
-            return pa.array(as_text(values.to_pandas(integer_object_nulls=True)), pa.string())
+            return _spelt(self._unmarked(column))
         texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
         gone = is_in(texts, ("", *self.missing))
         return (
@@ -53,6 +51,7 @@ class Cells:
         column = _one(column)
         if pa.types.is_floating(column.type):
             values = self._unmarked(column).drop_null().to_numpy()
+            values = values[~np.isnan(values)]
             odd = values[(values % 1 != 0) | (np.abs(values) >= 2**53)]
             if len(odd):
                 raise DataError(
@@ -108,6 +107,17 @@ def _one(column) -> pa.Array:
     if isinstance(whole, pa.ChunkedArray):
         whole = pa.concat_arrays(whole.chunks)
     return whole.dictionary_decode() if pa.types.is_dictionary(whole.type) else whole
+
+
+def _spelt(column: pa.Array) -> pa.Array:
+    """Values that are not text as text; whole numbers without a decimal point, as before gaps made them decimals."""
+    if not pa.types.is_floating(column.type):
+        return column.cast(pa.string())
+    values = column.to_numpy(zero_copy_only=False).astype(float)
+    whole = np.isfinite(values) & (values % 1 == 0) & (np.abs(values) < 2**53)
+    integers = pa.array(np.where(whole, values, 0).astype(np.int64)).cast(pa.string())
+    texts = pc.if_else(pa.array(whole), integers, column.cast(pa.string()))
+    return pc.if_else(pa.array(np.isnan(values)), pa.scalar(None, pa.string()), texts)
 
 
 def _is_text(kind: pa.DataType) -> bool:

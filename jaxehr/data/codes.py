@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from jaxehr.data.records import EVENT_COLUMNS
 from jaxehr.data.schema import DataError
 
 if TYPE_CHECKING:
@@ -27,18 +28,23 @@ CODE = re.compile(
 )
 
 
-def say_ignored(path: Path, names: Iterable[str]) -> None:
-    """Logs which columns of a long file are not learnt."""
+def say_learnt(what: str | Path, names: Iterable[str]) -> None:
+    """Logs what recipes learn of events that have these columns, and what of them waits."""
     others = [name for name in names if name not in ("subject_id", "code")]
+    waiting = [name for name in others if name in EVENT_COLUMNS]
+    ignored = [name for name in others if name not in EVENT_COLUMNS]
     if others:
         log.warning(
-            "%s: of codes only subject_id and code are learnt; ignored: %s", path, ", ".join(others)
+            "%s: of events it is learnt which codes a subject has%s%s",
+            what,
+            f"; times and values wait, and are not learnt: {', '.join(waiting)}" if waiting else "",
+            f"; ignored: {', '.join(ignored)}" if ignored else "",
         )
 
 
 def codes_of(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
     """subject_id and code of a long file, codes without blanks around them; logs what this changes."""
-    say_ignored(path, frame.columns)
+    say_learnt(path, frame.columns)
     attrs, frame = frame.attrs, frame[["subject_id", "code"]].copy(deep=False)
     if pd.api.types.is_string_dtype(frame["code"]):
         bare = frame["code"].str.strip()

@@ -48,24 +48,36 @@ class EventMap:
         )
 
     @classmethod
-    def of(cls, said: Mapping[str, str], columns: Sequence[str], path: str | Path) -> "EventMap":
+    def of(
+        cls,
+        said: Mapping[str, str],
+        columns: Sequence[str],
+        path: str | Path,
+        *,
+        by: str = "--map",
+    ) -> "EventMap":
         """From what is said of the MEDS names, of a file's columns; a column that has such a name needs no saying.
 
         said    {"subject_id": "RecordID", "time": "minute:minutes", "code": "LAB//itemid+unit",
                 "numeric_value": "HR|SysABP", "text_value": "comment"}
+        by      who says so, in messages
 
         Raises DataError for a name that is none, and for a column that is not there.
         """
         for new in said:
             if new not in EVENT_COLUMNS:
                 raise DataError(
-                    f"--map names {', '.join(EVENT_COLUMNS)}; got '{new}' on the left of '{new}={said[new]}'"
+                    f"{by} names {', '.join(EVENT_COLUMNS)}; got '{new}' on the left of '{new}={said[new]}'"
                 )
-        look = _Columns(said, tuple(columns), Path(path))
+        look = _Columns(said, tuple(columns), Path(path), by)
         subject, text = look.one("subject_id"), look.one("text_value")
         time, timed = look.time()
         prefix, code = look.code()
         numeric = look.several("numeric_value", {subject, text, time, *code})
+        if len(numeric) > 1 and text is not None:
+            raise DataError(
+                f"{by} text_value={text}: of several columns of numeric_value it is not known whose text that is"
+            )
         named = len(numeric) > 1 or (not code and not prefix)
         if subject is None or (named and not numeric):
             lacking = "subject_id" if subject is None else "code"
@@ -83,6 +95,7 @@ class _Columns:
     said: Mapping[str, str]
     columns: tuple[str, ...]
     path: Path
+    by: str
 
     def one(self, new: str) -> str | None:
         if new not in self.said:
@@ -114,7 +127,7 @@ class _Columns:
             check_format(timed, column)
         elif timed not in UNITS:
             raise DataError(
-                f"--map time={text}: after the colon stands what '{column}' counts since the subject's start "
+                f"{self.by} time={text}: after the colon stands what '{column}' counts since the subject's start "
                 f"({', '.join(UNITS)}), or a format of dates such as %d.%m.%Y; got '{timed}'"
             )
         return column, timed
@@ -135,7 +148,7 @@ class _Columns:
         column = column if column in self.columns else column.strip()
         if column not in self.columns:
             raise DataError(
-                f"--map {new}={self.said[new]}: {self.path} has no column '{column}'; "
+                f"{self.by} {new}={self.said[new]}: {self.path} has no column '{column}'; "
                 f"it has {', '.join(self.columns[:12])}"
             )
         return column

@@ -49,25 +49,30 @@ class LeftOut:
         counts[what] = before + many, first
 
     def say(self) -> None:
-        """Raises DataError where nothing is left."""
-        out = [f"{many:,} {reason} (first {at})" for reason, (many, at) in self.reasons.items()]
+        """Logs it. Raises DataError where most times do not read."""
+        out = self._reasons()
         if 2 * self.unread > self.rows:
             raise DataError(
-                f"{self.what}: of {self.rows:,} rows {', '.join(out)}; say what is written there: --map time=COLUMN:UNIT "
+                f"{self.what}: of {self.rows:,} rows {out}; say what is written there: time=COLUMN:UNIT "
                 f"({', '.join(UNITS)}), or a format of dates, as in 'time=COLUMN:%d.%m.%Y %H:%M'"
-            )
-        if not self.events:
-            raise DataError(
-                f"{self.what}: none of {self.rows:,} rows is an event; {', '.join(out) or 'there are no rows'}"
             )
         if out:
             left = sum(many for many, _ in self.reasons.values())
             log.warning(
                 "%s: %s of %s rows are left out: %s",
-                *(self.what, f"{left:,}", f"{self.rows:,}", ", ".join(out)),
+                *(self.what, f"{left:,}", f"{self.rows:,}", out),
             )
         for note, (many, at) in self.notes.items():
             log.warning("%s: %s %s (first %s)", self.what, f"{many:,}", note, at)
+
+    def check(self) -> None:
+        """Raises DataError where nothing is left."""
+        if not self.events:
+            why = self._reasons() or "there are no values"
+            raise DataError(f"{self.what}: none of {self.rows:,} rows is an event; {why}")
+
+    def _reasons(self) -> str:
+        return ", ".join(f"{many:,} {why} (first {at})" for why, (many, at) in self.reasons.items())
 
 
 def mapped(
@@ -82,17 +87,11 @@ def mapped(
 
     for name, wanted in how.where.items():
         values = cells.texts(batch.column(name))
-        odd = (
-            _no(pc.is_valid(values))
-            if wanted == ("*",)
-            else _no(pc.is_in(values, pa.array(wanted)))
-        )
-        leave_out(
-            odd,
-            f"without {name}"
-            if wanted == ("*",)
-            else f"of other {name} than {' or '.join(wanted)}",
-        )
+        if wanted == ("*",):
+            leave_out(_no(pc.is_valid(values)), f"without {name}")
+        else:
+            other = _no(pc.is_in(values, pa.array(wanted)))
+            leave_out(other, f"of other {name} than {' or '.join(wanted)}")
     subject = cells.ids(batch.column(how.subject_id))
     leave_out(_no(pc.is_valid(subject)), f"without {how.subject_id}")
     code, padded = _codes(batch, how, cells)
@@ -175,7 +174,7 @@ def _value(
     there = ~_no(pc.is_valid(odd)) & stays
     if text.null_count == len(text):
         commas = cells.decimal is None and matches(pc.fill_null(odd, ""), DECIMAL_COMMA).any()
-        hint = "; --decimal , where 1,5 is a number" * commas
+        hint = "; --decimal , where 1,5 is a number" if commas else ""
         kept = f"values of {name} are no numbers, and are kept as text_value{hint}"
         left_out.note(kept, there, odd)
         return numbers, odd

@@ -28,13 +28,11 @@ def read_events(
     encoding: str | None = None,
     decimal: str | None = None,
 ) -> pd.DataFrame:
-    """The events of a file, by subject and time: subject_id and code, and time, numeric_value, text_value if it has any.
+    """The events of a file by subject and time: subject_id, code, and time, numeric_value, text_value where it has any.
 
     Arguments and errors are those of `events_by_subject`; all events are held, about twice at the most.
     """
-    reading = {"missing": missing, "sep": sep, "encoding": encoding, "decimal": decimal}
-    streams, parts = streams_of(path, names, **reading)
-    return joined(sorted_parts(streams, parts))
+    return in_order(_parts(path, names, Cells(tuple(missing), decimal), sep, encoding))
 
 
 def events_by_subject(
@@ -57,26 +55,21 @@ def events_by_subject(
     without a time always holds. What is no number is kept as text_value.
     Raises DataError for a file or a row that cannot be read, and where more than half of the times do not read.
     """
-    reading = {"missing": missing, "sep": sep, "encoding": encoding, "decimal": decimal}
-    streams, parts = streams_of(path, names, **reading)
-    for part in sorted_parts(streams, parts):
+    for part in _parts(path, names, Cells(tuple(missing), decimal), sep, encoding):
         yield as_frame(part)
 
 
-def streams_of(
+def _parts(
     path: str | Path,
     names: Mapping[str, str] | None,
-    *,
-    missing: Sequence[str],
+    cells: Cells,
     sep: str | None,
     encoding: str | None,
-    decimal: str | None,
-) -> tuple[Iterator[pa.Table], int]:
-    """(the events of a file as its rows come, parts to sort them in)."""
+) -> Iterator[pa.Table]:
     file = RowFile.of(path, sep=sep, encoding=encoding)
     how = EventMap.of(names or {}, file.names, path)
-    cells = Cells(tuple(missing), decimal)
-    return events_of(str(path), file.batches, [how], cells), parts_for(file.text_bytes)
+    streams = events_of(str(path), file.batches, [how], cells)
+    return sorted_parts(streams, parts_for(file.text_bytes))
 
 
 def events_of(
@@ -91,11 +84,8 @@ def events_of(
     batches     of columns their values, batch by batch, as often as it is asked
     """
     columns = list(dict.fromkeys(name for how in maps for name in how.columns))
-    counts = [
-        LeftOut(f"{what}, {JOINT.join(filter(None, (how.prefix, *how.code)))}") for how in maps
-    ]
-    if len(maps) == 1:
-        counts[0].what = what
+    each = [JOINT.join(filter(None, (how.prefix, *how.code))) for how in maps]
+    counts = [LeftOut(f"{what}, {code}" if len(maps) > 1 else what) for code in each]
     forms: list[str | None] | None = None
     for batch in batches(columns):
         if forms is None:
@@ -104,15 +94,19 @@ def events_of(
             yield mapped(batch, how, form, cells, left_out)
     for left_out in counts:
         left_out.say()
+        if len(counts) == 1 and not maps[0].dated:
+            left_out.check()
 
 
-def joined(parts: Iterable[pa.Table]) -> pd.DataFrame:
+def in_order(parts: Iterable[pa.Table]) -> pd.DataFrame:
     """All parts as one frame, in the order of subjects, without the columns in which there is nothing."""
     tables = list(parts)
     table = pa.concat_tables(tables).unify_dictionaries()
     if len(tables) > 1:
         del tables
-        keyed = table.select(["subject_id"]).append_column("row", pa.array(np.arange(table.num_rows)))
+        keyed = table.select(["subject_id"]).append_column(
+            "row", pa.array(np.arange(table.num_rows))
+        )
         keys = [(name, "ascending") for name in keyed.column_names]
         table = table.take(pc.sort_indices(keyed, sort_keys=keys))
     empty = [n for n in table.column_names if table.column(n).null_count == table.num_rows]

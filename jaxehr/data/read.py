@@ -5,20 +5,18 @@ that stand for a missing value. `Schema.infer` takes both into the schema, and `
 """
 
 import logging
-import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from jaxehr.data.codes import codes_of, long_hint, say_ignored
+from jaxehr.data.codes import codes_of, long_hint, say_learnt
 from jaxehr.data.decimals import with_decimals
 from jaxehr.data.kinds import Column, DataError
 from jaxehr.data.other_files import OTHER, read_other, read_parquet
 from jaxehr.data.schema import Schema
 from jaxehr.data.spelling import CERTAIN, as_dtype, marked_numbers, typed, typed_as
-from jaxehr.data.text_files import TEXT_SUFFIXES, read_text_table
+from jaxehr.data.text_files import TEXT_SUFFIXES, check_there, read_text_table, said_of
 from jaxehr.data.words import Words, words_of_series
 
 log = logging.getLogger(__name__)
@@ -47,10 +45,10 @@ def read_records(
     """
     path = Path(path)
     suffix = _suffix(path)
-    _check_there(path)
+    check_there(path)
     marks = tuple(dict.fromkeys([*missing, *(schema.missing if schema else ())]))
     text = {"sep": sep, "encoding": encoding, "decimal": decimal}
-    with _said_of(path, suffix):
+    with said_of(path, suffix):
         frame = _read(path, suffix, schema, marks, names or {}, text)
     if frame.empty:
         raise DataError(f"{path} has no rows")
@@ -64,29 +62,10 @@ def read_texts(
 ) -> pd.DataFrame:
     """A text file as it stands, every cell a text; an empty one is "". Options and errors are as in `read_records`."""
     path = Path(path)
-    _check_there(path)
-    with _said_of(path, "text"):
+    check_there(path)
+    with said_of(path, "text"):
         table, _ = read_text_table(path, sep=sep, encoding=encoding)
     return pd.DataFrame({n: table.column(n).to_pylist() for n in table.column_names}, dtype=object)
-
-
-def _check_there(path: Path) -> None:
-    if not path.is_file():
-        raise DataError(f"no such file: {path}")
-    if path.stat().st_size == 0:
-        raise DataError(f"{path} is empty")
-
-
-@contextmanager
-def _said_of(path: Path, what: str) -> Iterator[None]:
-    """What a reader raises, as one line about the file."""
-    try:
-        yield
-    except DataError:
-        raise
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{path} cannot be read as {what}: {reason}") from None
 
 
 def _suffix(path: Path) -> str:
@@ -136,7 +115,7 @@ def _read_text(path: Path, schema, marks, names, *, sep, encoding, decimal) -> p
     table = table.rename_columns(_renamed(path, table.column_names, names))
     long = _is_long(table.column_names)
     if long:
-        say_ignored(path, table.column_names)
+        say_learnt(path, table.column_names)
         table = table.select(["subject_id", "code"])
     columns = []
     for name in table.column_names:

@@ -26,6 +26,25 @@ SAMPLE = 1 << 20  # bytes, of which separators are told
 BLOCK = 1 << 24  # bytes that are parsed at a time
 
 
+def check_there(path: Path) -> None:
+    if not path.is_file():
+        raise DataError(f"no such file: {path}")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path} is empty")
+
+
+@contextmanager
+def said_of(path: Path, what: str) -> Iterator[None]:
+    """What a reader raises, as one line about the file."""
+    try:
+        yield
+    except DataError:
+        raise
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{path} cannot be read as {what}: {reason}") from None
+
+
 class Head(NamedTuple):
     """What the start of a text file says of it: the names of its columns, and what its text is written in.
 

@@ -1,10 +1,13 @@
 """Every command that reads a file reads it by the same options."""
 
+import argparse
 import json
 
 import pytest
 
 from jaxehr.cli import main
+from jaxehr.commands.reading import add_events, add_reading, read
+from jaxehr.data import DataError
 
 FIT = ["--steps", "2", "--batch-size", "8", "--set", "width=8", "--set", "blocks=1"]
 
@@ -99,3 +102,45 @@ def test_codes_under_other_names(tmp_path, capsys):
     assert "--map takes NEW=OLD" in capsys.readouterr().err
     assert main(["schema", "--data", path, "--map", "subject_id=patient_id,kode=icd9"]) == 2
     assert "got 'kode'" in capsys.readouterr().err
+
+
+def options(*arguments):
+    parser = argparse.ArgumentParser()
+    add_reading(parser)
+    add_events(parser)
+    return parser.parse_args(arguments)
+
+
+def test_a_table_and_events_are_records(tmp_path, caplog):
+    static = file_of(tmp_path, "static.csv", "RecordID,sex\n7,f\n8,m\n")
+    lines = "RecordID;minute;Parameter;unit, as written;Value\n7;90;HR;1/min;80,5\n7;30;pH;;x\n"
+    events = file_of(tmp_path, "events.csv", lines + "9;0;HR;1/min;70\n")
+    maps = ["--map", "subject_id=RecordID,time=minute:minutes", "--map", "numeric_value=Value"]
+    maps += ["--map", "code=VITAL//Parameter+unit, as written", "--decimal", ","]
+    records = read(options("--events", events, *maps, "--unmatched", "drop"), static)
+    assert records.static["subject_id"].tolist() == [7, 8]
+    assert records.events["code"].tolist() == ["VITAL//pH//UNK", "VITAL//HR//1/min"]
+    assert records.events["numeric_value"].tolist()[1:] == [80.5]
+    learnt = "of events it is learnt which codes a subject has; times and values wait, and are not learnt: time"
+    assert learnt in caplog.text
+    with pytest.raises(DataError, match=r"1 of 2 subjects of .* \(9\), with 1 events"):
+        read(options("--events", events, *maps), static)
+    alone = read(options(*maps), events)
+    assert alone.static is None and len(alone.events) == 3
+
+
+def test_a_folder_is_read_by_its_layout(tmp_path):
+    file_of(tmp_path, "PATIENTS.csv", "SUBJECT_ID,GENDER,DOB,DOD\n7,F,2094-03-05 00:00:00,\n")
+    admission = "7,1,2164-03-04 21:09:00,2164-11-01 17:15:00,URGENT,HOME,WHITE,Medicare\n"
+    columns = "SUBJECT_ID,HADM_ID,ADMITTIME,DISCHTIME,ADMISSION_TYPE,DISCHARGE_LOCATION,ETHNICITY,INSURANCE\n"
+    file_of(tmp_path, "ADMISSIONS.csv", columns + admission)
+    records = read(options("--layout", "mimic3"), tmp_path)
+    assert records.static["age"].tolist() == [69]  # the day before the birthday
+    assert records.events["code"].tolist() == ["ADMISSION//URGENT", "DISCHARGE//HOME"]
+    with pytest.raises(ValueError, match="--layout says what the columns are"):
+        read(options("--layout", "mimic3", "--map", "code=x"), tmp_path)
+
+
+def test_what_is_mapped_twice_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="--map says what code is twice: a and b"):
+        read(options("--map", "code=a", "--map", "code=b"), tmp_path / "a.csv")

@@ -263,13 +263,16 @@ def test_compressed_files(tmp_path):
 
 
 def test_codes_are_stripped_and_what_is_left_out_is_said(tmp_path, caplog):
-    lines = ("1,  I10 ,5", "1,I10,6", "2,NA,7", "2,0042,8")
-    frame = read_records(file_of(tmp_path, rows("subject_id,code,time", *lines)))
+    lines = ("1,  I10 ,5,a", "1,I10,6,a", "2,NA,7,a", "2,0042,8,a")
+    frame = read_records(file_of(tmp_path, rows("subject_id,code,time,ward", *lines)))
     assert frame.to_dict("list") == {
         "subject_id": [1, 1, 2, 2],
         "code": ["I10", "I10", "NA", "0042"],
     }
-    assert "ignored: time" in caplog.text and "blanks around 1 codes" in caplog.text
+    assert (
+        "are not learnt: time; ignored: ward" in caplog.text
+        and "blanks around 1 codes" in caplog.text
+    )
     assert "1 lines repeat a patient's code" in caplog.text
     path = file_of(tmp_path, rows("patient_id,icd9", "1,401.9", "1,250.00"))
     assert list(read_records(path)) == ["patient_id", "icd9"]
