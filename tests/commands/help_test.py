@@ -1,5 +1,6 @@
 """jaxehr help: every page is printed, short enough to be read, and names nothing that is not there."""
 
+import inspect
 import re
 
 import jax
@@ -12,6 +13,8 @@ import jaxehr
 from jaxehr import names
 from jaxehr.cli import main
 from jaxehr.commands.help import pages
+from jaxehr.evaluation.judges import verdict
+from jaxehr.evaluation.judges.verdict import COPIED, LEAK, UNSEEN
 from jaxehr.evaluation.measures.catalogue import ENTRIES
 
 PAGES = pages()
@@ -81,6 +84,14 @@ def test_every_figure_and_every_sampler_is_explained():
     known = {*names.samplers(), *names.mixed_samplers(), *names.masked_samplers()}
     said = set(re.findall(r"\w+", PAGES["solvers"]))
     assert known <= said and set(names.recipes()) <= said
+
+
+def test_every_verdict_of_privacy_is_explained():
+    source = inspect.getsource(verdict._of_privacy)
+    headings = {LEAK, COPIED, UNSEEN, *re.findall(r'"([A-Z][a-z]+(?: [a-z]+)*)"', source)}
+    assert len(headings) >= 6
+    for heading in headings:
+        assert re.search(rf"^  {heading}  ", PAGES["privacy"], re.MULTILINE), heading
 
 
 @pytest.fixture(scope="module")
