@@ -252,6 +252,11 @@ def fit_codec(
     numbers         what numerical, integer and datetime columns become: Number, Quantile or Bins
     min_patients    who have what is kept of the values (jaxehr.codecs.shared); 1 keeps all of them
     """
+    if named := [str(name) for name in frame.index.names if name is not None]:
+        log.warning(
+            "the index, %s, is not learnt and not drawn: reset_index() makes it a column",
+            ", ".join(map(repr, named)),
+        )
     schema = Schema.infer(frame) if schema is None else schema
     if schema.records == "codes":
         return CodesCodec.fit(frame, schema, min_patients)

@@ -173,6 +173,9 @@ def fit_column(values: pd.Series, column: Column, numbers: NumberKind, least: in
 
     least   patients that have what is kept of the values; there are at least as many rows
     """
+    if not values.notna().any():
+        _say(column, "has no value at all: it is kept, and empty in every draw")
+        return _fit_category(values, column, least)
     if column.kind in ("numerical", "integer", "datetime"):
         return _fit_number(values, column, numbers, least)
     return _fit_category(values, column, least)
@@ -225,6 +228,12 @@ def _fit_category(values: pd.Series, column: Column, least: int) -> Flag | Categ
         kept, seen = set(known) if least <= 1 else set(found), set(known)
         new = [value for value in found if value is not None and value not in seen]
         levels = tuple([level for level in known if level in kept] + new)
+        if unused := [level for level in known if level not in kept and level not in rare]:
+            _say(
+                column,
+                f"{len(unused):,} of its categories that no row has ({_few(unused)}) are left out, since those who had "
+                "them may be few (--min-patients 1 keeps them)",
+            )
         ordered = bool(values.cat.ordered)
     which = found.index(rest) if rare else -1
     described = (column.name, column.dtype, tuple(found), levels, ordered, which)
@@ -250,6 +259,10 @@ def _rest(
         + (", the most frequent" if new is None else ""),
     )
     return rest
+
+
+def _few(values: Sequence[Any]) -> str:
+    return ", ".join(map(repr, values[:4])) + (", ..." if len(values) > 4 else "")
 
 
 def _place(value: Any) -> tuple[bool, str, Any]:

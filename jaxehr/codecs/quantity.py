@@ -97,7 +97,7 @@ def unit_of(values: pd.Series, column: Column, least: int = 1) -> str:
 def _numbers(values: pd.Series, kind: str, form: str | None, unit: str | None) -> np.ndarray:
     """float64, NaN where missing; datetimes count units since 1970."""
     if kind != "datetime":
-        return pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan)
+        return pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan) + 0.0  # -0.0 is 0
     read = read_dates(values, form)
     base, size = _base(unit or "ns")
     ticks = read.dt.as_unit(base).astype("int64").to_numpy() // size

@@ -17,7 +17,7 @@ def add(command: Command) -> None:
 
 
 def _run(options) -> int:
-    from jaxehr import data
+    from jaxehr import codecs, data
 
     check_kept([options.out] if options.out else [], options.overwrite)
     frame = read(options, options.data)
@@ -25,7 +25,7 @@ def _run(options) -> int:
     _show(frame, schema)
     for hint in data.hints(frame, schema):
         print(f"hint: {hint}")
-    for problem in problems:
+    for problem in dict.fromkeys([*problems, *codecs.refusals(frame, schema)]):
         print(f"cannot be learnt as it is: {problem}")
     if options.out is not None:
         schema.save(options.out)
@@ -52,7 +52,9 @@ def _show(frame, schema) -> None:
 
 def _values(present, column) -> str:
     """From the lowest to the highest; or the most frequent few."""
-    if column.kind in ("numerical", "integer") and not present.empty:
+    if column.kind == "integer" and not present.empty:
+        return f"{int(present.min())} to {int(present.max())}"
+    if column.kind == "numerical" and not present.empty:
         return f"{present.min():.12g} to {present.max():.12g}"
     if column.kind == "datetime":
         from jaxehr.data.dates import as_text, read_dates
@@ -61,7 +63,10 @@ def _values(present, column) -> str:
         if times.notna().any():
             ends = as_text(present[[times.idxmin(), times.idxmax()]])
             return f"{ends.iloc[0]} to {ends.iloc[1]}"
+    if present.empty:
+        return "none: empty in every draw"
     counts = present.value_counts()
+    counts = counts[counts > 0]  # a category of pandas may have no row
     if column.kind in ("id", "code"):
         return f"{len(counts):,} different"
     shown = ", ".join(str(value)[:20] for value in counts.index[:4])

@@ -10,9 +10,10 @@ from jaxehr.data.kinds import Column, DataError
 
 
 def check_values(values: pd.Series, column: Column) -> None:
+    """Raises DataError where they are not; a column may have no value at all, and is then drawn empty."""
     present = values.dropna()
     if present.empty:
-        raise DataError(f"column '{column.name}' has no value at all; drop it, or make it an id")
+        return
     _CHECKS.get(column.kind, lambda present, column: None)(present, column)
 
 
@@ -41,6 +42,10 @@ def _check_boolean(present: pd.Series, column: Column) -> None:
         raise DataError(
             f"column '{column.name}' is to be boolean (True, False, 0 or 1), but holds {odd!r}; "
             "make it categorical"
+        )
+    if pd.api.types.is_float_dtype(present) and (count := int(np.signbit(present).sum())):
+        raise DataError(
+            f"column '{column.name}' is 0 or 1, but holds -0.0 in {count:,} rows, which would come back as 0.0; write 0"
         )
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from jaxehr.data.dates import as_text, day_and_month_swapped, days, fits
 from jaxehr.data.identity import named_like_id, names_patients, who_is_told, words_of
-from jaxehr.data.kinds import Column
+from jaxehr.data.kinds import Column, is_unit
 from jaxehr.data.schema import Schema
 
 # What files say for a value that is not known: 99, 888, ...; -1, -7, -99, ...; and days since 1970.
@@ -79,7 +79,7 @@ def _texts(present: pd.Series, column: Column) -> Iterator[str]:
         numbers = pd.to_numeric(present).to_numpy(dtype=float)
         for value, count, where in sentinels(numbers):
             yield _stands(f"{value:.15g}", count, where)
-        if column.kind == "integer":
+        if column.kind == "integer" and not is_unit(column.format):
             yield from _of_whole_numbers(numbers)
         yield from _of_excel(numbers, column)
     elif column.kind == "categorical" and not _is_number(present):

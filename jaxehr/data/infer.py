@@ -24,14 +24,14 @@ from jaxehr.data.identity import (
     numbers_rows,
     who_is_told,
 )
-from jaxehr.data.kinds import Column, DataError, Kind
-from jaxehr.data.words import unlike_numbers, words_of_series
+from jaxehr.data.kinds import Column, DataError, Kind, is_unit
+from jaxehr.data.words import unlike_numbers, what_to_do, words_of_series
 
 
 class Inferred(NamedTuple):
-    """What a column looks like, None where it has no value; and what stands in the way of learning it, in one line."""
+    """What a column looks like, and what stands in the way of learning it, in one line."""
 
-    column: Column | None
+    column: Column
     problem: str = ""
 
 
@@ -61,14 +61,17 @@ class _Read(NamedTuple):
     problem: str = ""
 
 
-def infer_column(values: pd.Series) -> Inferred:
+def infer_column(values: pd.Series, spelling: str | None = None) -> Inferred:
+    """spelling    the format that the file gave its numbers"""
     name, dtype = str(values.name), str(values.dtype)
     present = values.dropna()
     if present.empty:
-        return Inferred(None, f"column '{name}' has no value at all; drop it")
+        return Inferred(Column(name, "categorical", dtype))
     kind, form, problem = _read(name, present)
+    if kind == "id" and is_unit(spelling):
+        kind = "integer"
     column = Column(name, kind, dtype, form)
-    if kind in ("numerical", "integer") and not problem:
+    if kind in ("numerical", "integer", "boolean") and not problem:
         try:
             check_values(present, column)
         except DataError as error:
@@ -150,10 +153,9 @@ def _of_text(name: str, present: pd.Series) -> _Read:
     if distinct > 100 and distinct > len(present) / 10:
         odd = unlike_numbers(words_of_series(present))
         if odd is not None:
-            marks = ",".join(odd.spelt.to_pylist())
             but = (
                 f"column '{name}' would be numbers, but for {odd.total:,} of its {len(present):,} values: {odd}; "
-                f'--missing "{marks}" where that means missing, or correct them'
+                f"{what_to_do(odd)}; to keep them as they are, make the column categorical in a schema"
             )
             return _Read("categorical", problem=but)
         many = (

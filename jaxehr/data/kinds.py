@@ -45,3 +45,8 @@ class Column:
         return replace(
             made, dtype="float64", format=made.format or (".0f" if kind == "integer" else None)
         )
+
+
+def is_unit(form: str | None) -> bool:
+    """Whether a format is a type of Parquet that counts units: a duration, or a time of day."""
+    return (form or "").startswith(("duration[", "time32[", "time64["))

@@ -43,6 +43,8 @@ def read_parquet(path: Path) -> pd.DataFrame:
             frame[field.name], form = _with_gaps(table.column(i), frame[field.name])
             formats |= {field.name: formats.get(field.name, form)} if form else {}
     if frame.index.name is not None or isinstance(frame.index, pd.MultiIndex):
+        named = ", ".join(f"'{name}'" for name in frame.index.names)
+        log.warning("%s: what pandas wrote as its index, %s, is read as a column", path, named)
         frame = frame.reset_index()
     frame = frame.reset_index(drop=True)
     frame.attrs = {"format": formats} if formats else {}

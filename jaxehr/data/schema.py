@@ -61,19 +61,16 @@ class Schema:
 
     @staticmethod
     def draft(frame: pd.DataFrame) -> tuple["Schema", tuple[str, ...]]:
-        """As `infer`, with the nearest kind for what no kind fits, and what stands in the way, a line a column.
-
-        A column without any value is left out.
-        """
+        """As `infer`, with the nearest kind for what no kind fits, and what stands in the way, a line a column."""
         _check_frame(frame)
         missing = tuple(frame.attrs.get("missing", ()))
         if {"subject_id", "code"} <= set(frame.columns):
             subject, code = str(frame["subject_id"].dtype), str(frame["code"].dtype)
             pair = (Column("subject_id", "id", subject), Column("code", "code", code))
             return Schema("codes", pair, missing=missing), ()
-        found = [infer_column(frame[name]) for name in frame.columns]
-        columns = agreeing(frame, [each.column for each in found if each.column is not None])
         formats = frame.attrs.get("format", {})
+        found = [infer_column(frame[name], formats.get(name)) for name in frame.columns]
+        columns = agreeing(frame, [each.column for each in found])
         columns = tuple(replace(c, format=c.format or formats.get(c.name)) for c in columns)
         problems = tuple(each.problem for each in found if each.problem)
         return Schema("table", columns, missing=missing), problems

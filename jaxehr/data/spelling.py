@@ -17,7 +17,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jaxehr.data.kinds import Column, DataError
-from jaxehr.data.words import LEADING_ZERO, NUMBER, Words, is_in, matches, unlike_numbers
+from jaxehr.data.words import (
+    LEADING_ZERO,
+    NUMBER,
+    Words,
+    is_in,
+    matches,
+    unlike_numbers,
+    what_to_do,
+)
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +68,8 @@ def typed(words: Words, missing: Sequence[str] = ()) -> tuple[pd.Series, str | N
     odd = unlike_numbers(words.where(~gone))
     if odd is not None:
         log.warning(
-            "column '%s' is text, since %s of %s values are not numbers: %s; --missing \"%s\" where that means "
-            "missing; else it is learnt as categories without an order",
-            *(words.name, f"{odd.total:,}", f"{len(words.rows):,}", odd),
-            ",".join(odd.texts.to_pylist()),
+            "column '%s' is text, since %s of %s values are not numbers: %s; %s; text has no order",
+            *(words.name, f"{odd.total:,}", f"{len(words.rows):,}", odd, what_to_do(odd)),
         )
     return _as_text(words, gone), None
 
@@ -274,8 +280,7 @@ def as_dtype(series: pd.Series, dtype: str, name: str) -> pd.Series:
 
 
 def _unfit(odd: Words, column: Column, wanted: str) -> DataError:
-    marks = ",".join(odd.texts.to_pylist()[:4])
     return DataError(
         f"column '{odd.name}' is to be {column.kind} ({column.dtype}), but {odd.total:,} of {len(odd.rows):,} values "
-        f'are not {wanted}: {odd}; --missing "{marks}" where that means missing, or make it categorical in the schema'
+        f"are not {wanted}: {odd}; {what_to_do(odd)}; to keep them as they are, make it categorical in the schema"
     )

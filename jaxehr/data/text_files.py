@@ -64,6 +64,7 @@ def text_head(path: Path, *, sep: str | None = None, encoding: str | None = None
         sample = codecs.getincrementaldecoder(encoding)("replace").decode(file.read(SAMPLE))
         whole = len(file.read(1)) == 0
     sep = _separator(path, sample, sep, whole)
+    _say_dialect(path, sep, encoding)
     names = _header(path, sample, sep)
     return Head(names, sep, encoding, whole and len(_rows(sample, sep, whole)) < 2)
 
@@ -76,8 +77,9 @@ def read_text_table(
     sep, encoding   taken where the file leaves a choice: a mark of byte order and valid UTF-8 speak for themselves,
                     and so does a separator that the header and all rows agree on
 
-    What is not UTF-8 with commas is logged. Raises DataError, with the line, for a row that has more or fewer fields
-    than the header, for a quote that is not closed, and where encoding or separator are not certain.
+    What is not UTF-8 with commas, as files are written, is logged. Raises DataError, with the line, for a row that has
+    more or fewer fields than the header, for a quote that is not closed, and where encoding or separator are not
+    certain.
     """
     head = text_head(path, sep=sep, encoding=encoding)
     if head.empty:
@@ -159,9 +161,7 @@ def _encoding(path: Path, wanted: str | None) -> str:
         start = file.read(4)
     marked = next((name for mark, name in MARKS.items() if start.startswith(mark)), None)
     if marked in ("utf-16", "utf-32") or (marked is None and b"\0" in start):
-        found = marked or ("utf-16-le" if start[1:2] == b"\0" else "utf-16-be")
-        log.warning("%s is read as %s", path, found.upper())
-        return found
+        return marked or ("utf-16-le" if start[1:2] == b"\0" else "utf-16-be")
     odd = _not_utf8(path)
     if odd is None:
         return marked or "utf-8"
@@ -209,10 +209,18 @@ def _separator(path: Path, sample: str, wanted: str | None, whole: bool) -> str:
         raise DataError(
             f"{path} may be divided by {names}; say which: --sep ';' (or ',', tab, '|')"
         )
-    found = even[0] if len(heads) > 1 else next(iter(heads), wanted or ",")
-    if found not in (",", wanted) and not path.name.lower().endswith((".tsv", ".tsv.gz")):
-        log.warning("%s is read as divided by %s", path, SEPARATORS[found])
-    return found
+    return even[0] if len(heads) > 1 else next(iter(heads), wanted or ",")
+
+
+def _say_dialect(path: Path, sep: str, encoding: str) -> None:
+    """Where it is another than that in which files are written; the name of a .tsv says it."""
+    said = [] if encoding in ("utf-8", "utf-8-sig") else [f"as {encoding.upper()}"]
+    if sep != "," and not path.name.lower().endswith((".tsv", ".tsv.gz")):
+        said.append(f"as divided by {SEPARATORS.get(sep, repr(sep))}")
+    if said:
+        log.warning(
+            "%s is read %s; what is written is UTF-8, divided by commas", path, " and ".join(said)
+        )
 
 
 def _rows(sample: str, sep: str, whole: bool) -> list[list[str]]:

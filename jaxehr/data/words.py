@@ -109,6 +109,30 @@ def unlike_numbers(words: Words) -> Words | None:
     return words.where(~numbers) if few and not codes else None
 
 
+def what_to_do(odd: Words) -> str:
+    """About texts that keep a column from being numbers: a value beyond a limit is not missing, and a code neither."""
+    beyond, coded = matches(odd.texts, BEYOND), matches(odd.texts, CODED)
+    rest = odd.where(~beyond & ~coded).texts.to_pylist()
+    said = []
+    if beyond.any():
+        said.append(
+            f"{_first(odd, beyond)} is beyond a limit: write a number for it, such as the limit"
+        )
+    if coded.any():
+        said.append(f"{_first(odd, coded)} may be a code")
+    if rest:
+        said.append(f'--missing="{",".join(rest[:4])}" where that means missing, or correct it')
+    return "; ".join(said)
+
+
+def _first(words: Words, chosen: np.ndarray) -> str:
+    return f"'{words.where(chosen).texts[0]}'"
+
+
+BEYOND = r"^([<>≤≥~]=?|=[<>]) *[-+]?[0-9.,]+ *$|^[-+]?[0-9.,]+ *[+]$"  # a limit of detection, an age of 90+
+CODED = r"^[A-Za-z]{1,3}-?[0-9]"  # V58.61, E11.9
+
+
 def words_of_series(values: pd.Series) -> Words:
     """Of a frame's texts; a missing one is the empty text, as in a file."""
     texts = pa.array(values.astype(object).where(values.notna(), ""), pa.string())

@@ -35,7 +35,9 @@ def given_of(given: Mapping[str, Any], codec: Codec, drawn: Drawn, *, narrows: b
     """
     said = ", ".join(f"{name}={value!r}" for name, value in given.items())
     if isinstance(codec, CodesCodec):
-        flags = pd.DataFrame({name: [flag(name, value)] for name, value in given.items()})
+        flags = pd.DataFrame(
+            {name: [flag(name, value, codec.codes)] for name, value in given.items()}
+        )
         known = codec.known(flags)
         return Given(known, lambda frame: np.ones(len(frame), bool), {}, said)
     for name in given:

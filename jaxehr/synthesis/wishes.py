@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,8 @@ def is_number(column: Any) -> bool:
 def _read(column: Any, value: Any) -> Any:
     """As the column holds it, numbers and dates as float64; None is missing."""
     if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
-        if getattr(column, "optional", None in getattr(column, "values", ())):
+        inner = column.column if isinstance(column, Constant) else column
+        if getattr(inner, "optional", None in getattr(inner, "values", ())):
             return None
         raise DataError(
             f"'{column.name}' was never missing in training{_or_seldom(column)}, and so is never drawn so"
@@ -229,8 +231,15 @@ def _or_seldom(column: Any) -> str:
 BOOLEANS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 
 
-def flag(name: str, value: Any) -> bool:
-    """Of a code: whether it is there."""
+def flag(name: str, value: Any, codes: Sequence[Any]) -> bool:
+    """Of a code, one of those learnt: whether it is there."""
+    if name not in codes:
+        meant = [str(value), *get_close_matches(str(name), map(str, codes), n=1), str(codes[0])]
+        example = next(code for code in meant if code in map(str, codes))
+        raise DataError(
+            f"there is no code {name!r} among the {len(codes):,} learnt; a code is given by its own name: "
+            f'--given "{example}=1" for those who have it, 0 for those who have not'
+        )
     found = BOOLEANS.get(str(value).strip().lower())
     if found is None:
         raise DataError(f"the code {name} is given as 1 (there) or 0 (not there); got '{value}'")
@@ -243,10 +252,10 @@ def parse(pairs: Sequence[str], codec: Codec) -> dict[str, Any]:
 
     Raises DataError for one that is not COLUMN=VALUE.
     """
-    columns = (
-        {str(code): None for code in codec.codes}
+    columns: dict[str, Any] = (
+        {str(code): code for code in codec.codes}
         if isinstance(codec, CodesCodec)
-        else codec.by_name
+        else dict(codec.by_name)
     )
     given: dict[str, Any] = {}
     for pair in pairs:
@@ -254,7 +263,11 @@ def parse(pairs: Sequence[str], codec: Codec) -> dict[str, Any]:
         if name in given:
             raise DataError(f"--given {name} is said twice; several values are {name}=A|B")
         column = columns.get(name)
-        given[name] = text if column is None else _wanted(column, text)
+        if isinstance(codec, CodesCodec):
+            flag(name, text, tuple(columns))
+            given[columns[name]] = text
+        else:
+            given[name] = text if column is None else _wanted(column, text)
     return given
 
 
@@ -269,7 +282,8 @@ def _split(pair: str, names: Sequence[str], codes: bool) -> tuple[str, str]:
         raise DataError(f"'{pair}' says no value; write '{pair}={1 if codes else 'VALUE'}'")
     name, equals, text = pair.rpartition("=") if codes else pair.partition("=")
     if not equals:
-        raise DataError(f"--given takes COLUMN=VALUE; got '{pair}'")
+        takes = "CODE=1 or CODE=0" if codes else "COLUMN=VALUE"
+        raise DataError(f"--given takes {takes}; got '{pair}'")
     return name, text
 
 

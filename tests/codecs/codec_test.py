@@ -205,7 +205,6 @@ def test_out_of_range_draws_are_clipped_to_what_was_seen():
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ([None, None], "no value at all"),
         ([1.0, np.inf], "infinite"),
         (["a", 1], "mixes text"),
     ],
@@ -213,6 +212,47 @@ def test_out_of_range_draws_are_clipped_to_what_was_seen():
 def test_values_that_cannot_be_learnt(values, said):
     with pytest.raises(DataError, match=said):
         every_value(pd.DataFrame({"x": pd.Series(values, dtype=object if "a" in values else None)}))
+
+
+@pytest.mark.parametrize("least", [1, 11])
+@pytest.mark.parametrize("kind", ["as read", "as numbers"])
+def test_a_column_without_any_value_comes_back_empty_and_is_said(least, kind, caplog):
+    dtypes = ("float64", "Int64", "str", "datetime64[us]", "datetime64[us, UTC]", "boolean")
+    frame = pd.DataFrame({dtype: pd.Series([None] * 40, dtype=dtype) for dtype in dtypes})
+    frame = frame.assign(level=pd.Categorical([None] * 40, ["a"][: least == 1]), age=[1, 2] * 20)
+    schema = Schema.infer(frame)
+    if kind == "as numbers":
+        schema = schema.with_kind("float64", "numerical").with_kind("Int64", "integer")
+        schema = schema.with_kind("datetime64[us]", "datetime")
+    codec = fit_codec(frame, schema, min_patients=least)
+    again = codec_from_json(json.loads(json.dumps(codec.to_json())))
+    back = again.decode(again.encode(frame))
+    assert back[[*dtypes, "level"]].isna().all(axis=None)
+    pd.testing.assert_frame_equal(back.drop(columns="age"), frame.drop(columns="age"))
+    for name in (*dtypes, "level"):
+        assert f"column '{name}': has no value at all: it is kept, and empty" in caplog.text
+    with pytest.raises(DataError, match="'str' has 'new'"):
+        codec.encode(frame.assign(str="new"))
+
+
+def test_zero_has_no_sign(caplog):
+    """-0.0 is the number 0, and is drawn as 0.0; beside a 1 it may be meant otherwise, and is refused."""
+    frame = pd.DataFrame({"base_excess": [-0.0, 0.0, 1.5, -2.5] * 10})
+    for numbers in (Number, Quantile, Bins):
+        codec = every_value(frame, numbers=numbers)
+        back = codec.decode(codec.encode(frame))["base_excess"]
+        assert not np.signbit(back[back == 0]).any() and (back == frame["base_excess"]).all()
+    with pytest.raises(DataError, match=r"'x' is 0 or 1, but holds -0.0 in 2 rows, .*; write 0"):
+        every_value(pd.DataFrame({"x": [-0.0, 1.0, 0.0, -0.0]}))
+
+
+def test_an_index_that_has_a_name_is_said(caplog):
+    frame = pd.DataFrame({"age": range(12)}, index=pd.Index(range(12), name="patient"))
+    every_value(frame)
+    assert "the index, 'patient', is not learnt and not drawn: reset_index()" in caplog.text
+    caplog.clear()
+    every_value(frame.reset_index(drop=True))
+    assert not caplog.text
 
 
 def test_free_text_is_refused_and_can_be_declared_an_id():

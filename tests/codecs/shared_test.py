@@ -141,7 +141,7 @@ def test_other_fits_the_dtype():
     assert other(["other", "other (rare)"], "str", "a") == "other (rare 2)"
 
 
-def test_unseen_levels_of_few_are_not_kept_and_order_is():
+def test_unseen_levels_of_few_are_not_kept_which_is_said_and_order_is(caplog):
     values = pd.Categorical(
         ["lo"] * 30 + ["hi"] * 30 + ["Tristan"] * 12 + ["once"],
         ["lo", "never", "hi", "Tristan", "once"],
@@ -151,7 +151,10 @@ def test_unseen_levels_of_few_are_not_kept_and_order_is():
     codec = fit_codec(frame)
     back = codec.decode(codec.encode(frame))["x"].cat
     assert list(back.categories) == ["lo", "hi", "Tristan"] and back.ordered
+    assert "'x': 1 of its categories that no row has ('never') are left out" in caplog.text
+    caplog.clear()
     kept = fit_codec(frame, min_patients=1)
+    assert "no row has" not in caplog.text
     assert list(kept.decode(kept.encode(frame))["x"].cat.categories) == list(
         frame["x"].cat.categories
     )

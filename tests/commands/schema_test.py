@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from jaxehr.cli import main
 from jaxehr.data import Inequality, Range, Schema
@@ -67,6 +68,49 @@ def test_a_refused_fit_leaves_the_schema_to_edit(tmp_path, capsys):
     assert main(fit) == 0
     said = capsys.readouterr().err
     assert "hint: patient_id: 100 different ones" in said and "%d.%m.%Y" in said
+
+
+FIT = ["--steps", "2", "--batch-size", "8", "--set", "width=8", "--set", "blocks=1"]
+REFUSED = {  # columns that `fit` refuses, and what is said of them
+    "integers": {"big": np.repeat([2**53 + 1, 2**53 + 3], 100)},
+    "integers apart": {"big": np.repeat([0, 2**51], 100)},
+    "times": {"seen": np.repeat(["2020-01-01T00:00:00.000001", "1890-01-01T00:00:00.000002"], 100)},
+    "no number": {"x": np.resize([1.5, np.inf], 200)},
+    "minus zero": {"x": np.resize([-0.0, 1.0], 200)},
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_fit_refuses_is_said_before(tmp_path, capsys, what):
+    """To the letter, of every column, and beside all others."""
+    frame = table(tmp_path / "data.parquet", **REFUSED[what])
+    frame.to_parquet(tmp_path / "data.parquet")
+    data = ["--data", str(tmp_path / "data.parquet")]
+    assert main(["fit", "masked", *data, "--out", str(tmp_path / "run"), *FIT]) == 2
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("jaxehr: ")]
+    (name,) = REFUSED[what]
+    reason = line.removeprefix("jaxehr: ").partition(". The schema")[0]
+    assert f"column '{name}'" in reason
+    assert main(["schema", *data]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert f"cannot be learnt as it is: {reason}" in shown
+    assert len([x for x in shown if x.startswith("cannot be learnt")]) == 1
+
+
+def test_all_that_fit_refuses_is_said_at_once(tmp_path, capsys):
+    frame = pd.DataFrame(
+        {name: column for each in REFUSED.values() for name, column in each.items()}
+    )
+    frame.assign(age=np.arange(200) % 50).to_parquet(tmp_path / "data.parquet")
+    assert main(["schema", "--data", str(tmp_path / "data.parquet")]) == 0
+    said = [x for x in capsys.readouterr().out.splitlines() if x.startswith("cannot be learnt")]
+    assert sorted(line.split("'")[1] for line in said) == ["big", "seen", "x"]
+    frame.head(5).assign(age=range(5))[["age"]].to_csv(tmp_path / "few.csv", index=False)
+    assert main(["schema", "--data", str(tmp_path / "few.csv")]) == 0
+    assert "there are 5 rows and min_patients is 11" in capsys.readouterr().out
+    frame.assign(age=np.arange(200) % 50)[["age"]].to_csv(tmp_path / "well.csv", index=False)
+    assert main(["schema", "--data", str(tmp_path / "well.csv")]) == 0
+    assert "cannot be learnt" not in capsys.readouterr().out
 
 
 def test_help_names_every_key_kind_and_word_of_a_format(capsys):

@@ -190,6 +190,36 @@ def test_values_that_are_no_numbers_are_named_and_counted(tmp_path, caplog):
         Schema.infer(read_records(path))
 
 
+ODD = {  # what keeps a column from being numbers, and what is said of it
+    "V58.61": "'V58.61' may be a code; ",
+    "E11.9": "'E11.9' may be a code; ",
+    "<0.5": "'<0.5' is beyond a limit: write a number for it, such as the limit; ",
+    ">= 90": "'>= 90' is beyond a limit: ",
+    "90+": "'90+' is beyond a limit: ",
+    "?": '--missing="?" where that means missing, or correct it; ',
+    "unknown": '--missing="unknown" where that means missing',
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_what_is_no_number_is_told_by_what_it_is(tmp_path, caplog, odd):
+    """A code and a limit are no missing values; everywhere the way to keep them is named."""
+    numbers = [f"{250 + i / 7:.2f}" for i in range(200)]
+    path = file_of(tmp_path, rows("x,ward", *(f"{x},A" for x in [*numbers, *[odd] * 30])))
+    frame = read_records(path)
+    with pytest.raises(DataError, match="make the column categorical in a schema") as refused:
+        Schema.infer(frame)
+    column = {"name": "x", "kind": "numerical", "dtype": "float64"}
+    schema = Schema.from_json({"version": 1, "records": "table", "columns": [column]})
+    with pytest.raises(DataError, match="make it categorical in the schema") as unfit:
+        read_records(path, schema)
+    for said in (caplog.text, str(refused.value), str(unfit.value)):
+        assert ODD[odd] in said and "\n" not in said.strip()
+        assert ("--missing" in said) == ("--missing" in ODD[odd])
+    kept = fit_codec(frame, Schema.draft(frame)[0].with_kind("x", "categorical"))
+    assert odd in kept.by_name["x"].values
+
+
 def test_a_synthetic_file_is_read_by_the_law_of_the_real_one(tmp_path):
     """So that a zero which a generator lost is seen."""
     real = read_records(file_of(tmp_path, rows("age,hosp", "40,0078", "41,1200")))
@@ -225,15 +255,18 @@ def test_separator_decimals_and_encoding_are_told_where_they_are_certain(
     assert frame["kosten"].tolist() == [1200, 30, 1_000_000]
     assert frame["größe"].tolist() == [1234.5, 99.0, 3.25]
     assert frame["name"].tolist() == ["Müller", "Šimon", "x"]
-    assert "divided by semicolons" in caplog.text and "decimal commas" in caplog.text
-    assert ("UTF-16" in caplog.text) == encoding.startswith("utf-16")
+    (said,) = [line for line in caplog.messages if "divided by semicolons" in line]
+    assert said.endswith("; what is written is UTF-8, divided by commas")
+    assert "decimal commas; they are written as points" in caplog.text
+    assert ("UTF-16" in said) == encoding.startswith("utf-16")
 
 
-def test_what_is_not_certain_names_its_option(tmp_path):
+def test_what_is_not_certain_names_its_option(tmp_path, caplog):
     latin = file_of(tmp_path, "name,age\nMüller,40\nx,50\n", encoding="latin-1")
     with pytest.raises(DataError, match=r"not UTF-8: line 2 holds .* --encoding latin-1 .*'Müller"):
         read_records(latin)
     assert read_records(latin, encoding="latin-1")["name"].tolist() == ["Müller", "x"]
+    assert "is read as LATIN-1; what is written is UTF-8" in caplog.text
     either = file_of(tmp_path, "a,b;c\n1,2;3\n")
     with pytest.raises(DataError, match="commas or semicolons; say which: --sep"):
         read_records(either)

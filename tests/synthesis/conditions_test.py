@@ -154,6 +154,14 @@ def test_names_with_an_equals_sign():
     rows = {"subject_id": [1, 1, 2, 2], "code": ["LAB=HIGH", "LAB", "LAB=HIGH", "AGE"]}
     codec = fit_codec(pd.DataFrame(rows), min_patients=1)
     assert wishes.parse(["LAB=HIGH=1", "LAB=0"], codec) == {"LAB=HIGH": "1", "LAB": "0"}
+    with pytest.raises(
+        DataError, match=r"no code 'code' .* 3 learnt; .* --given \"LAB=1\" for those"
+    ):
+        wishes.parse(["code=LAB"], codec)
+    with pytest.raises(DataError, match=r"no code 'LOB' .* --given \"LAB=1\" for those"):
+        wishes.parse(["LOB=1"], codec)
+    with pytest.raises(DataError, match="takes CODE=1 or CODE=0; got 'LAB'"):
+        wishes.parse(["LAB"], codec)
     with pytest.raises(DataError, match="'LAB=HIGH' says no value; write 'LAB=HIGH=1'"):
         wishes.parse(["LAB=HIGH"], codec)
     table = fit_codec(
