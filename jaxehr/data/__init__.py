@@ -9,6 +9,7 @@ from jaxehr.data.events import read_events as read_events
 from jaxehr.data.hints import Hint as Hint
 from jaxehr.data.hints import broken_constraints as broken_constraints
 from jaxehr.data.hints import hints as hints
+from jaxehr.data.hospital import hospital as hospital
 from jaxehr.data.layout import layouts as layouts
 from jaxehr.data.layout import read_layout as read_layout
 from jaxehr.data.open_data import diabetes130_codes as diabetes130_codes
