@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from jaxehr.data.hospital.centres import DIES, NAMES, REFERENCE_AGE
 from jaxehr.data.hospital.world import Reals, World
+from jaxehr.data.kinds import DataError
 
 RELATIVE, ABSOLUTE = 1e-8, 1e-10  # errors allowed in a step of the integration
 
@@ -44,13 +45,14 @@ class Chain:
         """P(state) [ages, S] at rising ages, of patients with statics [5] who enter then: nobody died before."""
         leaves = self.ratio.copy()
         leaves[:, -1] = 0
-        hazard, flow = self._hazard(statics), _flow(leaves)
+        hazard, (goes, set_to) = self._hazard(statics), _flow(leaves)
+        comes = goes.T  # of the same rates
         start = np.zeros(len(leaves))
         start[0] = 1
 
         def rate(age: float, p: Reals) -> Reals:
-            stays, goes = flow(hazard(age))
-            return goes.T @ p - stays * p
+            leaving = set_to(hazard(age))
+            return comes @ p - leaving * p
 
         return _integrated(rate, start, np.asarray(ages, float))
 
@@ -67,14 +69,14 @@ class Chain:
         ] = 0
         there = self.has(outcome)
         leaves[there] = 0
-        hazard, flow = self._hazard(statics), _flow(leaves)
+        hazard, (goes, set_to) = self._hazard(statics), _flow(leaves)
         dies = leaves[:, -1] * (outcome == DIES)
 
         def rate(left: float, u: Reals) -> Reals:
             """Backward: u with `left` years to go."""
             now = hazard(age + years - left)
-            stays, goes = flow(now)
-            return goes @ u + dies * now[-1] - stays * u
+            leaving = set_to(now)
+            return goes @ u + dies * now[-1] - leaving * u
 
         return _integrated(rate, there.astype(float), np.array([float(years)]))[0]
 
@@ -87,10 +89,10 @@ class Chain:
 
 
 @lru_cache(maxsize=16)
-def chain_of(world: World, names: tuple[str, ...], death: bool = False) -> Chain:
-    """The least chain that holds these conditions; with what death depends on, where it may come."""
+def chain_of(world: World, names: tuple[str, ...]) -> Chain:
+    """The least chain that holds these conditions; with what death depends on, where "death" is among them."""
     needed: set[int] = set()
-    new = {NAMES.index(name) for name in names} | ({DIES} if death else set())
+    new = {place_of(name) for name in names}
     while new:
         needed |= new
         new = {int(k) for place in new for k in np.flatnonzero(world.effect[place])} - needed
@@ -101,19 +103,32 @@ def chain_of(world: World, names: tuple[str, ...], death: bool = False) -> Chain
     return Chain(world, conditions, bits, ratio)
 
 
+def place_of(outcome: str) -> int:
+    """Of a condition among NAMES, or of "death" after them. Raises DataError for another name."""
+    if outcome == "death":
+        return DIES
+    if outcome not in NAMES:
+        raise DataError(f"no condition '{outcome}'; there are {', '.join(NAMES)} and death")
+    return NAMES.index(outcome)
+
+
 def _flow(leaves: Reals):
-    """flow(hazards [k + 1]): rates at which each state is left [S], and for each other one, sparse [S, S]."""
+    """Rates at which each state is left for each other, sparse [S, S], and what sets them: set_to(hazards [k + 1]).
+
+    set_to returns the rates at which each state is left at all [S], for death too.
+    """
     from scipy.sparse import csr_array
 
     state, which = np.nonzero(leaves[:, :-1])
-    ratio, to = leaves[state, which], state | (1 << which)
     starts = np.searchsorted(state, np.arange(len(leaves) + 1))
+    ratio = leaves[state, which]
+    goes = csr_array((ratio.copy(), state | (1 << which), starts), shape=(len(leaves),) * 2)
 
-    def flow(hazards: Reals):
-        goes = csr_array((ratio * hazards[which], to, starts), shape=(len(leaves),) * 2)
-        return np.einsum("sk,k->s", leaves, hazards), goes
+    def set_to(hazards: Reals) -> Reals:
+        np.multiply(ratio, hazards[which], out=goes.data)
+        return np.einsum("sk,k->s", leaves, hazards)
 
-    return flow
+    return goes, set_to
 
 
 def _integrated(rate, start: Reals, ends: Reals) -> Reals:

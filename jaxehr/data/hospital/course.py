@@ -49,23 +49,25 @@ def _race(
     began, state = course
     age, until = span[0].copy(), span[1]
     left = left.copy()
-    rows = np.arange(len(age))
-    going = age < until
-    while going.any():
-        hazard = np.exp(world.log_hazard(statics, state)) / world.slope
-        hazard[:, :DIES][state] = 0
-        hazard[:, barred] = 0
-        passed = np.exp(world.slope * (age[:, None] - REFERENCE_AGE))
-        reached = passed + np.divide(left, hazard, out=np.full_like(left, np.inf), where=hazard > 0)
-        when = REFERENCE_AGE + np.log(reached) / world.slope
+    scale = np.exp(world.log_hazard(statics, state)) / world.slope  # of the integral of each hazard
+    scale[:, :DIES][state] = 0
+    scale[:, barred] = 0
+    ratio = np.exp(world.effect.T)
+    rows = np.flatnonzero(age < until)
+    while len(rows):
+        pace = scale[rows]
+        passed = np.exp(world.slope * (age[rows, None] - REFERENCE_AGE))
+        wait = np.divide(left[rows], pace, out=np.full_like(pace, np.inf), where=pace > 0)
+        when = REFERENCE_AGE + np.log(passed + wait) / world.slope
         first = when.argmin(1)
-        now = np.where(going, np.minimum(when[rows, first], until), age)
-        left -= hazard * (np.exp(world.slope * (now[:, None] - REFERENCE_AGE)) - passed)
-        np.maximum(left, 0, out=left)
-        hit = going & (now < until)
-        began[rows[hit], first[hit]] = now[hit]
-        ill = hit & (first < DIES)
-        state[rows[ill], first[ill]] = True
-        age = now
-        going &= ill
+        age[rows] = np.minimum(when.min(1), until[rows])
+        spent = np.exp(world.slope * (age[rows, None] - REFERENCE_AGE)) - passed
+        left[rows] = np.maximum(left[rows] - pace * spent, 0)
+        hit = age[rows] < until[rows]
+        rows, first = rows[hit], first[hit]
+        began[rows, first] = age[rows]
+        rows, first = rows[first < DIES], first[first < DIES]
+        state[rows, first] = True
+        scale[rows] *= ratio[first]
+        scale[rows, first] = 0
     return left

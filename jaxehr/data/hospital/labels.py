@@ -7,9 +7,8 @@ from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
 from jaxehr.data.hospital.centres import DIES, NAMES
-from jaxehr.data.hospital.chain import Chain, chain_of
+from jaxehr.data.hospital.chain import Chain, chain_of, place_of
 from jaxehr.data.hospital.cohort import Cohort
-from jaxehr.data.hospital.truths import place_of
 from jaxehr.data.hospital.world import OLDEST, YOUNGEST, Reals, World
 
 POINTS = 15
@@ -31,7 +30,7 @@ def bayes(cohort: Cohort, outcome: str, years: float) -> Reals:
 
     About 0.1 s for each of POINTS ages and each profile of sex, smoking and group that there is.
     """
-    chain = chain_of(cohort.world, _living(outcome), death=True)
+    chain = chain_of(cohort.world, (outcome, "death"))
     state = chain.index(cohort.state(cohort.age))
     chances = np.empty(len(state))
     for rows, statics in _by_profile(cohort):
@@ -45,7 +44,7 @@ def bayes_seen(cohort: Cohort, outcome: str, years: float) -> Reals:
 
     Labs and background codes are not used. It takes as long as `bayes` and again that for the law of the states.
     """
-    chain = chain_of(cohort.world, _tied(cohort.world, outcome), death=True)
+    chain = chain_of(cohort.world, _tied(cohort.world, outcome))
     entered = np.flatnonzero(np.diff(cohort.patient, prepend=-1))
     written = np.hstack([cohort.coded, cohort.renewed])[entered]
     chances = np.empty(len(cohort.age))
@@ -73,13 +72,9 @@ def best_auroc(chances: Reals) -> float:
     return float(won / pairs)
 
 
-def _living(outcome: str) -> tuple[str, ...]:
-    return () if outcome == "death" else (outcome,)
-
-
 def _tied(world: World, outcome: str) -> tuple[str, ...]:
     """Conditions that share a cause with the outcome or with death: the others say nothing of it, given the statics."""
-    needed = set(chain_of(world, _living(outcome), death=True).conditions)
+    needed = set(chain_of(world, (outcome, "death")).conditions)
     return tuple(name for name in NAMES if needed & set(chain_of(world, (name,)).conditions))
 
 

@@ -12,7 +12,6 @@ from typing import NamedTuple, TypedDict, Unpack
 import numpy as np
 
 from jaxehr.data.hospital.centres import (
-    DIES,
     DISEASES,
     GROUPS,
     LABS,
@@ -21,7 +20,7 @@ from jaxehr.data.hospital.centres import (
     SMOKING,
     TREATMENTS,
 )
-from jaxehr.data.hospital.chain import chain_of
+from jaxehr.data.hospital.chain import chain_of, place_of
 from jaxehr.data.hospital.world import OLDEST, YOUNGEST, Reals, World, static_terms
 from jaxehr.data.kinds import DataError
 
@@ -34,15 +33,6 @@ class Who(TypedDict, total=False):
     sex: str
     smoking: str
     group: str
-
-
-def place_of(outcome: str) -> int:
-    """Of a condition among NAMES, or of "death" after them. Raises DataError for another name."""
-    if outcome == "death":
-        return DIES
-    if outcome not in NAMES:
-        raise DataError(f"no condition '{outcome}'; there are {', '.join(NAMES)} and death")
-    return NAMES.index(outcome)
 
 
 def joint(world: World, names: Sequence[str], **who: Unpack[Who]) -> Reals:
@@ -147,8 +137,7 @@ def effect(world: World, treatment: str, outcome: str, years: float, **who: Unpa
     if treatment not in TREATMENTS:
         raise DataError(f"no treatment '{treatment}'; there are {', '.join(TREATMENTS)}")
     place, ends = place_of(treatment), place_of(outcome)
-    names = (treatment,) if outcome == "death" else (treatment, outcome)
-    chain = chain_of(world, names, death=True)
+    chain = chain_of(world, (treatment, outcome, "death"))
     bit = 1 << chain.conditions.index(place)
     state = np.arange(len(chain.bits))
     without = ~chain.has(ends)

@@ -5,7 +5,7 @@ choices of the seed, which is fixed.
 """
 
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -23,6 +23,12 @@ WORLD = world_of(0)
 WHO = {"age": 70.0, "sex": "male", "smoking": "former", "group": "B"}
 PAIRS = [("diabetes", "ischaemic"), ("fibrillation", "stroke"), ("lipids", "statin")]
 EFFECTS = [("statin", "death"), ("anticoagulant", "stroke")]
+
+
+@cache
+def truth(ask, *words, **who):
+    """Of the world without faults, once for all who ask."""
+    return ask(WORLD, *words, **who)
 
 
 def z_of_share(hits, chance):
@@ -49,31 +55,31 @@ def lives(world, n, seed, **treated):
 
 
 def prevalence(world):
-    began = lives(world, 60_000, 1)
+    began = lives(world, 20_000, 1)
     return [
-        z_of_share(began[:, NAMES.index(name)] <= 70, truths.prevalence(WORLD, name, **WHO))
+        z_of_share(began[:, NAMES.index(name)] <= 70, truth(truths.prevalence, name, **WHO))
         for name in NAMES
     ]
 
 
 def prevalence_by_sex(world):
-    drawn = cohort(8_000, 2, world=world)
+    drawn = cohort(5_000, 2, world=world)
     state = drawn.state(drawn.age)
     scores = []
     for place, sex in enumerate(SEXES):
         for name in ("hypertension", "depression", "copd", "cancer"):
             there = state[drawn.male == place, NAMES.index(name)]
-            scores.append(z_of_share(there, truths.prevalence(WORLD, name, sex=sex)))
+            scores.append(z_of_share(there, truth(truths.prevalence, name, sex=sex)))
     return scores
 
 
 def odds_ratio(world):
-    state = lives(world, 60_000, 3)[:, :DIES] <= 70
+    state = lives(world, 20_000, 3)[:, :DIES] <= 70
     return [
         z_of_log_odds(
             state[:, NAMES.index(first)],
             state[:, NAMES.index(second)],
-            truths.odds_ratio(WORLD, first, second, **WHO),
+            truth(truths.odds_ratio, first, second, **WHO),
         )
         for first, second in PAIRS
     ]
@@ -81,22 +87,22 @@ def odds_ratio(world):
 
 def codes(world):
     """Of the visit of entry, over all ages and people."""
-    drawn = cohort(8_000, 4, world=world)
+    drawn = cohort(5_000, 4, world=world)
     entered = np.flatnonzero(np.diff(drawn.patient, prepend=-1))
     written = np.hstack([drawn.coded, drawn.renewed])[entered].T
     shares = [
-        z_of_share(written[NAMES.index(name)], truths.code_prevalence(WORLD, name))
-        for name in ("cancer", "diabetes", "statin")
+        z_of_share(written[NAMES.index(name)], truth(truths.code_prevalence, name))
+        for name in ("hypertension", "cancer", "statin")
     ]
     first, second = PAIRS[0]
-    ratio = truths.codes_odds_ratio(WORLD, first, second)
+    ratio = truth(truths.codes_odds_ratio, first, second)
     pair = (written[NAMES.index(name)] for name in (first, second))
     return [*shares, z_of_log_odds(*pair, ratio)]
 
 
 def visits(world):
     """What is counted less its compensator, by the times that one and two diseases have been there."""
-    drawn = cohort(4_000, 5, world=world)
+    drawn = cohort(3_000, 5, world=world)
     began = np.maximum(drawn.began[:, : len(DISEASES)], drawn.age[:, None])
     ill = np.maximum(drawn.ends[:, None] - began, 0)
     both = np.minimum(ill[:, :, None], ill[:, None, :]).sum((1, 2))
@@ -115,7 +121,7 @@ def visits(world):
 
 def autocorrelation(world):
     """Of each lab with itself at the next visit and with the first lab there; and variances at entry."""
-    drawn = cohort(4_000, 6, world=world)
+    drawn = cohort(3_000, 6, world=world)
     again = np.flatnonzero(np.diff(drawn.patient, prepend=-1) == 0)
     gaps = drawn.visit_age[again] - drawn.visit_age[again - 1]
     scores = []
@@ -132,19 +138,19 @@ def autocorrelation(world):
 
 def orders(world):
     """At the visit of entry: P(ordered), and the mean and variance of what is seen, by state."""
-    drawn = cohort(8_000, 7, world=world)
+    drawn = cohort(5_000, 7, world=world)
     entered = np.flatnonzero(np.diff(drawn.patient, prepend=-1))
     state = drawn.visit_state()[entered]
     scores = []
-    for names in ((), ("obesity",), ("hypertension",)):
+    for names in ((), ("lipids",), ("hypertension",)):
         exactly = np.isin(np.arange(DIES), [NAMES.index(name) for name in names])
         rows = entered[(state == exactly).all(1)]
         for place, lab in enumerate(LABS):
-            truth = truths.seen(WORLD, lab, names)
+            known = truth(truths.seen, lab, names)
             ordered = drawn.ordered[rows, place]
-            off = drawn.deviation[rows, place][ordered] - truth.mean
-            scores += [z_of_share(ordered, truth.ordered), z_of_sums(off)]
-            scores.append(z_of_sums(off**2 - truth.variance))
+            off = drawn.deviation[rows, place][ordered] - known.mean
+            scores += [z_of_share(ordered, known.ordered), z_of_sums(off)]
+            scores.append(z_of_sums(off**2 - known.variance))
     return scores
 
 
@@ -152,12 +158,12 @@ def effects(world):
     """Trials in which all or none are treated from entry on; and the contrast of who is and who is not."""
     scores = []
     for treatment, outcome in EFFECTS:
-        truth = truths.effect(WORLD, treatment, outcome, 5.0, **WHO)
+        known = truth(truths.effect, treatment, outcome, 5.0, **WHO)
         place, ends = NAMES.index(treatment), truths.place_of(outcome)
-        arms = [(lives(world, 40_000, 8, **{treatment: given}), None, given) for given in (1, 0)]
-        free = lives(world, 80_000, 9)
+        arms = [(lives(world, 10_000, 8, **{treatment: given}), None, given) for given in (1, 0)]
+        free = lives(world, 20_000, 9)
         arms += [(free, free[:, place] <= 70, given) for given in (1, 0)]
-        for (began, taking, given), chance in zip(arms, truth[:4], strict=True):
+        for (began, taking, given), chance in zip(arms, known[:4], strict=True):
             at = began[:, ends]
             among = at > 70 if taking is None else (at > 70) & (taking == given)
             hits = ((at <= 75) & (at <= began[:, DIES]))[among]
@@ -199,7 +205,7 @@ FAULTS = {
     "sex does not matter": (prevalence_by_sex, partial(changed, "static", (..., 0), 0)),
     "a disease does not bring another": (odds_ratio, effect_of("diabetes", "ischaemic", 0)),
     "codes are missed more often": (codes, partial(changed, "sensitivity", ..., 0.8)),
-    "nothing is coded falsely": (codes, partial(changed, "false", ..., 0)),
+    "the healthy get codes": (codes, partial(changed, "false", ..., 6)),
     "the ill come no more often": (visits, lambda: replace(WORLD, burdened=0.0)),
     "the ill come somewhat less": (visits, lambda: replace(WORLD, burdened=0.9 * WORLD.burdened)),
     "labs forget faster": (autocorrelation, partial(changed, "decay", ..., 1.3)),
@@ -218,7 +224,7 @@ def test_a_planted_fault_is_caught(fault):
     assert np.abs(check(world())).max() > LIMIT
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("treatment", "outcome"), EFFECTS)
 def test_the_naive_contrast_is_wrong(seed, treatment, outcome):
     """In every world: harm is avoided, of which the contrast shows less than a third, or more harm."""
@@ -253,7 +259,7 @@ def test_the_chain_is_a_law():
 def test_risks_compose():
     """Of who can but die: survival of five years is that of two and of three more, and has a closed form."""
     bare = replace(WORLD, effect=np.zeros_like(WORLD.effect))
-    chain, statics = chain_of(bare, (), True), np.zeros(5)
+    chain, statics = chain_of(bare, ("death",)), np.zeros(5)
     alive = lambda age, years: 1 - chain.risk(statics, age, years, DIES)[0]
     assert alive(70.0, 5.0) == pytest.approx(alive(70.0, 2.0) * alive(72.0, 3.0), rel=1e-7)
     slope = bare.slope[DIES]
