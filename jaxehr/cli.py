@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 from jaxehr import __version__
 from jaxehr.commands import (
@@ -25,6 +26,7 @@ from jaxehr.commands import (
     sample,
     schema,
 )
+from jaxehr.commands.command import shortened_logs
 from jaxehr.commands.signals import ended_by_signals
 
 EXAMPLES = """examples:
@@ -49,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s")  # before libraries bring a form of their own
     try:
-        with ended_by_signals():
+        whole = options.command is schema.show  # of a file, to the last column
+        with ended_by_signals(), nullcontext() if whole else shortened_logs():
             code = options.command(options)
             sys.stdout.flush()
             return code

@@ -14,6 +14,7 @@ from jaxehr.codecs.numbers import Arrays, Number, Quantile
 from jaxehr.codecs.offsets import Offset
 from jaxehr.codecs.parts import DTYPES, KnownParts, Parts
 from jaxehr.codecs.shared import MIN_PATIENTS
+from jaxehr.data.kinds import listed
 from jaxehr.data.schema import DataError, Schema
 
 log = logging.getLogger(__name__)
@@ -126,7 +127,8 @@ class TableCodec:
         for name in frame.columns:
             if name not in self.by_name:
                 raise DataError(
-                    f"there is no column '{name}' that can be given; the columns are {', '.join(sorted(self.by_name))}"
+                    f"there is no column '{name}' that can be given; the columns are "
+                    f"{listed(sorted(self.by_name), name)}"
                 )
         frame = self._with_gaps(frame)
         frame = frame.assign(

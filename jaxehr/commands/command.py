@@ -3,9 +3,11 @@
 import argparse
 import contextlib
 import errno
+import logging
 import os
 import sys
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -74,5 +76,49 @@ def cache_compilations() -> None:
         jax.config.update("jax_compilation_cache_dir", str(home / "jaxehr"))
 
 
+SHOWN = 20  # lines of a kind
+
+
+class Shortened(logging.Filter):
+    """Of log lines of one form the first twenty; how many more there were stands before the next line that is said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: Counter[str] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not hasattr(record, "shown"):  # several handlers may ask
+            self.counts[record.msg] += 1
+            record.__dict__["shown"] = self.counts[record.msg] <= SHOWN
+        return record.__dict__["shown"]
+
+    def say_rest(self) -> None:
+        for form, count in self.counts.items():
+            if count > SHOWN:
+                like = form.replace("%s", "...")
+                print(
+                    f"and {count - SHOWN:,} more lines such as {like} (`jaxehr schema` shows all of a file)",
+                    file=sys.stderr,
+                )
+        self.counts.clear()
+
+
+_logs = Shortened()
+
+
+@contextlib.contextmanager
+def shortened_logs() -> Iterator[None]:
+    handlers = logging.getLogger().handlers
+    for handler in handlers:
+        handler.addFilter(_logs)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(_logs)
+        _logs.say_rest()
+
+
 def say(line: str) -> None:
+    _logs.say_rest()
     print(line, file=sys.stderr)

@@ -1,6 +1,5 @@
 """jaxehr demo: the whole round on open data."""
 
-import sys
 from pathlib import Path
 
 from jaxehr.commands.command import Command, cache_compilations, check_folder, say
@@ -30,7 +29,7 @@ def _run(options) -> int:
     train, holdout = patients[:half], patients[half : 2 * half].reset_index(drop=True)
     say(f"{len(patients):,} patients of the Rochester NAFLD study; half to train, half held out")
     recipe = masked(train, width=256, steps=options.steps)
-    print(recipe.codec.schema, file=sys.stderr)
+    say(str(recipe.codec.schema))
     resume = (options.out / "run.json").exists()
     try:
         synthesizer = fit(

@@ -1,11 +1,17 @@
 """jaxehr fit: train a recipe on records."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from jaxehr.commands.command import Command, add_set, cache_compilations, check_folder, say
+from jaxehr.commands.command import (
+    SHOWN,
+    Command,
+    add_set,
+    cache_compilations,
+    check_folder,
+    say,
+)
 from jaxehr.commands.reading import add_reading, load_schema, read, schema_of
 
 
@@ -88,9 +94,9 @@ def _run(options) -> int:
     cache_compilations()
     with nullcontext() if given else _draft_left(records, options.out):
         made = recipe(records, schema, **chosen)
-    print(schema, file=sys.stderr)
+    say(str(schema))
     if left := [str(name) for name in records.columns if name not in schema.names]:
-        say(f"not in the schema, and so left out: {', '.join(left)}")
+        say(f"not in the schema, and so left out: {data.listed(left)}")
     least = made.settings["min_patients"]
     if least > 1:
         say(
@@ -98,8 +104,11 @@ def _run(options) -> int:
             "(--min-patients 1 learns all)"
         )
     read_off = () if given else data.hints(records, schema)
-    for hint in (*read_off, *data.broken_constraints(records, schema)):
+    hints = (*read_off, *data.broken_constraints(records, schema))
+    for hint in hints[:SHOWN]:
         say(f"hint: {hint}")
+    if len(hints) > SHOWN:
+        say(f"hint: and {len(hints) - SHOWN:,} more, which `jaxehr schema` shows")
     say(f"sigma_data {made.settings['sigma_data']:.4g}") if "sigma_data" in made.settings else None
     done = _trained(
         options.out,

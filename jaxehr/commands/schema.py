@@ -7,7 +7,7 @@ from jaxehr.commands.reading import add_reading, read
 
 
 def add(command: Command) -> None:
-    schema = command("schema", _run, "Show what would be learnt of a file, and what to look at.")
+    schema = command("schema", show, "Show what would be learnt of a file, and what to look at.")
     schema.add_argument("--data", required=True, metavar="FILE", help="as for `jaxehr fit`")
     schema.add_argument(
         "--out", type=Path, metavar="FILE", help="write schema.json there, to edit and give to fit"
@@ -16,7 +16,7 @@ def add(command: Command) -> None:
     add_reading(schema)
 
 
-def _run(options) -> int:
+def show(options) -> int:
     from jaxehr import codecs, data
 
     check_kept([options.out] if options.out else [], options.overwrite)

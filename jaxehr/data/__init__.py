@@ -10,6 +10,7 @@ from jaxehr.data.hints import Hint as Hint
 from jaxehr.data.hints import broken_constraints as broken_constraints
 from jaxehr.data.hints import hints as hints
 from jaxehr.data.hospital import hospital as hospital
+from jaxehr.data.kinds import listed as listed
 from jaxehr.data.layout import layouts as layouts
 from jaxehr.data.layout import read_layout as read_layout
 from jaxehr.data.open_data import diabetes130_codes as diabetes130_codes

@@ -1,6 +1,8 @@
 """What a column can be."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Literal
 
 Kind = Literal["numerical", "integer", "categorical", "boolean", "datetime", "id", "code"]
@@ -50,3 +52,16 @@ class Column:
 def is_unit(form: str | None) -> bool:
     """Whether a format is a type of Parquet that counts units: a duration, or a time of day."""
     return (form or "").startswith(("duration[", "time32[", "time64["))
+
+
+def listed(names: Iterable[object], wanted: str = "") -> str:
+    """The names, but of many only twelve: those that are most like what was wanted come first."""
+    words = list(map(str, names))
+    if len(words) <= MOST_NAMED:
+        return ", ".join(words)
+    near = get_close_matches(wanted, words, n=3)
+    shown = [*near, *(word for word in words if word not in near)][:MOST_NAMED]
+    return f"{', '.join(shown)} and {len(words) - len(shown):,} more"
+
+
+MOST_NAMED = 12

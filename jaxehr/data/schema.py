@@ -1,6 +1,7 @@
 """What each column of the records is."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,13 +16,14 @@ from jaxehr.data.constraints import Inequality as Inequality
 from jaxehr.data.constraints import Range as Range
 from jaxehr.data.dates import check_format
 from jaxehr.data.infer import agreeing, infer_column
-from jaxehr.data.kinds import KINDS, Kind
+from jaxehr.data.kinds import KINDS, Kind, listed
 from jaxehr.data.kinds import Column as Column
 from jaxehr.data.kinds import DataError as DataError
 from jaxehr.data.write import check_spelling
 from jaxehr.files import write_text
 
 VERSION = 1
+LONG, FIRST, LAST = 40, 20, 5  # columns of a schema that is printed whole; shown of a longer one
 
 
 @dataclass(frozen=True)
@@ -169,11 +171,19 @@ class Schema:
         return Schema.from_json(value)
 
     def __str__(self) -> str:
-        wide = max(len(c.name) for c in self.columns)
+        """A line for each column; of many the first and the last, and how many of each kind there are between."""
+        first, last = (len(self.columns), 0) if len(self.columns) <= LONG else (FIRST, LAST)
+        between = self.columns[first : len(self.columns) - last]
+        shown = [*self.columns[:first], *self.columns[len(self.columns) - last :]]
+        wide = max(len(c.name) for c in shown)
         lines = [
             f"  {c.name:<{wide}}  {c.kind:<11}  {c.dtype}" + (f"  {c.format}" if c.format else "")
-            for c in self.columns
+            for c in shown
         ]
+        if between:
+            kinds = Counter(c.kind for c in between).most_common()
+            counts = ", ".join(f"{n:,} {kind}" for kind, n in kinds)
+            lines.insert(first, f"  ... {len(between):,} more: {counts}")
         what = "one row per patient" if self.records == "table" else "one row per patient and code"
         if self.missing:
             lines.append(f"  missing where empty, or {', '.join(self.missing)}")
@@ -190,9 +200,8 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _quoted(names: list) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:12])
-    return shown + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+def _quoted(names: Iterable) -> str:
+    return listed(f"'{name}'" for name in names)
 
 
 def _check_frame(frame: pd.DataFrame) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from jaxehr.codecs import Codec, CodesCodec, KnownParts, Parts, TableCodec
 from jaxehr.codecs.offsets import nanoseconds, quantity_of
-from jaxehr.data import DataError, Inequality
+from jaxehr.data import DataError, Inequality, listed
 from jaxehr.synthesis.sampling import Given
 from jaxehr.synthesis.wishes import Among, Between, Exact, Missing, Wish, flag, is_number, wish
 
@@ -43,7 +43,8 @@ def given_of(given: Mapping[str, Any], codec: Codec, drawn: Drawn, *, narrows: b
     for name in given:
         if name not in codec.by_name:
             raise DataError(
-                f"there is no column '{name}' to put a condition on; the columns are {', '.join(sorted(codec.by_name))}"
+                f"there is no column '{name}' to put a condition on; the columns are "
+                f"{listed(sorted(codec.by_name), name)}"
             )
     wishes = {name: wish(codec.by_name[name], wanted) for name, wanted in given.items()}
     _refuse_what_cannot_be(wishes, codec, said)

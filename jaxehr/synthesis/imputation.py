@@ -10,7 +10,7 @@ import pandas as pd
 
 from jaxehr.codecs import CodesCodec, TableCodec
 from jaxehr.codecs.columns import Category, Flag
-from jaxehr.data import DataError
+from jaxehr.data import DataError, listed
 from jaxehr.synthesis.sampling import Drawer
 from jaxehr.types import Key
 
@@ -30,7 +30,7 @@ def imputed(
     absent = [name for name in names if name not in data.columns]
     if absent or data.empty:
         raise DataError(
-            f"the data has no column {', '.join(map(repr, absent))}, which the run was trained on"
+            f"the data has no column {listed(map(repr, absent))}, which the run was trained on"
             if absent
             else "the data has no rows"
         )

@@ -14,7 +14,7 @@ import optax
 from jaxtyping import Array, Float
 
 from jaxehr.codecs import Codec
-from jaxehr.data import DataError
+from jaxehr.data import DataError, listed
 from jaxehr.networks import perceptron
 from jaxehr.processes import MASK
 from jaxehr.synthesis.recipe import Stage
@@ -34,7 +34,7 @@ def label_token(codec: Codec, label: str) -> int:
     """
     columns = {c.name: c for c in getattr(codec, "columns", ())}
     if label not in columns:
-        known = ", ".join(columns) or "none: these are codes"
+        known = listed(columns, label) or "none: these are codes"
         raise DataError(f"there is no column '{label}' to be the label; the columns are {known}")
     column = columns[label]
     if not column.parts():

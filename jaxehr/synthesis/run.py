@@ -17,7 +17,7 @@ import pandas as pd
 
 from jaxehr import __version__, files
 from jaxehr.codecs import Codec, codec_from_json
-from jaxehr.data import Schema
+from jaxehr.data import Schema, listed
 from jaxehr.types import X
 
 # Counted up with any change of what a recipe's parameters mean: an older run would draw wrongly.
@@ -147,7 +147,7 @@ def _check_schema(path: Path, begun: Schema, now: Schema) -> None:
         _only(a, b) + _only(c, d) for a, b, c, d in ((*sides, *laws), (*sides[::-1], *laws[::-1]))
     )
     what = "; ".join(
-        f"{word} {', '.join(found)}" for word, found in (("with", gone), ("without", new)) if found
+        f"{word} {listed(found)}" for word, found in (("with", gone), ("without", new)) if found
     )
     raise RunError(
         f"{path} was begun {what or 'with another schema'}; resume it with the schema it began with, "

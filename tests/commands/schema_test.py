@@ -113,6 +113,43 @@ def test_all_that_fit_refuses_is_said_at_once(tmp_path, capsys):
     assert "cannot be learnt" not in capsys.readouterr().out
 
 
+def test_a_wide_table_is_shortened_but_not_by_schema(tmp_path, capsys, caplog):
+    """The first columns and the last, and how many of each kind there are between; a file and `schema` have all."""
+    rng, n = np.random.default_rng(0), 40
+    words = {f"lab_{i}": np.where(np.arange(n) < 12, "?", rng.integers(0, 9, n)) for i in range(90)}
+    frame = pd.DataFrame({**words, "sex": ["f", "m"] * 20})
+    frame.to_csv(tmp_path / "wide.csv", index=False)
+    read = ["--data", str(tmp_path / "wide.csv"), "--missing", "?"]
+    out = ["--out", str(tmp_path / "schema.json")]
+    assert main(["schema", *read, *out]) == 0
+    assert sum(line.startswith("lab_") for line in capsys.readouterr().out.splitlines()) == 90
+    assert sum("read as missing: '?'" in line for line in caplog.messages) == 90
+
+    schema = Schema.load(tmp_path / "schema.json")
+    assert len(schema.columns) == 91
+    lines = str(schema).splitlines()
+    assert sum(line.startswith("  lab_") for line in lines) == 24
+    assert lines[21] == "  ... 66 more: 66 integer" and lines[26].split()[0] == "sex"
+
+    caplog.clear()
+    baseline = ["baseline", "marginals", *read, "-n", "3", "--out", str(tmp_path / "drawn.csv")]
+    assert main(baseline) == 0
+    assert sum("read as missing: '?'" in line for line in caplog.messages) == 20
+    said = capsys.readouterr().err
+    assert "and 70 more lines such as column '...': read as missing: ..." in said
+    wrong = [
+        "evaluate",
+        "--real",
+        str(tmp_path / "wide.csv"),
+        "--synthetic",
+        str(tmp_path / "drawn.csv"),
+    ]
+    assert main([*wrong, "--missing", "?", "--label", "lab_9o", "--out", str(tmp_path / "r")]) == 2
+    assert re.search(
+        r"'lab_9o' must be a column .*\(lab_9, .* and 79 more\)", capsys.readouterr().err
+    )
+
+
 def test_help_names_every_key_kind_and_word_of_a_format(capsys):
     assert main(["help", "schema"]) == 0
     page = capsys.readouterr().out

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxehr.data import DataError
+from jaxehr.data import DataError, listed
 from jaxehr.evaluation.blocks.frames import Bits, Records
 from jaxehr.evaluation.measures.metric import SMALL_CELL
 
@@ -45,7 +45,7 @@ def _grouping(real: Records, by: str) -> Grouping:
         return Grouping(by, lambda records: values[records.labels[:, j]])  # type: ignore[union-attr]
     if name not in known:
         raise DataError(
-            f"subgroups by '{name}': no such column in the real records ({', '.join(known)})"
+            f"subgroups by '{name}': no such column in the real records ({listed(known, name)})"
         )
     try:
         step = float(width)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
-from jaxehr.data import DataError
+from jaxehr.data import DataError, listed
 from jaxehr.evaluation.blocks.frames import Bits, Records, Table
 
 BOOSTED_CODES = (
@@ -158,7 +158,7 @@ def target(records: Records, label: str) -> Target:
         values = records.numbers[:, records.number_names.index(label)]
         return Target("regression", values, ~np.isnan(values))
     if label not in records.label_names:
-        known = ", ".join((*records.label_names, *records.number_names))
+        known = listed((*records.label_names, *records.number_names), label)
         raise DataError(f"the label '{label}' must be a column of the real records ({known})")
     values = records.labels[:, records.label_names.index(label)]
     return Target("classification", values, values > 0)
