@@ -6,6 +6,7 @@ between patients. With a reference model, trained on other patients, what is har
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +14,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from jaxehr.codecs import Codec, TableCodec
-from jaxehr.data import DataError
+from jaxehr.codecs import Codec
+from jaxehr.data import DataError, Records, records_of
 from jaxehr.evaluation.judges.privacy import of_scores
 from jaxehr.evaluation.measures.membership import Scores, area, given
 from jaxehr.evaluation.measures.metric import BEYOND, Metric
@@ -132,41 +133,29 @@ def scored(
     return scores(*found)
 
 
-def learnt(frame: pd.DataFrame, codecs: list[Codec]) -> tuple[pd.DataFrame, int]:
-    """The records that every codec can encode, and how many patients are left out: those with a category, or with
-    nothing but codes, that were not there in training. Other codes that were not there are taken off a patient.
+def learnt(data: Any, codecs: list[Codec]) -> tuple[Any, int]:
+    """The records that every codec can encode, and how many patients are left out: those with a category that was not
+    there in training, or with codes alone and none that was. Other codes that were not there are taken off a patient.
 
     Raises DataError for records that lack a column of a run, or hold what its kind cannot.
     """
-    if len({codec.schema.records for codec in codecs}) > 1:
+    if len({tuple(codec.parts) for codec in codecs}) > 1:
         raise DataError("one of the runs is of a table, the other of codes: they share no records")
     for codec in codecs:
-        codec.schema.check(frame)
-    if codecs[0].schema.records == "codes":
-        kept = frame
+        codec.schema.check(data)
+    records = records_of(data)
+    static, events, kept = records.static, records.events, None
+    if events is not None:
         for codec in codecs:
-            kept = kept[kept["code"].isin(codec.codes)]  # type: ignore[union-attr]
-        return kept.reset_index(drop=True), frame["subject_id"].nunique() - kept[
-            "subject_id"
-        ].nunique()
-    known = np.ones(len(frame), bool)
-    for codec in codecs:
-        assert isinstance(codec, TableCodec)
-        for column in codec.columns:
-            known &= _encodes(column, frame[column.name])
-    return frame[known].reset_index(drop=True), int((~known).sum())
-
-
-def _encodes(column, values: pd.Series) -> np.ndarray:
-    """Which rows the column can encode, asked of each distinct value."""
-    codes, distinct = pd.factorize(values, use_na_sentinel=False)
-    if not hasattr(getattr(column, "column", column), "values"):
-        return np.ones(len(values), bool)
-    good = np.zeros(len(distinct), bool)
-    for i, value in enumerate(distinct):
-        try:
-            column.encode(pd.Series([value], dtype=values.dtype))
-            good[i] = True
-        except DataError:
-            continue
-    return good[codes]
+            events = events[events["code"].isin(codec.codes)]
+    if static is not None:
+        known = np.all([codec.encodable(static) for codec in codecs], axis=0)
+        static = static[known].reset_index(drop=True)
+        if events is not None:
+            events = events[events["subject_id"].isin(static["subject_id"])]
+    if events is not None:
+        events = events.reset_index(drop=True)
+    if isinstance(data, Records):
+        kept = Records(static, events)
+        return kept, len(records) - len(kept)
+    return static if events is None else events, len(records) - len(Records(static, events))

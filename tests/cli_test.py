@@ -156,7 +156,8 @@ def test_min_patients_says_what_it_drops(home, caplog):
     fit = ["fit", "ehrdiff", "--data", str(home / "codes.csv.gz"), "--out", str(home / "common")]
     assert main([*fit, "--min-patients", "20", *SMALL]) == 0
     assert "dropped 3 codes with fewer than 20 patients" in caplog.text
-    assert len(json.loads((home / "common" / "codec.json").read_text())["codes"]) == 3
+    kept = json.loads((home / "common" / "codec.json").read_text())["parts"]["codes"]
+    assert len(kept["codes"]) == 3
 
 
 def test_resume_needs_no_settings_again(home):

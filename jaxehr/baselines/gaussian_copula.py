@@ -30,7 +30,7 @@ def copula(train: pd.DataFrame, n: int, seed: int, *, schema: Schema | None = No
     For codes the draws go on until n patients have one. Raises ValueError if n < 1.
     """
     schema, rng = begun(train, n, seed, schema)
-    if schema.records == "codes":
+    if schema.events:
         bits, _, codes = code_matrix(train)
         share = prevalence(bits)
         cuts = [ndtri(np.clip([1 - p], 1e-9, 1)) for p in share]

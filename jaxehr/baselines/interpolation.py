@@ -8,7 +8,7 @@ from jaxtyping import Int, Int8
 from scipy.sparse import csr_array
 
 from jaxehr.baselines.records import begun, patients
-from jaxehr.codecs import TableCodec, matrix
+from jaxehr.codecs import fit_codec, matrix
 from jaxehr.data import Schema, code_matrix
 
 
@@ -24,7 +24,7 @@ def smote(
     Raises ValueError if n < 1 or there are fewer than 2 patients.
     """
     schema, rng = begun(train, n, seed, schema)
-    if schema.records == "table":
+    if not schema.events:
         return _smote_table(train, n, rng, neighbours, schema)
     bits, _, codes = code_matrix(train)
     near = _neighbours(bits, neighbours)
@@ -40,7 +40,7 @@ def smote(
 def _smote_table(
     train: pd.DataFrame, n: int, rng: np.random.Generator, neighbours: int, schema: Schema
 ) -> pd.DataFrame:
-    codec = TableCodec.fit(train, schema, min_patients=1)
+    codec = fit_codec(train, schema, min_patients=1)
     parts = codec.encode(train)
     x = matrix(parts, codec).astype(np.float32)
     x[:, codec.sizes["number"] + codec.sizes["bit"] :] /= 2**0.5  # another category is one away

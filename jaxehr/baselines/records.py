@@ -39,7 +39,7 @@ def cells(
 
 
 def coded(bits, schema: Schema, codes: tuple[str, ...]) -> pd.DataFrame:
-    subject, code = schema.columns
+    subject, code = schema.events
     ids = np.asarray(new_ids(bits.shape[0], 0, subject.dtype))
     frame = long_frame(bits, ids, codes)
     return frame.astype({"subject_id": subject.dtype, "code": code.dtype})

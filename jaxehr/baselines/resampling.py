@@ -17,7 +17,7 @@ def marginals(
     Raises ValueError if n < 1.
     """
     schema, rng = begun(train, n, seed, schema)
-    if schema.records == "table":
+    if not schema.events:
         return cells(
             train, schema, n, lambda name: rng.integers(len(train), size=n, dtype=np.int64)
         )
@@ -35,7 +35,7 @@ def bootstrap(
 ) -> pd.DataFrame:
     """Patients drawn with replacement: the copier. Raises ValueError if n < 1."""
     schema, rng = begun(train, n, seed, schema)
-    if schema.records == "table":
+    if not schema.events:
         rows = rng.integers(len(train), size=n)
         return cells(train, schema, n, lambda name: rows)
     bits, _, codes = code_matrix(train)

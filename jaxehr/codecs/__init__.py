@@ -1,11 +1,10 @@
 """Records as arrays, and back: a codec for each kind of part. NumPy and pandas only."""
 
 from jaxehr.codecs.codec import Codec as Codec
-from jaxehr.codecs.codec import CodesCodec as CodesCodec
-from jaxehr.codecs.codec import TableCodec as TableCodec
 from jaxehr.codecs.codec import codec_from_json as codec_from_json
 from jaxehr.codecs.codec import codec_of as codec_of
 from jaxehr.codecs.codec import fit_codec as fit_codec
+from jaxehr.codecs.codes import Code as Code
 from jaxehr.codecs.matrix import matrix as matrix
 from jaxehr.codecs.matrix import parts_of as parts_of
 from jaxehr.codecs.numbers import END as END

@@ -1,250 +1,238 @@
-"""Records as arrays, and back: encode, and decode as its exact inverse on real rows."""
+"""Records as arrays, and back: encode, and decode as its exact inverse on real subjects."""
 
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from jaxehr.codecs.codes import CodesCodec as CodesCodec
-from jaxehr.codecs.columns import Learnt, NumberKind, column_from_json, fit_column, new_ids
-from jaxehr.codecs.numbers import Arrays, Number, Quantile
+from jaxehr.codecs.codes import Code, CodesCodec
+from jaxehr.codecs.columns import Learnt, NumberKind, new_ids
+from jaxehr.codecs.numbers import Number
 from jaxehr.codecs.offsets import Offset
 from jaxehr.codecs.parts import DTYPES, KnownParts, Parts
 from jaxehr.codecs.shared import MIN_PATIENTS
+from jaxehr.codecs.table import TableCodec
 from jaxehr.data.kinds import listed
+from jaxehr.data.records import Records, records_of
 from jaxehr.data.schema import DataError, Schema
 
 log = logging.getLogger(__name__)
 
+Part = TableCodec | CodesCodec
+PARTS: dict[str, type[Part]] = {"static": TableCodec, "codes": CodesCodec}
+
 
 @dataclass(frozen=True)
-class TableCodec:
-    """Of a table with one row per patient. Ids are not learnt: decode makes new ones.
+class Codec:
+    """Codecs of the parts of a record, side by side: the entries of the static table come before the codes.
 
-    offsets     distances between two columns, of which one is never below the other; they follow the columns
+    parts   static, codes, or both; what they encode is joined kind by kind (jaxehr.codecs.parts)
+    rows    subjects that it was learnt from
     """
 
     schema: Schema
-    columns: tuple[Learnt, ...]  # all but ids, in the schema's order
+    parts: dict[str, Part]
     rows: int
-    offsets: tuple[Offset, ...] = ()
-
-    @classmethod
-    def fit(
-        cls,
-        frame: pd.DataFrame,
-        schema: Schema,
-        numbers: NumberKind = Number,
-        min_patients: int = MIN_PATIENTS,
-    ) -> "TableCodec":
-        """Learns ranges, decimals and categories. Raises DataError where the frame does not fit the schema."""
-        schema.check(frame)
-        if not 1 <= min_patients <= len(frame):
-            raise DataError(
-                f"there are {len(frame):,} rows and min_patients is {min_patients}: what fewer patients have is not "
-                "learnt; give more rows, or min_patients=1 (--min-patients 1), which learns all"
-            )
-        learnt = [c for c in schema.columns if c.kind != "id"]
-        if not learnt:
-            raise DataError("all columns are ids; there is nothing to learn")
-        columns = {c.name: fit_column(frame[c.name], c, numbers, min_patients) for c in learnt}
-        offsets = tuple(Offset.found(frame, schema, columns, numbers, min_patients))
-        codec = cls(schema, tuple(columns.values()), len(frame), offsets)
-        if not any(codec.sizes.values()):
-            raise DataError(
-                f"no column has more than one value (rows: {len(frame):,}); there is nothing to learn"
-            )
-        return codec
 
     @property
-    def learnt(self) -> tuple[Learnt, ...]:
-        """All that is encoded, in the order of the parts."""
-        return (*self.columns, *(offset.gap for offset in self.offsets))
+    def columns(self) -> tuple[Learnt, ...]:
+        """Of the static table, without ids."""
+        return self._table.columns
 
     @property
-    def by_name(self) -> dict[str, Learnt]:
-        return {column.name: column for column in self.columns}
+    def offsets(self) -> tuple[Offset, ...]:
+        return self._table.offsets
+
+    @property
+    def codes(self) -> tuple[Any, ...]:
+        return self._codes.codes
+
+    @property
+    def by_name(self) -> dict[str, Learnt | Code]:
+        """What may be given: columns and codes. A code that is called as a column is not among them."""
+        return {**self._codes.by_name, **self._table.by_name}
 
     @property
     def classes(self) -> tuple[int, ...]:
-        return tuple(k for column in self.learnt for k in column.classes())
+        return tuple(k for part in self.parts.values() for k in part.classes)
 
     @property
     def missing(self) -> tuple[int, ...]:
         """For each category the class of a missing value, -1 where there is none."""
-        return tuple(
-            column.missing if i == 0 else -1
-            for column in self.learnt
-            for i in range(len(column.classes()))
-        )
+        return tuple(k for part in self.parts.values() for k in part.missing)
 
     @property
     def scales(self) -> np.ndarray:
         """[2, number]: mean and standard deviation of each entry of the number part over the rows that have one."""
-        scaled = [c for c in self.learnt if isinstance(c, Number | Quantile)]
-        return np.array([(c.mean, c.std) for c in scaled]).reshape(-1, 2).T
+        return np.concatenate([part.scales for part in self.parts.values()], axis=1)
 
     @property
     def indicators(self) -> tuple[int, ...]:
         """For each entry of the number part the bit that says it is missing, -1 where there is none."""
-        found, bits = [], 0
-        for column in self.learnt:
-            parts = [part for part, _ in column.parts()]
-            if "number" in parts:
-                found.append(bits if "bit" in parts else -1)
-            bits += parts.count("bit")
-        return tuple(found)
+        return self._table.indicators  # its bits come first, and codes have no numbers
 
     @property
     def names(self) -> dict[str, tuple[str, ...]]:
-        """What the columns of each part are called."""
-        names: dict[str, list[str]] = {"number": [], "bit": [], "category": []}
-        for column in self.learnt:
-            for part, name in column.parts():
-                names[part].append(name)
-        return {part: tuple(found) for part, found in names.items()}
+        """What the columns of each kind of array are called."""
+        return {
+            kind: tuple(name for part in self.parts.values() for name in part.names[kind])
+            for kind in DTYPES
+        }
 
     @property
     def sizes(self) -> dict[str, int]:
-        return {part: len(names) for part, names in self.names.items()}
+        return {kind: sum(part.sizes[kind] for part in self.parts.values()) for kind in DTYPES}
 
-    def encode(self, frame: pd.DataFrame) -> Parts:
-        """The parts of n rows. Raises DataError for a missing column or a category that was never seen."""
-        self.schema.check(frame)
-        frame = self._with_gaps(frame)
-        return self._stacked({c.name: c.encode(frame[c.name]) for c in self.learnt}, len(frame))
+    def encode(self, data: pd.DataFrame | Records) -> Parts:
+        """The arrays of n subjects, in the order of the static table, or of their first event without one.
+
+        Raises DataError for a missing column, and a category or a code that was never seen.
+        """
+        records = records_of(data)
+        self.schema.check(records)
+        return _joined([part.encode(records) for part in self.parts.values()])
 
     def known(self, frame: pd.DataFrame, *, missing: Sequence[str] = ()) -> KnownParts:
         """What a frame gives, of which columns may be left out and cells be missing: those are to be filled in.
 
+        frame       columns of the static table, and codes as columns, True or False
         missing     columns that are known to be missing, in all rows
         Raises DataError for a column that is not learnt or was never missing, or a category that was never seen.
         """
-        n = len(frame)
-        for name in frame.columns:
-            if name not in self.by_name:
+        self.check_names(dict.fromkeys(frame.columns))
+        found = []
+        for part in self.parts.values():
+            own = [name for name in frame.columns if str(name) in part.by_name]
+            found.append(part.known(frame[own], missing=missing))
+        return _known(found)
+
+    def known_of(self, data: pd.DataFrame | Records) -> KnownParts:
+        """What there is of these subjects: all codes, and the cells of the table that are not missing."""
+        records = records_of(data)
+        return _known([part.known_of(records) for part in self.parts.values()])
+
+    def check_names(self, given: Mapping[Any, Any]) -> None:
+        """Raises DataError for a name that is neither a column nor a code, or both."""
+        table, codes = self._table.by_name, self._codes.by_name
+        for name, value in ((str(name), str(value)) for name, value in given.items()):
+            if name in table and name in codes:
                 raise DataError(
-                    f"there is no column '{name}' that can be given; the columns are "
-                    f"{listed(sorted(self.by_name), name)}"
+                    f"'{name}' is a column and a code; rename one of the two, so that it can be said which is meant"
                 )
-        frame = self._with_gaps(frame)
-        frame = frame.assign(
-            **{
-                o.name: frame[o.name].where(frame[o.name] >= 0)
-                for o in self.offsets
-                if o.name in frame
-            }
-        )
-        given = set(frame.columns)
-        blank = pd.Series([None] * n, index=frame.index, dtype=object)
-        arrays: dict[str, Arrays] = {}
-        masks: dict[str, Arrays] = {}
-        for c in self.learnt:
-            if c.name in missing:
-                arrays[c.name] = c.encode(blank)
-                # A number that is missing is not known to be what stands in for it.
-                masks[c.name] = tuple(np.full(n, part != "number") for part, _ in c.parts())
+            if name in table or name in codes:
                 continue
-            arrays[c.name], seen = c.known(frame.get(c.name, blank))
-            masks[c.name] = tuple(mask & (c.name in given) for mask in seen)
-        known = self._stacked(masks, n, bool)
-        asked = [c.name in given for c in self.learnt for _ in c.classes()]
-        filled = ~known["category"] & np.array(asked, bool)
-        return KnownParts(self._stacked(arrays, n), known, filled, self._from_high(frame))
+            what = " and no ".join([*(["column"] if table else []), *(["code"] if codes else [])])
+            told = [f"the columns are {listed(sorted(table), name)}"] if table else []
+            if codes:
+                meant = [value, *get_close_matches(name, codes, n=1), next(iter(codes))]
+                near = next(code for code in meant if code in codes)
+                told.append(
+                    f'of {len(codes):,} codes one is given by its own name: --given "{near}=1" for those who have it, '
+                    "0 for those who have not"
+                )
+            raise DataError(f"there is no {what} '{name}' to put a condition on; {'; '.join(told)}")
 
-    def _from_high(self, frame: pd.DataFrame) -> dict[str, np.ndarray]:
-        there = {
-            name: frame[name].notna().to_numpy() if name in frame else np.zeros(len(frame), bool)
-            for offset in self.offsets
-            for name in (offset.low, offset.high)
-        }
-        return {o.name: there[o.high] & ~there[o.low] for o in self.offsets}
-
-    def _with_gaps(self, frame: pd.DataFrame) -> pd.DataFrame:
-        gaps = {
-            o.name: o.distance(frame, self.by_name)
-            for o in self.offsets
-            if {o.low, o.high} <= set(frame.columns)
-        }
-        return frame.assign(**gaps) if gaps else frame
-
-    def _stacked(self, arrays: dict[str, tuple[np.ndarray, ...]], n: int, dtype=None) -> Parts:
-        """The arrays of every column, side by side in their parts."""
-        found: dict[str, list[np.ndarray]] = {"number": [], "bit": [], "category": []}
-        for column in self.learnt:
-            for (part, _), array in zip(column.parts(), arrays[column.name], strict=True):
-                found[part].append(array)
-        return {
-            part: np.stack(found[part], 1).astype(dtype or own)
-            if found[part]
-            else np.zeros((n, 0), dtype or own)
-            for part, own in DTYPES.items()
-        }
-
-    def decode(
-        self, parts: Parts, *, first: int = 0, from_high: Mapping[str, np.ndarray] | None = None
+    def cells(
+        self, parts: Parts, from_high: Mapping[str, np.ndarray] | None = None
     ) -> pd.DataFrame:
-        """Rows in the columns, order and dtypes of the records; ids are numbered from first + 1.
+        """The static table without its ids; without any column where there is no such table.
 
         from_high   as in KnownParts
         """
         n = len(parts["bit"])
-        values = self._values(parts)
-        for offset in self.offsets:
-            values |= offset.pair(values, self.by_name, (from_high or {}).get(offset.name))
-        ids = {c.name: new_ids(n, first, c.dtype) for c in self.schema.of_kind("id")}
-        frame = pd.DataFrame({name: {**values, **ids}[name] for name in self.schema.names})
-        frame.attrs["format"] = self.schema.spelling
-        return frame
+        values = self._table.decode(self._split(parts)["static"], from_high=from_high)
+        names = [name for name in self.schema.names if name in values]
+        return pd.DataFrame({name: values[name] for name in names}, index=pd.RangeIndex(n))
 
-    def _values(self, parts: Parts) -> dict[str, pd.Series]:
-        taken = dict.fromkeys(DTYPES, 0)
-        values: dict[str, pd.Series] = {}
-        for column in self.learnt:
-            arrays = []
-            for part, _ in column.parts():
-                arrays.append(parts[part][:, taken[part]])
-                taken[part] += 1
-            values[column.name] = column.decode(len(parts["bit"]), *arrays)
-        return values
+    def assembled(self, cells: pd.DataFrame, parts: Parts, *, first: int = 0) -> Any:
+        """Records as they came (a frame, or Records) of the cells of the static table, and of the codes in `parts`.
+
+        Subjects are numbered from first + 1.
+        """
+        n = len(cells)
+        static = events = None
+        if self.schema.columns:
+            ids = {c.name: new_ids(n, first, c.dtype) for c in self.schema.of_kind("id")}
+            static = pd.DataFrame({c: ids.get(c, cells.get(c)) for c in self.schema.names})
+            static.attrs["format"] = self.schema.spelling
+        if self.schema.events:
+            events = self._codes.decode(self._split(parts)["codes"], self.schema, first=first)
+        if self.schema.whole or (static is not None and events is not None):
+            return Records(static, events)
+        return events if static is None else static
+
+    def decode(
+        self, parts: Parts, *, first: int = 0, from_high: Mapping[str, np.ndarray] | None = None
+    ) -> Any:
+        """Subjects in the columns, order and dtypes of the records, numbered from first + 1."""
+        return self.assembled(self.cells(parts, from_high), parts, first=first)
+
+    def encodable(self, static: pd.DataFrame) -> np.ndarray:
+        """Which rows of a static table hold nothing but values that were there in training."""
+        return self._table.encodable(static)
+
+    def exist(self, parts: Parts) -> np.ndarray:
+        """Which are subjects: without a static table one who has no code has no line anywhere."""
+        if "static" in self.parts:
+            return np.ones(len(parts["bit"]), bool)
+        return np.asarray(parts["bit"].any(axis=1))
 
     def possible(self, parts: Parts, from_high: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Which rows can be: where the higher of two columns is given, the distance may lead below what was ever seen
-        of the lower one, or above."""
-        found = np.ones(len(parts["bit"]), bool)
-        for offset in self.offsets:
-            if from_high[offset.name].any():
-                found &= offset.possible(self._values(parts), self.by_name, from_high[offset.name])
-        return found
-
-    def numbered(self, frame: pd.DataFrame, first: int) -> pd.DataFrame:
-        """The same rows with ids from first + 1."""
-        ids = self.schema.of_kind("id")
-        return frame.assign(**{c.name: new_ids(len(frame), first, c.dtype) for c in ids})
+        """Which subjects can be: see `TableCodec.possible`."""
+        return self._table.possible(self._split(parts)["static"], from_high)
 
     def to_json(self) -> dict[str, Any]:
         return {
             "schema": self.schema.to_json(),
-            "columns": [column.to_json() for column in self.columns],
             "rows": self.rows,
-            "offsets": [offset.to_json() for offset in self.offsets],
+            "parts": {name: part.to_json() for name, part in self.parts.items()},
         }
 
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> "TableCodec":
-        columns = tuple(column_from_json(column) for column in value["columns"])
-        offsets = tuple(Offset.from_json(offset) for offset in value["offsets"])
-        return cls(Schema.from_json(value["schema"]), columns, value["rows"], offsets)
+    @property
+    def _table(self) -> TableCodec:
+        found: Any = self.parts.get("static", TableCodec(()))
+        return found
+
+    @property
+    def _codes(self) -> CodesCodec:
+        found: Any = self.parts.get("codes", CodesCodec(()))
+        return found
+
+    def _split(self, parts: Parts) -> dict[str, Parts]:
+        """The arrays of each part, those of none for one that there is not."""
+        found, taken = {}, dict.fromkeys(DTYPES, 0)
+        for name in PARTS:
+            sizes = self.parts[name].sizes if name in self.parts else dict.fromkeys(DTYPES, 0)
+            found[name] = {
+                kind: array[:, taken[kind] : taken[kind] + sizes[kind]]
+                for kind, array in parts.items()
+            }
+            taken = {kind: taken[kind] + sizes[kind] for kind in DTYPES}
+        return found
 
 
-Codec = TableCodec | CodesCodec
+def _joined(arrays: Sequence[Parts]) -> Parts:
+    """Side by side; of one part as they lie there."""
+    if len(arrays) == 1:
+        return arrays[0]
+    return {kind: np.concatenate([each[kind] for each in arrays], axis=1) for kind in DTYPES}
+
+
+def _known(found: Sequence[KnownParts]) -> KnownParts:
+    return KnownParts(
+        _joined([each.parts for each in found]),
+        _joined([each.masks for each in found]),
+        np.concatenate([each.filled for each in found], axis=1),
+        {name: rows for each in found for name, rows in each.from_high.items()},
+    )
 
 
 def fit_codec(
-    frame: pd.DataFrame,
+    data: pd.DataFrame | Records,
     schema: Schema | None = None,
     numbers: NumberKind = Number,
     min_patients: int = MIN_PATIENTS,
@@ -253,29 +241,51 @@ def fit_codec(
 
     numbers         what numerical, integer and datetime columns become: Number, Quantile or Bins
     min_patients    who have what is kept of the values (jaxehr.codecs.shared); 1 keeps all of them
+
+    Raises DataError where the records do not fit the schema, or there is nothing to learn.
     """
-    if named := [str(name) for name in frame.index.names if name is not None]:
-        log.warning(
-            "the index, %s, is not learnt and not drawn: reset_index() makes it a column",
-            ", ".join(map(repr, named)),
+    schema = Schema.infer(data) if schema is None else schema
+    records = records_of(data)
+    _say_indices(records)
+    schema.check(records)
+    parts: dict[str, Part] = {}
+    if records.static is not None:
+        parts["static"] = TableCodec.fit(records.static, schema, numbers, min_patients)
+    if records.events is not None:
+        parts["codes"] = CodesCodec.fit(records, min_patients)
+    rows = len(records.static) if records.static is not None else parts["codes"].rows  # type: ignore[union-attr]
+    codec = Codec(schema, parts, rows)
+    if all(c.kind == "id" for c in schema.columns) and not schema.events:
+        raise DataError("all columns are ids; there is nothing to learn")
+    if not any(codec.sizes.values()):
+        raise DataError(
+            f"no column has more than one value (rows: {rows:,}); there is nothing to learn"
         )
-    schema = Schema.infer(frame) if schema is None else schema
-    if schema.records == "codes":
-        return CodesCodec.fit(frame, schema, min_patients)
-    return TableCodec.fit(frame, schema, numbers, min_patients)
+    return codec
+
+
+def _say_indices(records: Records) -> None:
+    for frame in (records.static, records.events):
+        names = () if frame is None else frame.index.names
+        if named := [str(name) for name in names if name is not None]:
+            log.warning(
+                "the index, %s, is not learnt and not drawn: reset_index() makes it a column",
+                ", ".join(map(repr, named)),
+            )
 
 
 def codec_of(
-    data: pd.DataFrame | Codec,
+    data: pd.DataFrame | Records | Codec,
     schema: Schema | None,
     numbers: NumberKind,
     min_patients: int = MIN_PATIENTS,
 ) -> Codec:
     """The codec of these records, as `fit_codec` has it, or the one that is given."""
-    if isinstance(data, pd.DataFrame):
-        return fit_codec(data, schema, numbers, min_patients)
-    return data
+    if isinstance(data, Codec):
+        return data
+    return fit_codec(data, schema, numbers, min_patients)
 
 
 def codec_from_json(value: dict[str, Any]) -> Codec:
-    return (CodesCodec if "codes" in value else TableCodec).from_json(value)
+    parts = {name: PARTS[name].from_json(part) for name, part in value["parts"].items()}
+    return Codec(Schema.from_json(value["schema"]), parts, value["rows"])

@@ -1,7 +1,9 @@
-"""Codes as bits, a row of them for each patient, and back."""
+"""The set of codes of each subject as bits, a row of them, and back."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,49 +13,61 @@ from jaxehr.codecs.columns import new_ids
 from jaxehr.codecs.parts import KnownParts, Parts
 from jaxehr.codecs.shared import MIN_PATIENTS
 from jaxehr.data.codes import code_matrix, drop_rare, long_frame
+from jaxehr.data.records import Records
 from jaxehr.data.schema import DataError, Schema
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class CodesCodec:
-    """Of codes: a bit for each patient and code.
+class Code:
+    """A code as what may be given of a subject: it is there, or not."""
 
+    name: str
+    place: int
+
+
+@dataclass(frozen=True)
+class CodesCodec:
+    """A bit for each subject and code.
+
+    rows    subjects that have one of the codes
     rare    there were other codes, of too few patients to be learnt
     """
 
-    schema: Schema
-    codes: tuple[str, ...]
-    rows: int
+    codes: tuple[Any, ...]
+    rows: int = 0
     rare: bool = False
 
     @classmethod
-    def fit(
-        cls, frame: pd.DataFrame, schema: Schema, min_patients: int = MIN_PATIENTS
-    ) -> "CodesCodec":
+    def fit(cls, records: Records, min_patients: int = MIN_PATIENTS) -> "CodesCodec":
         """Learns the codes of `min_patients` or more; a line of the log says how many were left out.
 
-        Raises DataError where the frame does not fit the schema, or no code is that frequent.
+        Raises DataError where no code is that frequent, or where there is nothing else, all have the same.
         """
-        schema.check(frame)
-        frame, left_out, patients = drop_rare(frame, min_patients)
+        frame, left_out, patients = drop_rare(_events(records), min_patients)
         if left_out:
             log.warning(
-                "dropped %d codes with fewer than %d patients, and %d patients who had no other",
+                "dropped %d codes with fewer than %d patients, and %d patients who had no other%s",
                 left_out,
                 min_patients,
                 patients,
+                "" if records.static is None else " have none now",
             )
         bits, _, codes = code_matrix(frame)
-        if bits.sum() == bits.shape[0] * bits.shape[1]:
+        same = bits.sum() == bits.shape[0] * bits.shape[1]
+        if same and records.static is None:
             raise DataError(
                 f"all patients have the same codes (patients: {bits.shape[0]:,}); there is nothing to learn"
             )
-        return cls(schema, tuple(np.asarray(codes).tolist()), bits.shape[0], left_out > 0)
+        return cls(tuple(np.asarray(codes).tolist()), bits.shape[0], left_out > 0)
 
     classes = missing = indicators = ()
     scales = np.zeros((2, 0))
+
+    @cached_property
+    def by_name(self) -> dict[str, Code]:
+        return {str(code): Code(str(code), j) for j, code in enumerate(self.codes)}
 
     @property
     def names(self) -> dict[str, tuple[str, ...]]:
@@ -63,12 +77,13 @@ class CodesCodec:
     def sizes(self) -> dict[str, int]:
         return {"number": 0, "bit": len(self.codes), "category": 0}
 
-    def encode(self, frame: pd.DataFrame) -> Parts:
-        """The bits of each patient, in the order of their first line. Raises DataError for a code never seen.
+    def encode(self, records: Records) -> Parts:
+        """The bits of each subject of the static table; without one in the order of their first event.
 
-        Where rare codes were left out, so is what is not among the others, and who has none of these.
+        Raises DataError for a code never seen; where rare codes were left out, so is what is not among the others,
+        and without a static table who has none of these.
         """
-        self.schema.check(frame)
+        frame = _events(records)
         unseen = ~frame["code"].isin(self.codes)
         if unseen.any() and self.rare:
             frame = frame[~unseen]
@@ -76,44 +91,47 @@ class CodesCodec:
             raise DataError(
                 f"code {frame['code'][unseen].iloc[0]!r} is not among the {len(self.codes):,} codes learnt"
             )
-        bits = code_matrix(frame, self.codes)[0].toarray()
+        subjects = None if records.static is None else records.static["subject_id"]
+        bits = code_matrix(frame, self.codes, subjects)[0].toarray()
         empty = (len(bits), 0)
         return {"number": np.zeros(empty), "bit": bits, "category": np.zeros(empty, np.int32)}
 
-    def known(self, frame: pd.DataFrame) -> KnownParts:
-        """A column for each code given, True or False; other codes are free. Raises DataError for one never seen."""
+    def known(self, frame: pd.DataFrame, *, missing: Sequence[str] = ()) -> KnownParts:
+        """A column for each code given, True or False; other codes are free."""
         bits = np.zeros((len(frame), len(self.codes)), np.int8)
         masks = np.zeros(bits.shape, bool)
         for name in frame.columns:
-            if name not in self.codes:
-                raise DataError(f"code {name!r} is not among the {len(self.codes):,} codes learnt")
-            j = self.codes.index(name)
+            j = self.by_name[str(name)].place
             bits[:, j], masks[:, j] = frame[name].fillna(False).astype(bool), frame[name].notna()
-        empty = (len(frame), 0)
-        none = {"number": np.zeros(empty, bool), "category": np.zeros(empty, bool)}
-        return KnownParts(
-            {"number": np.zeros(empty), "bit": bits, "category": np.zeros(empty, np.int32)},
-            {**none, "bit": masks},
-            np.zeros(empty, bool),
-            {},
-        )
+        return _of_bits(bits, masks)
 
-    def decode(self, parts: Parts, *, first: int = 0) -> pd.DataFrame:
+    def known_of(self, records: Records) -> KnownParts:
+        """All of them: a code is there or not."""
+        bits = self.encode(records)["bit"]
+        return _of_bits(bits, np.ones(bits.shape, bool))
+
+    def decode(self, parts: Parts, schema: Schema, *, first: int = 0) -> pd.DataFrame:
         """A long frame; subjects are numbered from first + 1."""
-        subject, code = self.schema.columns
+        subject, code = schema.events
         ids = new_ids(len(parts["bit"]), first, subject.dtype)
         frame = long_frame(parts["bit"], np.asarray(ids), self.codes)
         return frame.astype({"subject_id": subject.dtype, "code": code.dtype})
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "schema": self.schema.to_json(),
-            "codes": list(self.codes),
-            "rows": self.rows,
-            "rare": self.rare,
-        }
+        return {"codes": list(self.codes), "rows": self.rows, "rare": self.rare}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "CodesCodec":
-        schema, codes = Schema.from_json(value["schema"]), tuple(value["codes"])
-        return cls(schema, codes, value["rows"], value.get("rare", False))
+        return cls(tuple(value["codes"]), value["rows"], value["rare"])
+
+
+def _events(records: Records) -> pd.DataFrame:
+    assert records.events is not None
+    return records.events
+
+
+def _of_bits(bits: np.ndarray, masks: np.ndarray) -> KnownParts:
+    empty = (len(bits), 0)
+    none = {"number": np.zeros(empty, bool), "category": np.zeros(empty, bool)}
+    parts = {"number": np.zeros(empty), "bit": bits, "category": np.zeros(empty, np.int32)}
+    return KnownParts(parts, {**none, "bit": masks}, np.zeros(empty, bool), {})

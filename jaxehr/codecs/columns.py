@@ -279,6 +279,21 @@ def column_from_json(value: dict[str, Any]) -> Any:
     return kinds[value["type"]].from_json(value)
 
 
+def encodable(column: Learnt, values: pd.Series) -> np.ndarray:
+    """Which rows the column can encode, asked of each distinct value."""
+    codes, distinct = pd.factorize(values, use_na_sentinel=False)
+    if not hasattr(getattr(column, "column", column), "values"):
+        return np.ones(len(values), bool)
+    good = np.zeros(len(distinct), bool)
+    for i, value in enumerate(distinct):
+        try:
+            column.encode(pd.Series([value], dtype=values.dtype))
+            good[i] = True
+        except DataError:
+            continue
+    return good[codes]
+
+
 def new_ids(n: int, first: int, dtype: str) -> pd.Series:
     """first + 1, first + 2, ... in the dtype of the real ids; text ids say that they are synthetic."""
     numbers = pd.Series(np.arange(first + 1, first + n + 1))

@@ -95,7 +95,9 @@ def _run(options) -> int:
     with nullcontext() if given else _draft_left(records, options.out):
         made = recipe(records, schema, **chosen)
     say(str(schema))
-    if left := [str(name) for name in records.columns if name not in schema.names]:
+    static = data.records_of(records).static
+    columns = () if static is None else static.columns
+    if left := [str(name) for name in columns if name not in schema.names]:
         say(f"not in the schema, and so left out: {data.listed(left)}")
     least = made.settings["min_patients"]
     if least > 1:

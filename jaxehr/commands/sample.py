@@ -62,16 +62,12 @@ def _run(options) -> int:
         with progress("sampling", options.n) as advance:
             for frame in frames:
                 write(frame)
-                done += frame.iloc[:, 0].nunique() if _is_codes(synthesizer) else len(frame)
+                done += len(data.records_of(frame))
                 advance(done)
     say(f"{options.n:,} synthetic patients in {options.out}")
     if not run.unfinished(options.run):
         say(audit.said(run.remembers(options.run), synthesizer.recipe.codec.rows))
     return 0
-
-
-def _is_codes(synthesizer) -> bool:
-    return synthesizer.recipe.codec.schema.records == "codes"
 
 
 def _sampler(recipe, name: str | None, nfe: int | None):

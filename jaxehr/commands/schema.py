@@ -35,17 +35,22 @@ def show(options) -> int:
     return 0
 
 
-def _show(frame, schema) -> None:
+def _show(records, schema) -> None:
     """A line for each column."""
+    from jaxehr import data
+
+    parts = data.records_of(records)
     lines = [("column", "kind", "dtype", "format", "missing", "values")]
-    for column in schema.columns:
-        values = frame[column.name]
+    sides = ((parts.static, schema.columns), (parts.events, schema.events))
+    for values, column in [
+        (frame[c.name], c) for frame, named in sides if frame is not None for c in named
+    ]:
         missing = f"{values.isna().sum():,}" if values.isna().any() else ""
         said = _values(values.dropna(), column)
         lines.append((column.name, column.kind, column.dtype, column.format or "", missing, said))
     widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
-    what = "one row per patient" if schema.records == "table" else "one row per patient and code"
-    print(f"{len(frame):,} rows, {what}, {len(schema.columns)} columns")
+    rows = [f"{len(part):,} rows" for part in (parts.static, parts.events) if part is not None]
+    print(f"{schema.said} ({', '.join(rows)})")
     for line in lines:
         print("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip())
 

@@ -17,9 +17,12 @@ from jaxehr.data.open_data import diabetes130_codes as diabetes130_codes
 from jaxehr.data.open_data import diabetes130_encounters as diabetes130_encounters
 from jaxehr.data.open_data import diabetes130_table as diabetes130_table
 from jaxehr.data.open_data import nafld as nafld
+from jaxehr.data.open_data import nafld_records as nafld_records
 from jaxehr.data.read import read_records as read_records
 from jaxehr.data.read import read_texts as read_texts
 from jaxehr.data.records import Records as Records
+from jaxehr.data.records import joined as joined
+from jaxehr.data.records import records_of as records_of
 from jaxehr.data.schema import Column as Column
 from jaxehr.data.schema import DataError as DataError
 from jaxehr.data.schema import Inequality as Inequality

@@ -78,14 +78,15 @@ def long_hint(path: Path, frame: pd.DataFrame) -> None:
 
 
 def code_matrix(
-    frame: pd.DataFrame, codes: Sequence[str] | None = None
+    frame: pd.DataFrame, codes: Sequence[str] | None = None, subjects: pd.Series | None = None
 ) -> tuple["csr_array", np.ndarray, tuple[str, ...]]:
     """(bits [patient, code] as sparse int8, subject ids, codes).
 
-    codes   the columns wanted, in order; other codes of the frame are left out, but their patients stay. By default
-            all codes, sorted
+    codes       the columns wanted, in order; other codes of the frame are left out, but their patients stay. By
+                default all codes, sorted
+    subjects    the rows wanted, in order; by default those who have a line, in the order of their first
 
-    A pair that appears twice counts once. Patients come in the order of their first line.
+    A pair that appears twice counts once.
     Raises DataError where a line lacks its patient or its code.
     """
     from scipy.sparse import csr_array
@@ -94,13 +95,16 @@ def code_matrix(
     if pairs.isna().any(axis=None):
         line = int(np.flatnonzero(pairs.isna().any(axis=1))[0]) + 1
         raise DataError(f"record {line} lacks its subject_id or its code; correct or drop it")
-    row, subjects = pd.factorize(pairs["subject_id"])
+    if subjects is None:
+        row, subjects = pd.factorize(pairs["subject_id"])
+    else:
+        row = pd.Index(subjects).get_indexer(pd.Index(pairs["subject_id"]))
     if codes is None:
         column, found = pd.factorize(pairs["code"], sort=True)
         codes = tuple(found)
     else:
         column = pd.Index(codes).get_indexer(pd.Index(pairs["code"]))
-    known = column >= 0
+    known = (column >= 0) & (row >= 0)
     ones = np.ones(known.sum(), np.int8)
     bits = csr_array((ones, (row[known], column[known])), shape=(len(subjects), len(codes)))
     bits.data[:] = 1

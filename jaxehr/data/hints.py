@@ -9,6 +9,7 @@ import pandas as pd
 from jaxehr.data.dates import as_text, day_and_month_swapped, days, fits
 from jaxehr.data.identity import named_like_id, names_patients, who_is_told, words_of
 from jaxehr.data.kinds import Column, is_unit
+from jaxehr.data.records import Records, records_of
 from jaxehr.data.schema import Schema
 
 # What files say for a value that is not known: 99, 888, ...; -1, -7, -99, ...; and days since 1970.
@@ -30,9 +31,10 @@ class Hint(NamedTuple):
         return f"{self.column}: {self.text}"
 
 
-def hints(frame: pd.DataFrame, schema: Schema) -> tuple[Hint, ...]:
-    """In the order of the columns; of codes there is nothing to say."""
-    if schema.records == "codes":
+def hints(data: pd.DataFrame | Records, schema: Schema) -> tuple[Hint, ...]:
+    """In the order of the static table's columns; of events there is nothing to say."""
+    frame = records_of(data).static
+    if frame is None:
         return ()
     found = [*_of_rows(frame, schema)]
     for column in schema.columns:
@@ -42,8 +44,11 @@ def hints(frame: pd.DataFrame, schema: Schema) -> tuple[Hint, ...]:
     return tuple(found)
 
 
-def broken_constraints(frame: pd.DataFrame, schema: Schema) -> tuple[Hint, ...]:
-    """Of each constraint that real rows break."""
+def broken_constraints(data: pd.DataFrame | Records, schema: Schema) -> tuple[Hint, ...]:
+    """Of each constraint that real rows of the static table break."""
+    frame = records_of(data).static
+    if frame is None:
+        return ()
     columns = {c.name: c for c in schema.columns}
     counts = [(law, int(law.broken(frame, columns).sum())) for law in schema.constraints]
     return tuple(

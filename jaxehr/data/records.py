@@ -1,5 +1,6 @@
 """Patients as they are: what stands once for each of them, and what happened to them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -39,3 +40,50 @@ class Records:
                     "the static table needs a column subject_id, which says whose the events are; "
                     f"it has {', '.join(map(str, self.static.columns))}"
                 )
+
+    def __len__(self) -> int:
+        """Subjects."""
+        if self.static is not None:
+            return len(self.static)
+        assert self.events is not None
+        return self.events["subject_id"].nunique()
+
+
+def records_of(data: pd.DataFrame | Records) -> Records:
+    """A frame with subject_id and code is of events, any other is a static table."""
+    if isinstance(data, Records):
+        return data
+    if set(EVENT_COLUMNS[:2]) <= set(data.columns):
+        return Records(events=data)
+    return Records(static=data)
+
+
+def joined(batches: Sequence[pd.DataFrame] | Sequence[Records]) -> pd.DataFrame | Records:
+    """Batches of different subjects as one."""
+    if not isinstance(batches[0], Records):
+        return pd.concat(list(batches), ignore_index=True)
+    parts = []
+    for part in ("static", "events"):
+        frames = [getattr(batch, part) for batch in batches]
+        there = frames[0] is not None
+        parts.append(pd.concat(frames, ignore_index=True) if there else None)
+    return Records(*parts)
+
+
+def check_joined(static: pd.DataFrame, events: pd.DataFrame) -> None:
+    """Raises DataError for a subject that has no row in the static table, or two, or no name in either."""
+    ids, theirs = static["subject_id"], events["subject_id"]
+    if ids.isna().any() or theirs.isna().any():
+        raise DataError("a row lacks its subject_id; correct or drop it")
+    twice = ids[ids.duplicated()]
+    if len(twice):
+        raise DataError(
+            f"the static table has {twice.nunique():,} subjects in more than one row, {twice.iloc[0]} for one; "
+            "it takes one row per subject"
+        )
+    strange = theirs[~theirs.isin(ids)]
+    if len(strange):
+        raise DataError(
+            f"{strange.nunique():,} subjects have events but no row in the static table, {strange.iloc[0]} for one; "
+            "add their rows, or drop their events"
+        )

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,28 +16,33 @@ from jaxehr.data.constraints import Inequality as Inequality
 from jaxehr.data.constraints import Range as Range
 from jaxehr.data.dates import check_format
 from jaxehr.data.infer import agreeing, infer_column
-from jaxehr.data.kinds import KINDS, Kind, listed
+from jaxehr.data.kinds import EVENT_KINDS, KINDS, Kind, listed
 from jaxehr.data.kinds import Column as Column
 from jaxehr.data.kinds import DataError as DataError
+from jaxehr.data.records import Records, check_joined, records_of
 from jaxehr.data.write import check_spelling
 from jaxehr.files import write_text
 
-VERSION = 1
+VERSION = 2
 LONG, FIRST, LAST = 40, 20, 5  # columns of a schema that is printed whole; shown of a longer one
 
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns of a table (one row per patient), or of codes (one row per patient and code).
+    """What each column of the records is.
 
-    constraints     what holds in every row, real or synthetic
+    columns         of the static table, which has a row per subject; none where there is no such table
+    events          subject_id and code of the events; none where there are no events
+    constraints     what holds in every row of the static table, real or synthetic
     missing         texts that stand for a missing value, beside an empty cell
+    whole           the records come as Records, and go back so; else they are one frame
     """
 
-    records: Literal["table", "codes"]
     columns: tuple[Column, ...]
+    events: tuple[Column, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     missing: tuple[str, ...] = ()
+    whole: bool = False
 
     def __post_init__(self) -> None:
         """Raises DataError for a format of dates that cannot be, and for a constraint that is not about the columns."""
@@ -51,50 +56,69 @@ class Schema:
             constraint.check(columns)
 
     @staticmethod
-    def infer(frame: pd.DataFrame) -> "Schema":
+    def infer(data: pd.DataFrame | Records) -> "Schema":
         """Reads the kinds off the values, and spellings off the file (`read_records` notes them in frame.attrs).
 
         Raises DataError for records that no kind fits.
         """
-        schema, problems = Schema.draft(frame)
+        schema, problems = Schema.draft(data)
         if problems:
             raise DataError(problems[0])
         return schema
 
     @staticmethod
-    def draft(frame: pd.DataFrame) -> tuple["Schema", tuple[str, ...]]:
+    def draft(data: pd.DataFrame | Records) -> tuple["Schema", tuple[str, ...]]:
         """As `infer`, with the nearest kind for what no kind fits, and what stands in the way, a line a column."""
-        _check_frame(frame)
-        missing = tuple(frame.attrs.get("missing", ()))
-        if {"subject_id", "code"} <= set(frame.columns):
-            subject, code = str(frame["subject_id"].dtype), str(frame["code"].dtype)
+        static, events = records_of(data).static, records_of(data).events
+        columns: tuple[Column, ...] = ()
+        pair: tuple[Column, ...] = ()
+        missing: tuple[str, ...] = ()
+        problems: tuple[str, ...] = ()
+        if events is not None:
+            _check_frame(events)
+            missing = tuple(events.attrs.get("missing", ()))
+            subject, code = str(events["subject_id"].dtype), str(events["code"].dtype)
             pair = (Column("subject_id", "id", subject), Column("code", "code", code))
-            return Schema("codes", pair, missing=missing), ()
-        formats = frame.attrs.get("format", {})
-        found = [infer_column(frame[name], formats.get(name)) for name in frame.columns]
-        columns = agreeing(frame, [each.column for each in found])
-        columns = tuple(replace(c, format=c.format or formats.get(c.name)) for c in columns)
-        problems = tuple(each.problem for each in found if each.problem)
-        return Schema("table", columns, missing=missing), problems
+        if static is not None:
+            _check_frame(static)
+            missing = tuple(dict.fromkeys([*static.attrs.get("missing", ()), *missing]))
+            columns, problems = _drafted(static, joins=events is not None)
+        return Schema(columns, pair, missing=missing, whole=isinstance(data, Records)), problems
 
-    def check(self, frame: pd.DataFrame) -> None:
-        """Raises DataError if the frame lacks a column of the schema, or has values its kind cannot hold."""
-        _check_frame(frame)
-        missing = [c.name for c in self.columns if c.name not in frame.columns]
-        if missing:
-            raise DataError(
-                f"the data has no column {_quoted(missing)}, which the schema names; "
-                f"it has {_quoted(list(frame.columns))}"
-            )
-        for column in self.columns:
-            if column.kind != "id":
-                check_values(frame[column.name], column)
+    def check(self, data: pd.DataFrame | Records) -> None:
+        """Raises DataError if the data lacks a column of the schema, or has values its kind cannot hold."""
+        records = records_of(data)
+        sides = (
+            ("a static table", self.columns, records.static),
+            ("events", self.events, records.events),
+        )
+        for what, columns, frame in sides:
+            if (frame is not None) != bool(columns):
+                raise DataError(
+                    f"the data {'lacks' if columns else 'has'} {what}, which the schema "
+                    f"{'names' if columns else 'does not name'}"
+                )
+            if frame is None:
+                continue
+            _check_frame(frame)
+            missing = [c.name for c in columns if c.name not in frame.columns]
+            if missing:
+                raise DataError(
+                    f"the data has no column {_quoted(missing)}, which the schema names; "
+                    f"it has {_quoted(list(frame.columns))}"
+                )
+            for column in columns:
+                if column.kind != "id":
+                    check_values(frame[column.name], column)
+        if records.static is not None and records.events is not None:
+            check_joined(records.static, records.events)
 
     def of_kind(self, *kinds: str) -> tuple[Column, ...]:
         return tuple(c for c in self.columns if c.kind in kinds)
 
     @property
     def names(self) -> list[str]:
+        """Of the static table."""
         return [c.name for c in self.columns]
 
     @property
@@ -103,6 +127,11 @@ class Schema:
         dates = {c.name: ".0f" for c in self.of_kind("datetime") if c.dtype == "float64"}
         rest = {c.name: c.format for c in self.columns if c.format and c.kind != "datetime"}
         return {**dates, **rest}
+
+    @property
+    def records(self) -> str:
+        """table, or codes."""
+        return "codes" if self.events and not self.columns else "table"
 
     def with_missing(self, texts: Iterable[str]) -> "Schema":
         """The same schema, to whose texts for a missing value these are added."""
@@ -120,41 +149,47 @@ class Schema:
         return np.any(found, axis=0) if found else np.zeros(len(frame), bool)
 
     def to_json(self) -> dict[str, Any]:
-        keys = ("name", "kind", "dtype", "format")
-        columns = [
-            {key: getattr(c, key) for key in keys if getattr(c, key) is not None}
-            for c in self.columns
-        ]
-        schema: dict[str, Any] = {"version": VERSION, "records": self.records, "columns": columns}
+        schema: dict[str, Any] = {"version": VERSION, "columns": _to_json(self.columns)}
+        if self.events:
+            schema["events"] = _to_json(self.events)
         if self.missing:
             schema["missing"] = list(self.missing)
         if self.constraints:
             schema["constraints"] = [{"kind": c.kind, **asdict(c)} for c in self.constraints]
+        if self.whole:
+            schema["whole"] = True
         return schema
 
     @staticmethod
     def from_json(value: dict[str, Any]) -> "Schema":
-        """Raises DataError for a kind or a version that is not known."""
+        """Raises DataError for a kind or a version that is not known.
+
+        Version 1 named one list of columns, and the records that it was of: table, or codes.
+        """
         try:
-            version, records = value["version"], value["records"]
-            columns = tuple(Column(**column) for column in value["columns"])
+            version, columns = value["version"], _from_json(value["columns"])
+            events = _from_json(value.get("events", []))
         except (KeyError, TypeError) as error:
             raise DataError(
-                f"not a schema: {error}; it needs version, records and columns with name, kind and dtype"
+                f"not a schema: {error}; it needs version, and columns with name, kind and dtype"
             ) from None
-        if version > VERSION or records not in KINDS:
-            raise DataError(
-                f"a schema of version {version} for {records}; this jaxehr reads {VERSION}"
-            )
-        for column in columns:
-            if column.kind not in KINDS[records]:
-                raise DataError(
-                    f"column '{column.name}' has kind '{column.kind}'; "
-                    f"the kinds of {records} are {', '.join(KINDS[records])}"
-                )
+        if version > VERSION:
+            raise DataError(f"a schema of version {version}; this jaxehr reads {VERSION}")
+        if value.get("records") == "codes":
+            columns, events = (), columns
+        for kinds, named in ((KINDS, columns), (EVENT_KINDS, events)):
+            for column in named:
+                if column.kind not in kinds:
+                    raise DataError(
+                        f"column '{column.name}' has kind '{column.kind}'; "
+                        f"{'it is one of' if kinds is KINDS else 'of events it is'} {', '.join(kinds)}"
+                    )
+        if not columns and not events:
+            raise DataError("the schema names no column; there is nothing to learn")
         columns = tuple(column.of_kind(column.kind) for column in columns)
         constraints = constraints_from_json(value.get("constraints", []))
-        return Schema(records, columns, constraints, _texts(value.get("missing", [])))
+        whole = bool(value.get("whole", False))
+        return Schema(columns, events, constraints, _texts(value.get("missing", [])), whole)
 
     def save(self, path: str | Path) -> None:
         write_text(path, json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n")
@@ -172,9 +207,10 @@ class Schema:
 
     def __str__(self) -> str:
         """A line for each column; of many the first and the last, and how many of each kind there are between."""
-        first, last = (len(self.columns), 0) if len(self.columns) <= LONG else (FIRST, LAST)
-        between = self.columns[first : len(self.columns) - last]
-        shown = [*self.columns[:first], *self.columns[len(self.columns) - last :]]
+        every = (*self.columns, *self.events)
+        first, last = (len(every), 0) if len(every) <= LONG else (FIRST, LAST)
+        between = every[first : len(every) - last]
+        shown = [*every[:first], *every[len(every) - last :]]
         wide = max(len(c.name) for c in shown)
         lines = [
             f"  {c.name:<{wide}}  {c.kind:<11}  {c.dtype}" + (f"  {c.format}" if c.format else "")
@@ -184,11 +220,43 @@ class Schema:
             kinds = Counter(c.kind for c in between).most_common()
             counts = ", ".join(f"{n:,} {kind}" for kind, n in kinds)
             lines.insert(first, f"  ... {len(between):,} more: {counts}")
-        what = "one row per patient" if self.records == "table" else "one row per patient and code"
         if self.missing:
             lines.append(f"  missing where empty, or {', '.join(self.missing)}")
         lines += [f"  always {constraint}" for constraint in self.constraints]
-        return "\n".join([f"{self.records}: {what}, {len(self.columns)} columns", *lines])
+        return "\n".join([self.said, *lines])
+
+    @property
+    def said(self) -> str:
+        """What a row is."""
+        table = f"table: one row per patient, {len(self.columns)} columns" if self.columns else ""
+        codes = "codes: one row per patient and code" if self.events else ""
+        return "; ".join(part for part in (table, codes) if part)
+
+
+def _drafted(static: pd.DataFrame, *, joins: bool) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+    """The columns of a table, and what stands in their way.
+
+    joins   its subject_id says whose the events are, whatever it looks like
+    """
+    formats = static.attrs.get("format", {})
+    found = [infer_column(static[name], formats.get(name)) for name in static.columns]
+    columns = agreeing(static, [each.column for each in found])
+    columns = tuple(replace(c, format=c.format or formats.get(c.name)) for c in columns)
+    problems = tuple(each.problem for each in found if each.problem)
+    if joins:
+        ids = Column("subject_id", "id", str(static["subject_id"].dtype))
+        columns = tuple(ids if c.name == "subject_id" else c for c in columns)
+        problems = tuple(p for p in problems if "'subject_id'" not in p)
+    return columns, problems
+
+
+def _to_json(columns: Iterable[Column]) -> list[dict[str, str]]:
+    keys = ("name", "kind", "dtype", "format")
+    return [{key: getattr(c, key) for key in keys if getattr(c, key) is not None} for c in columns]
+
+
+def _from_json(columns: Iterable[dict[str, str]]) -> tuple[Column, ...]:
+    return tuple(Column(**column) for column in columns)  # type: ignore[arg-type]
 
 
 def _texts(value: Any) -> tuple[str, ...]:

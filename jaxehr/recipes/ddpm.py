@@ -19,7 +19,7 @@ import pandas as pd
 from jaxtyping import Array
 
 from jaxehr.codecs import MIN_PATIENTS, Codec, Quantile, codec_of
-from jaxehr.data import Schema
+from jaxehr.data import Records, Schema
 from jaxehr.networks import mlp, sinusoidal
 from jaxehr.numerics import in_float32
 from jaxehr.processes import Gaussian
@@ -34,7 +34,7 @@ from jaxehr.types import Key, Sampler
 
 @in_float32
 def ddpm(
-    data: pd.DataFrame | Codec,
+    data: pd.DataFrame | Records | Codec,
     schema: Schema | None = None,
     *,
     min_patients: int = MIN_PATIENTS,
@@ -63,7 +63,7 @@ def ddpm(
 
 @in_float32
 def ddim(
-    data: pd.DataFrame | Codec,
+    data: pd.DataFrame | Records | Codec,
     schema: Schema | None = None,
     *,
     min_patients: int = MIN_PATIENTS,
@@ -93,7 +93,7 @@ def ddim(
 
 def _recipe(
     name: str,
-    data: pd.DataFrame | Codec,
+    data: pd.DataFrame | Records | Codec,
     schema: Schema | None,
     sampler: Sampler,
     settings: dict[str, Any],

@@ -21,7 +21,7 @@ import pandas as pd
 
 from jaxehr import denoisers
 from jaxehr.codecs import MIN_PATIENTS, Codec, Number, Quantile, codec_of, matrix
-from jaxehr.data import Schema
+from jaxehr.data import Records, Schema
 from jaxehr.losses import edm_weight, log_normal
 from jaxehr.networks import fourier, mlp, sinusoidal
 from jaxehr.numerics import in_float32
@@ -44,7 +44,7 @@ TABLE = Sizes((512, 768, 1024, 768, 512), 128, 256)  # the authors' CinC and ECG
 
 @in_float32
 def ehrdiff(
-    data: pd.DataFrame | Codec,
+    data: pd.DataFrame | Records | Codec,
     schema: Schema | None = None,
     *,
     min_patients: int = MIN_PATIENTS,
@@ -82,10 +82,10 @@ def ehrdiff(
     """
     numbers = Quantile if quantile else Number
     codec = codec_of(data, schema, numbers, min_patients)
-    sizes = CODES if codec.schema.records == "codes" else TABLE
+    sizes = CODES if codec.codes else TABLE
     layout = layout_of(codec)
     if sigma_data is None:
-        if not isinstance(data, pd.DataFrame):
+        if isinstance(data, Codec):
             raise ValueError("sigma_data is measured from records; with a codec alone, give it")
         sigma_data = standard_deviation(matrix(codec.encode(data), codec))
     width = sizes.width if width is None else tuple(width)

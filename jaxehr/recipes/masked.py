@@ -20,7 +20,7 @@ import pandas as pd
 from jaxtyping import Array
 
 from jaxehr.codecs import MIN_PATIENTS, Bins, Codec, codec_of
-from jaxehr.data import Schema
+from jaxehr.data import Records, Schema
 from jaxehr.networks import token_network
 from jaxehr.numerics import in_float32
 from jaxehr.processes import Masked, Mixed, hide
@@ -32,7 +32,7 @@ from jaxehr.types import Denoiser, Draw, Grid, Key, Known, Model, Network, Param
 
 @in_float32
 def masked(
-    data: pd.DataFrame | Codec,
+    data: pd.DataFrame | Records | Codec,
     schema: Schema | None = None,
     *,
     min_patients: int = MIN_PATIENTS,
@@ -54,14 +54,14 @@ def masked(
     width, blocks       of the residual MLP; `embedding` numbers stand for a category
     steps               by default as many as the records need, at most 20,000
     warmup              steps in which the rate rises; by default a twentieth. It falls to 0 by a cosine after that
-    sampling_steps      of a draw; by default 32 for tables, 64 for codes, but no more than there are columns
+    sampling_steps      of a draw; by default 32 for tables, 64 with codes, but no more than there are columns
     """
     settings: dict[str, Any] = {k: v for k, v in locals().items() if k not in ("data", "schema")}
     codec = codec_of(data, schema, Bins, min_patients)
     tokens, view = tokens_of(codec), token_view(codec, numbers=False)
     start = (
         log_frequencies(tokens, view.to_x(codec.encode(data)), min_patients)
-        if isinstance(data, pd.DataFrame)
+        if not isinstance(data, Codec)
         else None
     )
     network = token_network(
@@ -72,7 +72,7 @@ def masked(
         embedding=embedding,
         start=start,
     )
-    most = 64 if codec.schema.records == "codes" else 32
+    most = 64 if codec.codes else 32
     model = masked_model(
         network,
         tokens,

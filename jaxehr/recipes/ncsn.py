@@ -19,7 +19,7 @@ import pandas as pd
 from jaxtyping import Array
 
 from jaxehr.codecs import MIN_PATIENTS, Codec, Quantile, codec_of
-from jaxehr.data import Schema
+from jaxehr.data import Records, Schema
 from jaxehr.numerics import in_float32
 from jaxehr.processes import Gaussian, ve
 from jaxehr.recipes.score_sde import exploding_network, measured_sigma_max
@@ -32,7 +32,7 @@ from jaxehr.types import Key
 
 @in_float32
 def ncsn(
-    data: pd.DataFrame | Codec,
+    data: pd.DataFrame | Records | Codec,
     schema: Schema | None = None,
     *,
     min_patients: int = MIN_PATIENTS,

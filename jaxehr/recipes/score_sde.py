@@ -19,7 +19,7 @@ import pandas as pd
 from jaxtyping import Array, Float
 
 from jaxehr.codecs import MIN_PATIENTS, Codec, Quantile, codec_of
-from jaxehr.data import Schema
+from jaxehr.data import Records, Schema
 from jaxehr.networks import fourier, mlp, sinusoidal
 from jaxehr.numerics import in_float32
 from jaxehr.processes import Gaussian, Schedule, sub_vp, ve, vp
@@ -34,7 +34,7 @@ TIME_MIN, TRAIN_MIN = 1e-3, 1e-5  # where draws end, and training begins: the pa
 
 @in_float32
 def score_sde(
-    data: pd.DataFrame | Codec,
+    data: pd.DataFrame | Records | Codec,
     schema: Schema | None = None,
     *,
     min_patients: int = MIN_PATIENTS,
@@ -64,7 +64,7 @@ def score_sde(
 
 @in_float32
 def score_sde_sub_vp(
-    data: pd.DataFrame | Codec,
+    data: pd.DataFrame | Records | Codec,
     schema: Schema | None = None,
     *,
     min_patients: int = MIN_PATIENTS,
@@ -94,7 +94,7 @@ def score_sde_sub_vp(
 
 @in_float32
 def score_sde_ve(
-    data: pd.DataFrame | Codec,
+    data: pd.DataFrame | Records | Codec,
     schema: Schema | None = None,
     *,
     min_patients: int = MIN_PATIENTS,
@@ -159,13 +159,13 @@ def at_unit_variance(network: Network) -> Network:
     return network._replace(apply=apply)
 
 
-def measured_sigma_max(data: pd.DataFrame | Codec, codec: Codec) -> float:
+def measured_sigma_max(data: pd.DataFrame | Records | Codec, codec: Codec) -> float:
     """The largest distance between 1,000 of the records (Song and Ermon 2020, Technique 1), rounded up to a quarter of
     an octave: a run holds this number, and the distance itself would be that of two patients.
 
     Raises ValueError for a codec, which holds no records.
     """
-    if not isinstance(data, pd.DataFrame):
+    if isinstance(data, Codec):
         raise ValueError("sigma_max is measured from records; with a codec alone, give it")
     apart = largest_distance(matrix_view(codec, even=True).to_x(codec.encode(data)))
     return float(2 ** (np.ceil(4 * np.log2(apart)) / 4))
@@ -182,7 +182,7 @@ def largest_distance(table: np.ndarray, rows: int = 1000) -> float:
 
 def _bounded(
     name: str,
-    data: pd.DataFrame | Codec,
+    data: pd.DataFrame | Records | Codec,
     schema: Schema | None,
     schedule: Schedule,
     settings: dict[str, Any],

@@ -30,7 +30,7 @@ import pandas as pd
 from jaxtyping import Array
 
 from jaxehr.codecs import END, MIN_PATIENTS, Codec, Quantile, codec_of
-from jaxehr.data import Schema
+from jaxehr.data import Records, Schema
 from jaxehr.denoisers import EPS
 from jaxehr.networks import tabddpm_mlp, timestep
 from jaxehr.numerics import in_float32
@@ -46,7 +46,7 @@ from jaxehr.types import Denoiser, Draw, Grid, Key, Known, Model, Network, Param
 
 @in_float32
 def tabddpm(
-    data: pd.DataFrame | Codec,
+    data: pd.DataFrame | Records | Codec,
     schema: Schema | None = None,
     *,
     min_patients: int = MIN_PATIENTS,
@@ -87,7 +87,7 @@ def tabddpm(
     token = -1 if label is None else label_token(codec, label)
     view = token_view(codec, token)
     if token >= 0 and label_counts is None:
-        if not isinstance(data, pd.DataFrame):
+        if isinstance(data, Codec):
             raise ValueError("label_counts is taken from records; with a codec alone, give it")
         labels = view.to_x(codec.encode(data))["label"]
         settings["label_counts"] = tuple(np.bincount(labels).tolist())

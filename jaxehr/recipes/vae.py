@@ -17,7 +17,7 @@ import pandas as pd
 from jaxtyping import Array, Num
 
 from jaxehr.codecs import MIN_PATIENTS, Codec, Quantile, codec_of
-from jaxehr.data import Schema
+from jaxehr.data import Records, Schema
 from jaxehr.networks import perceptron
 from jaxehr.numerics import in_float32
 from jaxehr.synthesis.one_pass import drawn, first_scale, log_likelihood, one_pass_model, standard
@@ -28,7 +28,7 @@ from jaxehr.types import Key, Model, Params
 
 @in_float32
 def vae(
-    data: pd.DataFrame | Codec,
+    data: pd.DataFrame | Records | Codec,
     schema: Schema | None = None,
     *,
     min_patients: int = MIN_PATIENTS,

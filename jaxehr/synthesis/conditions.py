@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jaxehr.codecs import Codec, CodesCodec, KnownParts, Parts, TableCodec
+from jaxehr.codecs import Codec, KnownParts, Parts
 from jaxehr.codecs.offsets import nanoseconds, quantity_of
-from jaxehr.data import DataError, Inequality, listed
+from jaxehr.data import DataError, Inequality
 from jaxehr.synthesis.sampling import Given
-from jaxehr.synthesis.wishes import Among, Between, Exact, Missing, Wish, flag, is_number, wish
+from jaxehr.synthesis.wishes import Among, Between, Exact, Missing, Wish, is_number, wish
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +24,9 @@ POOL, ENOUGH = 4096, 5  # draws to look for a condition among; as many that meet
 def given_of(given: Mapping[str, Any], codec: Codec, drawn: Drawn, *, narrows: bool) -> Given:
     """What records are drawn under.
 
-    A value, and that a cell is missing, is known inside the draw. A range or a list of values is met by drawing anew,
-    which is the conditional law whatever the model; where the model `narrows`, the one that leaves the fewest classes
-    is kept to them inside the draw.
+    A value, that a cell is missing, and that a code is there or not, is known inside the draw. A range or a list of
+    values is met by drawing anew, which is the conditional law whatever the model; where the model `narrows`, the one
+    that leaves the fewest classes is kept to them inside the draw.
 
     drawn   () -> parts of records drawn without any condition
     Raises DataError for a condition on a column that is not there, on a value that cannot be drawn, on a range that is
@@ -34,25 +34,17 @@ def given_of(given: Mapping[str, Any], codec: Codec, drawn: Drawn, *, narrows: b
     Logs a warning where the model hardly ever draws a value that is asked for.
     """
     said = ", ".join(f"{name}={value!r}" for name, value in given.items())
-    if isinstance(codec, CodesCodec):
-        flags = pd.DataFrame(
-            {name: [flag(name, value, codec.codes)] for name, value in given.items()}
-        )
-        known = codec.known(flags)
-        return Given(known, lambda frame: np.ones(len(frame), bool), {}, said)
-    for name in given:
-        if name not in codec.by_name:
-            raise DataError(
-                f"there is no column '{name}' to put a condition on; the columns are "
-                f"{listed(sorted(codec.by_name), name)}"
-            )
-    wishes = {name: wish(codec.by_name[name], wanted) for name, wanted in given.items()}
+    codec.check_names(given)
+    wishes = {str(name): wish(codec.by_name[str(name)], wanted) for name, wanted in given.items()}
+    columns = {c.name for c in codec.columns}
+    codes = {name: w for name, w in wishes.items() if name not in columns}
+    wishes = {name: w for name, w in wishes.items() if name in columns}
     _refuse_what_cannot_be(wishes, codec, said)
     fixed = {name: w for name, w in wishes.items() if isinstance(w, Exact | Missing)}
     free = {name: w for name, w in wishes.items() if name not in fixed}
     if fixed:
         _warn_of_the_unseen(drawn(), fixed, codec, said)
-    known = _known(fixed, free, codec, narrows)
+    known = _known({**fixed, **codes}, free, codec, narrows)
     written = {
         name: w.value
         for name, w in fixed.items()
@@ -63,11 +55,12 @@ def given_of(given: Mapping[str, Any], codec: Codec, drawn: Drawn, *, narrows: b
         found = [w.met(frame[name], codec.by_name[name]) for name, w in free.items()]
         return np.all(found, axis=0) if found else np.ones(len(frame), bool)
 
-    return Given(known if fixed or known.narrow else None, meets, written, said)
+    asked = fixed or codes or known.narrow
+    return Given(known if asked else None, meets, written, said)
 
 
 def _known(
-    fixed: Mapping[str, Wish], free: Mapping[str, Wish], codec: TableCodec, narrows: bool
+    fixed: Mapping[str, Wish], free: Mapping[str, Wish], codec: Codec, narrows: bool
 ) -> KnownParts:
     values = {name: w.value for name, w in fixed.items() if isinstance(w, Exact)}
     missing = [name for name, w in fixed.items() if isinstance(w, Missing)]
@@ -83,7 +76,7 @@ def _known(
     return known._replace(narrow=ways[int(np.argmin(shares))] if ways and min(shares) < 1 else ())
 
 
-def _classes(name: str, w: Wish, codec: TableCodec) -> tuple[tuple[int, np.ndarray], ...]:
+def _classes(name: str, w: Wish, codec: Codec) -> tuple[tuple[int, np.ndarray], ...]:
     """(category, the classes that it may take), in the order in which they are drawn."""
     column: Any = codec.by_name[name]
     before = codec.columns[: codec.columns.index(column)]
@@ -101,7 +94,7 @@ def _classes(name: str, w: Wish, codec: TableCodec) -> tuple[tuple[int, np.ndarr
     return tuple((first + i, fits) for i, fits in enumerate(found))
 
 
-def _refuse_what_cannot_be(wishes: Mapping[str, Wish], codec: TableCodec, said: str) -> None:
+def _refuse_what_cannot_be(wishes: Mapping[str, Wish], codec: Codec, said: str) -> None:
     """Raises DataError where the ends of what is asked for break a constraint, whatever else is drawn."""
     exact = {name: w.value for name, w in wishes.items() if isinstance(w, Exact)}
     for constraint in codec.schema.constraints:
@@ -120,7 +113,7 @@ def _refuse_what_cannot_be(wishes: Mapping[str, Wish], codec: TableCodec, said: 
         raise DataError(f"{said} cannot be: {constraint} holds in every row")
 
 
-def _span(name: str, wishes: Mapping[str, Wish], codec: TableCodec) -> tuple[float, float] | None:
+def _span(name: str, wishes: Mapping[str, Wish], codec: Codec) -> tuple[float, float] | None:
     """The ends of what a column may be, in ns if it is a date; None where it may be missing."""
     column = codec.by_name[name]
     quantity = quantity_of(column)
@@ -133,11 +126,11 @@ def _span(name: str, wishes: Mapping[str, Wish], codec: TableCodec) -> tuple[flo
 
 
 def _warn_of_the_unseen(
-    drawn: Iterator[Parts], fixed: Mapping[str, Wish], codec: TableCodec, said: str
+    drawn: Iterator[Parts], fixed: Mapping[str, Wish], codec: Codec, said: str
 ) -> None:
     seen = met = 0
     for parts in drawn:
-        frame = codec.decode(parts)
+        frame = codec.cells(parts)
         near = [w.met(frame[name], codec.by_name[name]) for name, w in fixed.items()]
         seen, met = seen + len(frame), met + int(np.all(near, axis=0).sum())
         if met >= ENOUGH or seen >= POOL:

@@ -3,14 +3,15 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from jaxehr.codecs import CodesCodec, TableCodec
+from jaxehr.codecs import Codec, KnownParts
 from jaxehr.codecs.columns import Category, Flag
-from jaxehr.data import DataError, listed
+from jaxehr.data import DataError, Records, listed, records_of
+from jaxehr.data.records import check_joined
 from jaxehr.synthesis.sampling import Drawer
 from jaxehr.types import Key
 
@@ -20,45 +21,71 @@ TRIES = 256  # draws of a row until it keeps the constraints
 
 
 def imputed(
-    drawer: Drawer, key: Key, data: pd.DataFrame, *, unseen_as_missing: bool, batch_size: int
-) -> pd.DataFrame:
+    drawer: Drawer, key: Key, data: Any, *, unseen_as_missing: bool, batch_size: int
+) -> Any:
     """See `Synthesizer.impute`."""
-    codec = drawer.codec
-    if isinstance(codec, CodesCodec):
+    codec, records = drawer.codec, records_of(data)
+    static = records.static
+    if static is None:
         raise DataError("codes have no missing cells: a code is there or not; impute is for tables")
     names = [column.name for column in codec.columns]
-    absent = [name for name in names if name not in data.columns]
-    if absent or data.empty:
+    absent = [name for name in names if name not in static.columns]
+    if absent or static.empty:
         raise DataError(
             f"the data has no column {listed(map(repr, absent))}, which the run was trained on"
             if absent
             else "the data has no rows"
         )
-    given = data[names].reset_index(drop=True)
+    if (records.events is None) != (not codec.codes):
+        raise DataError(
+            "the run was trained on a table alone; the data has events"
+            if records.events is not None
+            else "the run was trained on events too, which say more of the missing cells; give them (Records)"
+        )
+    if records.events is not None:
+        check_joined(static, records.events)
+    given = static[names].reset_index(drop=True)
     if unseen_as_missing:
         given = given.assign(**{c.name: _only_seen(given[c.name], c) for c in codec.columns})
-    codec.known(given)  # refuses what it must before anything is drawn
+    seen = given if records.events is None else given.assign(subject_id=list(static["subject_id"]))
+    known = codec.known_of(Records(seen, records.events))  # refuses before anything is drawn
     _say_what_is_broken(given, codec)
+    filled = _filled(drawer, key, _Wanted(given, known), static, batch_size)
+    return filled if data is static else Records(filled, records.events)
+
+
+class _Wanted(NamedTuple):
+    """The cells of the table, missing where they are to be filled in, and all that is known of the subjects."""
+
+    cells: pd.DataFrame
+    known: KnownParts
+
+
+def _filled(
+    drawer: Drawer, key: Key, wanted: _Wanted, static: pd.DataFrame, batch_size: int
+) -> pd.DataFrame:
+    """The static table, its gaps filled in."""
+    given = wanted.cells
     pending = np.flatnonzero(given.isna().any(axis=1))
     if not len(pending):
-        return data.copy()
-    drawn = pd.concat(list(_rows_that_hold(drawer, key, given, pending, batch_size)))
+        return static.copy()
+    drawn = pd.concat(list(_rows_that_hold(drawer, key, wanted, pending, batch_size)))
     left = np.setdiff1d(pending, drawn.index)
-    _say_what_is_left(left, codec)
+    _say_what_is_left(left, drawer.codec)
     if drawn.empty:
-        return data.copy()
+        return static.copy()
     # Rows without a gap may stand beside any draw: nothing of it is taken.
-    drawn = drawn.iloc[np.maximum(drawn.index.get_indexer(given.index), 0)].set_axis(data.index)
-    result = data.copy()
-    for name in names:
+    drawn = drawn.iloc[np.maximum(drawn.index.get_indexer(given.index), 0)].set_axis(static.index)
+    result = static.copy()
+    for name in given.columns:
         asked = given[name].isna().to_numpy() & ~given.index.isin(left)
         if asked.any():
-            result[name] = data[name].where(~asked, drawn[name])
+            result[name] = static[name].where(~asked, drawn[name])
     return result
 
 
 def _rows_that_hold(
-    drawer: Drawer, key: Key, given: pd.DataFrame, pending: np.ndarray, batch_size: int
+    drawer: Drawer, key: Key, wanted: _Wanted, pending: np.ndarray, batch_size: int
 ) -> Iterator[pd.DataFrame]:
     """Of each row the first draw that keeps the constraints, by its number; a row of which no draw does is left out.
 
@@ -68,9 +95,9 @@ def _rows_that_hold(
     while len(pending) and tries < TRIES:
         each = min(max(size // len(pending), 1), TRIES - tries)
         rows = np.repeat(pending, each)
-        number = rows + len(given) * np.tile(np.arange(tries, tries + each), len(pending))
+        number = rows + len(wanted.cells) * np.tile(np.arange(tries, tries + each), len(pending))
         for at in range(0, len(rows), size):
-            frame = _drawn(drawer, key, given, rows[at : at + size], number[at : at + size], size)
+            frame = _drawn(drawer, key, wanted, rows[at : at + size], number[at : at + size], size)
             kept = frame[~frame.index.duplicated() & frame.index.isin(pending)]
             yield kept
             pending = np.setdiff1d(pending, kept.index)
@@ -78,21 +105,20 @@ def _rows_that_hold(
 
 
 def _drawn(
-    drawer: Drawer, key: Key, given: pd.DataFrame, rows: np.ndarray, number: np.ndarray, size: int
+    drawer: Drawer, key: Key, wanted: _Wanted, rows: np.ndarray, number: np.ndarray, size: int
 ) -> pd.DataFrame:
     """Draws of these rows, of which those are left out that break a constraint where a cell was filled in."""
-    codec: Any = drawer.codec
-    padded = np.resize(rows, size)  # batches of one shape are compiled once
-    known = codec.known(given.iloc[padded].reset_index(drop=True))
+    codec = drawer.codec
+    known = wanted.known.rows(np.resize(rows, size))  # batches of one shape are compiled once
     parts = drawer.batch(key, np.resize(number, size), known)
-    drawn = codec.decode(parts, from_high=known.from_high)[: len(rows)].set_axis(rows)
-    seen = given.iloc[rows].set_axis(rows)
+    drawn = codec.cells(parts, known.from_high)[: len(rows)].set_axis(rows)
+    seen = wanted.cells.iloc[rows].set_axis(rows)
     whole = {c.name: seen[c.name].where(seen[c.name].notna(), drawn[c.name]) for c in codec.columns}
     can_be = codec.possible(parts, known.from_high)[: len(rows)]
     return drawn[can_be & ~_broken(pd.DataFrame(whole), codec, seen.isna())]
 
 
-def _broken(frame: pd.DataFrame, codec: TableCodec, asked: pd.DataFrame) -> np.ndarray:
+def _broken(frame: pd.DataFrame, codec: Codec, asked: pd.DataFrame) -> np.ndarray:
     """Which rows break a constraint of which one cell at least is asked for."""
     found = np.zeros(len(frame), bool)
     for constraint in codec.schema.constraints:
@@ -101,7 +127,7 @@ def _broken(frame: pd.DataFrame, codec: TableCodec, asked: pd.DataFrame) -> np.n
     return found
 
 
-def _say_what_is_broken(given: pd.DataFrame, codec: TableCodec) -> None:
+def _say_what_is_broken(given: pd.DataFrame, codec: Codec) -> None:
     rows = np.flatnonzero(codec.schema.broken(given))
     if len(rows):
         log.warning(
@@ -112,7 +138,7 @@ def _say_what_is_broken(given: pd.DataFrame, codec: TableCodec) -> None:
         )
 
 
-def _say_what_is_left(rows: np.ndarray, codec: TableCodec) -> None:
+def _say_what_is_left(rows: np.ndarray, codec: Codec) -> None:
     if len(rows):
         log.warning(
             "%d rows are left as they are: beside what they hold, no draw of %d keeps the constraints (%s): %s",
@@ -123,7 +149,7 @@ def _say_what_is_left(rows: np.ndarray, codec: TableCodec) -> None:
         )
 
 
-def _laws(codec: TableCodec) -> str:
+def _laws(codec: Codec) -> str:
     return ", ".join(map(str, codec.schema.constraints))
 
 

@@ -13,6 +13,7 @@ import optax
 import pandas as pd
 
 from jaxehr.codecs import Codec
+from jaxehr.data import Records, joined
 from jaxehr.numerics import in_float32, seeded, threefry
 from jaxehr.synthesis import conditions, run
 from jaxehr.synthesis.imputation import imputed
@@ -80,19 +81,20 @@ class Synthesizer(NamedTuple):
         sampler: Sampler | None = None,
         grid: Grid | None = None,
         batch_size: int = 1024,
-    ) -> pd.DataFrame:
-        """n synthetic patients, in the columns, order and dtypes of the training records.
+    ) -> Any:
+        """n synthetic patients, in the columns, order and dtypes of the training records: a DataFrame where these were
+        one, else Records.
 
         Patient i depends on (key, i) alone: not on n, the batch size, or the number of devices.
 
         given           what they have in common: {"sex": "F", "age": (65, 80)}. A value, None for a missing one, a list
-                        of values, or of numbers and dates a pair (low, high) with None for no end; for codes
-                        {"DIAG//250": True}
+                        of values, or of numbers and dates a pair (low, high) with None for no end; of a code
+                        whether it is there: {"DIAG//250": True}
         sampler, grid   None stands for the recipe's own
         Raises ValueError if n < 1; DataError for a condition that cannot be.
         """
-        frames = self.stream(key, n, given=given, sampler=sampler, grid=grid, batch_size=batch_size)
-        return pd.concat(list(frames), ignore_index=True)
+        drawn = self.stream(key, n, given=given, sampler=sampler, grid=grid, batch_size=batch_size)
+        return joined(list(drawn))
 
     def stream(
         self,
@@ -103,7 +105,7 @@ class Synthesizer(NamedTuple):
         sampler: Sampler | None = None,
         grid: Grid | None = None,
         batch_size: int = 1024,
-    ) -> Iterator[pd.DataFrame]:
+    ) -> Iterator[Any]:
         """As `sample`, a batch at a time: n may be more than memory holds."""
         key = threefry(key)
         drawer = self._drawer(sampler, grid)
@@ -121,12 +123,13 @@ class Synthesizer(NamedTuple):
     def impute(
         self,
         key: Key,
-        data: pd.DataFrame,
+        data: pd.DataFrame | Records,
         *,
         unseen_as_missing: bool = False,
         batch_size: int = 1024,
-    ) -> pd.DataFrame:
-        """The records with their missing cells drawn, given those that are there, which stay as they are.
+    ) -> Any:
+        """The records with the missing cells of their table drawn, given those that are there, and the codes of the
+        same patients, where the run learnt both; what is there stays as it is.
 
         One call is one imputation; other keys give others (Rubin 1987: multiple imputation). Columns that were complete
         in training are filled in like the rest; ids are left alone. Constraints of the schema hold in what is filled
@@ -166,7 +169,7 @@ class Synthesizer(NamedTuple):
 @in_float32
 def fit(
     recipe: Recipe,
-    data: pd.DataFrame,
+    data: pd.DataFrame | Records,
     key: Key,
     *,
     run_dir: str | Path | None = None,
@@ -199,7 +202,7 @@ def fit(
         run.check_recipe(path, recipe.name)
     with nullcontext() if path is None else run.held(path):
         if path is not None:
-            print_ = run.fingerprint(data[recipe.codec.schema.names], table, key)
+            print_ = run.fingerprint(data, recipe.codec.schema, table, key)
             fitted = {"holdout": holdout, "refit": refit}
             if resume:
                 run.reopen(path, recipe, print_, fitted)

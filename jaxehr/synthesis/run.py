@@ -17,11 +17,11 @@ import pandas as pd
 
 from jaxehr import __version__, files
 from jaxehr.codecs import Codec, codec_from_json
-from jaxehr.data import Schema, listed
+from jaxehr.data import Records, Schema, listed, records_of
 from jaxehr.types import X
 
 # Counted up with any change of what a recipe's parameters mean: an older run would draw wrongly.
-VERSION = 3
+VERSION = 4
 
 
 class RunError(ValueError):
@@ -32,11 +32,16 @@ def checkpoints(path: Path, stage: str) -> Path:
     return path / "checkpoints" / stage
 
 
-def fingerprint(data: pd.DataFrame, table: X, key) -> str:
+def fingerprint(data: pd.DataFrame | Records, schema: Schema, table: X, key) -> str:
     """Of the training records, as they came and as they are encoded, and the key: what a resumed run must agree on."""
     digest = hashlib.sha256()
-    digest.update(repr([(name, str(dtype)) for name, dtype in data.dtypes.items()]).encode())
-    digest.update(pd.util.hash_pandas_object(data, index=False).to_numpy().tobytes())
+    records = records_of(data)
+    for frame, columns in ((records.static, schema.columns), (records.events, schema.events)):
+        if frame is None:
+            continue
+        frame = frame[[c.name for c in columns]]
+        digest.update(repr([(name, str(dtype)) for name, dtype in frame.dtypes.items()]).encode())
+        digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
     for part in jax.tree.leaves(table):
         digest.update(np.ascontiguousarray(part).data)
         digest.update(f"{part.shape} {part.dtype}".encode())
@@ -139,7 +144,10 @@ def _check_schema(path: Path, begun: Schema, now: Schema) -> None:
     if begun == now:
         return
     sides = [
-        [f"{c.name} ({c.kind}, {c.dtype}{f', {c.format}' if c.format else ''})" for c in s.columns]
+        [
+            f"{c.name} ({c.kind}, {c.dtype}{f', {c.format}' if c.format else ''})"
+            for c in (*s.columns, *s.events)
+        ]
         for s in (begun, now)
     ]
     laws = [[f"the constraint {law}" for law in s.constraints] for s in (begun, now)]

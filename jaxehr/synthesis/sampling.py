@@ -26,7 +26,8 @@ class Given(NamedTuple):
     """What records are drawn under.
 
     known       what is given of the cells, of one record for all
-    meets       (frame) -> which rows meet the conditions that are no cell's value; the others are drawn anew
+    meets       (cells of the static table) -> which rows meet the conditions that are no cell's value; the others are
+                drawn anew
     written     values that stand in every row as they were given
     said        all of it in words
     """
@@ -102,58 +103,51 @@ def drawer_of(
 
 def draw_records(
     drawer: Drawer, key: Key, n: int, *, given: Given | None = None, batch_size: int = 1024
-) -> Iterator[pd.DataFrame]:
+) -> Iterator[Any]:
     """n records, a batch at a time. Draw i has the key fold_in(key, i).
 
-    A patient without any code has no line in a file of codes, a row that breaks a constraint of the schema is none that
-    can be, and one that misses a condition is not asked for: such draws are left out, and more are made until there are
-    n. Each record is a draw of its own, and which are kept depends on their own keys alone. The share left out for a
-    constraint is logged, and that of a condition that few meet.
+    Where there are codes alone, a patient without any has no line in their file; a row that breaks a constraint of the
+    schema is none that can be, and one that misses a condition is not asked for: such draws are left out, and more are
+    made until there are n. Each record is a draw of its own, and which are kept depends on their own keys alone. The
+    share left out for what cannot be is logged, and that of a condition that few meet.
 
     Raises ValueError if n or batch_size < 1; DataError if hardly any draw can be kept.
     """
     if n < 1:
         raise ValueError(f"the number of records to draw must be at least 1; got {n}")
-    codec: Any = drawer.codec
+    codec = drawer.codec
     known = None if given is None else given.known
     kept = drawn = met = good = 0
     for parts in drawer.batches(key, batch_size, known):
         drawn += len(parts["bit"])
-        if codec.schema.records == "codes":
-            some = parts["bit"].any(axis=1)
-            met, good = drawn, good + int(some.sum())
-            part = {name: part[some][: n - kept] for name, part in parts.items()}
-            count = len(part["bit"])
-            frame = codec.decode(part, first=kept) if count else None
-        else:
-            frame, meets = _decoded(codec, parts, given)
-            holds = meets & ~codec.schema.broken(frame)
-            met, good = met + int(meets.sum()), good + int(holds.sum())
-            frame = codec.numbered(frame[holds][: n - kept].reset_index(drop=True), first=kept)
-            count = len(frame)
+        cells, meets = _decoded(codec, parts, given)
+        holds = meets & codec.exist(parts) & ~codec.schema.broken(cells)
+        met, good = met + int(meets.sum()), good + int(holds.sum())
         if drawn >= LOOKED_AT and good < drawn / FEWEST:
             raise DataError(_hardly_any(codec, given, drawn, met, good))
-        kept += count
-        if count:
-            yield frame
+        rows = np.flatnonzero(holds)[: n - kept]
+        if len(rows):
+            those = {kind: part[rows] for kind, part in parts.items()}
+            yield codec.assembled(cells.iloc[rows].reset_index(drop=True), those, first=kept)
+        kept += len(rows)
         if kept >= n:
             break
     _say(codec, given, drawn, met, good)
 
 
-def _decoded(codec: Any, parts: Parts, given: Given | None) -> tuple[pd.DataFrame, np.ndarray]:
-    """(the rows, which of them meet the conditions)."""
+def _decoded(codec: Codec, parts: Parts, given: Given | None) -> tuple[pd.DataFrame, np.ndarray]:
+    """(the cells of the static table, which rows meet the conditions)."""
     n = len(parts["bit"])
     if given is None:
-        return codec.decode(parts), np.ones(n, bool)
+        return codec.cells(parts), np.ones(n, bool)
     if given.known is None:
-        frame = codec.decode(parts)
-        return frame, given.meets(frame)
+        cells = codec.cells(parts)
+        return cells, given.meets(cells)
     high = {name: np.resize(rows, n) for name, rows in given.known.from_high.items()}
-    frame = codec.decode(parts, from_high=high)
-    written = {name: value.repeat(n).set_axis(frame.index) for name, value in given.written.items()}
-    frame = frame.assign(**written)
-    return frame, given.meets(frame) & codec.possible(parts, high)
+    cells = codec.cells(parts, high)
+    written = {name: value.repeat(n).set_axis(cells.index) for name, value in given.written.items()}
+    cells = cells.assign(**written)
+    return cells, given.meets(cells) & codec.possible(parts, high)
 
 
 def _places(known: KnownParts, indices: np.ndarray) -> np.ndarray:
@@ -162,17 +156,17 @@ def _places(known: KnownParts, indices: np.ndarray) -> np.ndarray:
     return np.zeros(len(indices), int) if rows == 1 else np.arange(rows)
 
 
-def _say(codec: Any, given: Given | None, drawn: int, met: int, good: int) -> None:
+def _say(codec: Codec, given: Given | None, drawn: int, met: int, good: int) -> None:
     if good < met:
-        codes = codec.schema.records == "codes"
-        fault = "had no code at all" if codes else "broke a constraint of the schema"
+        alone = "static" not in codec.parts
+        fault = "had no code at all" if alone else "broke a constraint of the schema"
         log.warning("%.2f%% of the draws %s and were drawn anew", 100 * (met - good) / met, fault)
     if given is not None and met < drawn / 10:
         log.warning("1 in %d draws has %s; the others were drawn anew", drawn / met, given.said)
 
 
 def _hardly_any(codec: Codec, given: Given | None, drawn: int, met: int, good: int) -> str:
-    if codec.schema.records == "codes":
+    if "static" not in codec.parts:
         return (
             f"of {drawn:,} patients drawn only {good:,} have any code; train for more steps, "
             "or draw the bits with posterior_sigma"

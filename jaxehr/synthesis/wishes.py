@@ -1,14 +1,13 @@
 """What is wished of one column: that it is a value, is missing, lies in a range, is one of some values."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from jaxehr.codecs import Codec, CodesCodec
+from jaxehr.codecs import Code, Codec
 from jaxehr.codecs.columns import Constant
 from jaxehr.codecs.offsets import quantity_of
 from jaxehr.codecs.quantity import Quantity
@@ -86,6 +85,8 @@ def wish(column: Any, wanted: Any) -> Wish:
 
     Raises DataError for what does not read, was never seen, or cannot be drawn.
     """
+    if isinstance(column, Code):
+        return Exact(pd.Series([flag(column.name, wanted)]))
     several = not isinstance(wanted, str) and hasattr(wanted, "__iter__")
     if is_number(column) and isinstance(wanted, tuple):
         if len(wanted) != 2:
@@ -231,15 +232,8 @@ def _or_seldom(column: Any) -> str:
 BOOLEANS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 
 
-def flag(name: str, value: Any, codes: Sequence[Any]) -> bool:
-    """Of a code, one of those learnt: whether it is there."""
-    if name not in codes:
-        meant = [str(value), *get_close_matches(str(name), map(str, codes), n=1), str(codes[0])]
-        example = next(code for code in meant if code in map(str, codes))
-        raise DataError(
-            f"there is no code {name!r} among the {len(codes):,} learnt; a code is given by its own name: "
-            f'--given "{example}=1" for those who have it, 0 for those who have not'
-        )
+def flag(name: str, value: Any) -> bool:
+    """Of a code: whether it is there."""
     found = BOOLEANS.get(str(value).strip().lower())
     if found is None:
         raise DataError(f"the code {name} is given as 1 (there) or 0 (not there); got '{value}'")
@@ -250,36 +244,31 @@ def parse(pairs: Sequence[str], codec: Codec) -> dict[str, Any]:
     """["sex=F", "age=65:80", "ward=icu|er", "hdl="] -> {"sex": "F", "age": (65.0, 80.0), "ward": ["icu", "er"],
     "hdl": None}.
 
-    Raises DataError for one that is not COLUMN=VALUE.
+    Raises DataError for one that is not COLUMN=VALUE, or of no column or code.
     """
-    columns: dict[str, Any] = (
-        {str(code): code for code in codec.codes}
-        if isinstance(codec, CodesCodec)
-        else dict(codec.by_name)
-    )
+    columns = codec.by_name
     given: dict[str, Any] = {}
     for pair in pairs:
-        name, text = _split(pair, tuple(columns), isinstance(codec, CodesCodec))
+        name, text = _split(pair, columns)
         if name in given:
             raise DataError(f"--given {name} is said twice; several values are {name}=A|B")
-        column = columns.get(name)
-        if isinstance(codec, CodesCodec):
-            flag(name, text, tuple(columns))
-            given[columns[name]] = text
-        else:
-            given[name] = text if column is None else _wanted(column, text)
+        codec.check_names({name: text})
+        column = columns[name]
+        given[name] = text if isinstance(column, Code) else _wanted(column, text)
     return given
 
 
-def _split(pair: str, names: Sequence[str], codes: bool) -> tuple[str, str]:
+def _split(pair: str, names: Mapping[str, Any]) -> tuple[str, str]:
     """At the "=" before which there is the longest of the names: names may hold one too."""
+    code = isinstance(names.get(pair), Code)
     for at in range(len(pair) - 1, -1, -1):
         if pair[at] == "=" and pair[:at] in names:
-            if codes and pair in names and pair[at + 1 :].lower() not in BOOLEANS:
+            if code and pair[at + 1 :].lower() not in BOOLEANS:
                 break
             return pair[:at], pair[at + 1 :]
     if pair in names and "=" in pair:
-        raise DataError(f"'{pair}' says no value; write '{pair}={1 if codes else 'VALUE'}'")
+        raise DataError(f"'{pair}' says no value; write '{pair}={1 if code else 'VALUE'}'")
+    codes = any(isinstance(each, Code) for each in names.values())
     name, equals, text = pair.rpartition("=") if codes else pair.partition("=")
     if not equals:
         takes = "CODE=1 or CODE=0" if codes else "COLUMN=VALUE"

@@ -111,7 +111,6 @@ def test_a_rare_category_becomes_another(values, became, categorical, caplog):
     column = pd.Series(values, dtype="category" if categorical else None)
     frame = pd.DataFrame({"x": column, "age": np.arange(len(values)) % 5})
     schema = Schema(
-        "table",
         (Column("x", "categorical", str(frame["x"].dtype)), Column("age", "integer", "int64")),
     )
     with caplog.at_level(logging.WARNING):
@@ -208,7 +207,7 @@ def test_an_inequality_holds_with_ends_that_are_averages(numbers):
     low = [50] * 60 + [99] * 9 + [200]
     high = [100] * 69 + [200]
     frame = pd.DataFrame({"low": low, "high": high, "age": np.arange(70) % 20})
-    schema = Schema("table", Schema.infer(frame).columns, (Inequality("low", "high"),))
+    schema = Schema(Schema.infer(frame).columns, (), (Inequality("low", "high"),))
     for least in (5, 10, 11):
         codec = fit_codec(frame, schema, numbers, least)
         rng = np.random.default_rng(0)

@@ -24,7 +24,7 @@ def home(tmp_path_factory):
             "ward": rng.choice(["er", "icu"], 2000),
         }
     )
-    schema = Schema("table", Schema.infer(frame).columns, (Inequality("low", "high"),))
+    schema = Schema(Schema.infer(frame).columns, (), (Inequality("low", "high"),))
     recipe = masked(frame, schema, width=8, blocks=1, steps=10)
     params = recipe.stages[0].model.init(jax.random.key(0))
     Synthesizer(recipe, {"denoiser": params}).save(path / "run")

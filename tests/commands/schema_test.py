@@ -10,7 +10,7 @@ import pytest
 from jaxehr.cli import main
 from jaxehr.data import Inequality, Range, Schema
 from jaxehr.data.dates import FIELDS
-from jaxehr.data.kinds import KINDS
+from jaxehr.data.kinds import EVENT_KINDS, KINDS
 
 
 def table(path, n=200, **columns):
@@ -36,7 +36,7 @@ def test_what_would_be_learnt_is_shown_and_written(tmp_path, capsys):
     arguments = ["schema", "--data", str(tmp_path / "data.csv"), "--out", str(out)]
     assert main(arguments) == 0
     shown = capsys.readouterr().out
-    assert "200 rows, one row per patient, 4 columns" in shown
+    assert "table: one row per patient, 4 columns (200 rows)" in shown
     (line,) = [line for line in shown.splitlines() if line.startswith("seen")]
     assert line.split()[1:4] == ["datetime", "str", "%d.%m.%Y"]
     assert f"{frame['age'].min()} to {frame['age'].max()}" in shown
@@ -155,9 +155,9 @@ def test_help_names_every_key_kind_and_word_of_a_format(capsys):
     page = capsys.readouterr().out
     frame = pd.DataFrame({"a": ["01.02.2020", "03.04.2021"], "b": [1, 2]})
     laws = (Range("a", "2020-01-01"), Inequality("a", "a"))
-    value = Schema("table", Schema.infer(frame).columns, laws, ("?",)).to_json()
+    value = Schema(Schema.infer(frame).columns, (), laws, ("?",)).to_json()
     keys = {*value, *value["columns"][0], *(key for law in value["constraints"] for key in law)}
-    kinds = {kind for kinds in KINDS.values() for kind in kinds} | {"inequality", "range"}
+    kinds = {*KINDS, *EVENT_KINDS, "inequality", "range"}
     text = page[page.index("\n\nversion") :]
     heads = {word for pair in re.findall(r"^ *(\w+)  |`(\w+)`", text, re.M) for word in pair}
     assert keys <= heads and kinds | set(KINDS) <= set(re.findall(r"\w+", text))

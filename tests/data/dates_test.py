@@ -144,7 +144,7 @@ def test_a_format_in_the_schema_is_followed_and_checked():
     """03/04 is the third of April where the schema says so; a format that cannot be, or none, is one line."""
     frame = pd.DataFrame({"seen": ["03/04/2020", "05/06/2020", "07/08/2020"]})
     column = Column("seen", "datetime", "str", "%d/%m/%Y")
-    codec = fit_codec(frame, Schema("table", (column,)))
+    codec = fit_codec(frame, Schema((column,)))
     assert codec.columns[0].quantity.numbers(frame["seen"])[0] == 18_355  # days to 3 April 2020
     pd.testing.assert_frame_equal(codec.decode(codec.encode(frame)), frame)
     for odd in ("31/04/2020", "3/04/2020"):
@@ -154,6 +154,6 @@ def test_a_format_in_the_schema_is_followed_and_checked():
     assert schema.columns[0] == Column("seen", "categorical", "str")
     for form, said in {"%d/%m/%Q": "of '%Q' nothing is known", "%d/%m": "lacks %Y"}.items():
         with pytest.raises(DataError, match=said):
-            Schema("table", (Column("seen", "datetime", "str", form),))
+            Schema((Column("seen", "datetime", "str", form),))
     with pytest.raises(DataError, match='say it, such as "format": "%m/%d/%Y"'):
-        fit_codec(frame, Schema("table", (Column("seen", "datetime", "str"),)))
+        fit_codec(frame, Schema((Column("seen", "datetime", "str"),)))

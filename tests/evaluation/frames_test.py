@@ -75,7 +75,7 @@ def test_sheets_of_a_review_and_rules_read_dates_as_the_schema_does(tmp_path):
         {"came": write_dates(came, "%d/%m/%Y"), "left": write_dates(left, "%d/%m/%Y")}
     )
     columns = tuple(Column(name, "datetime", "str", "%d/%m/%Y") for name in real)
-    schema = Schema("table", columns)
+    schema = Schema(columns)
     packet = review_packet(real, real, 60, schema=schema, seed=0)
     said = {value for sheet in packet.sheets for name, value in sheet if name == "came"}
     assert said == set(came.dt.strftime("%Y-%m-%d"))

@@ -128,7 +128,8 @@ def test_the_sampler_is_a_value_that_is_passed(fitted):
         if synthesizer.recipe.codec.sizes["number"] == 0:
             sampler = ancestral()
     drawn = synthesizer.sample(jax.random.key(1), 40, sampler=sampler, grid=grid)
-    assert len(drawn) and list(drawn.columns) == synthesizer.recipe.codec.schema.names
+    schema = synthesizer.recipe.codec.schema
+    assert len(drawn) and list(drawn) == [c.name for c in (*schema.columns, *schema.events)]
 
 
 def test_its_own_sampler_is_about_as_good_as_its_best(fitted):

@@ -22,7 +22,7 @@ KEY = jax.random.key(0)
 
 def untrained(frame, *constraints):
     """The network starts at each column's frequencies, and its columns know nothing of each other."""
-    schema = Schema("table", Schema.infer(frame).columns, constraints)
+    schema = Schema(Schema.infer(frame).columns, (), constraints)
     recipe = masked(frame, schema, width=16, blocks=1, steps=10, min_patients=1)
     return Synthesizer(recipe, {"denoiser": recipe.stages[0].model.init(KEY)})
 

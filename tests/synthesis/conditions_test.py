@@ -40,7 +40,7 @@ def clinic(n=600, seed=0):
 def synthesizer():
     data = clinic()
     columns = Schema.infer(data).columns
-    schema = Schema("table", columns, (Inequality("diastolic", "systolic"), Range("age", 0, 120)))
+    schema = Schema(columns, (), (Inequality("diastolic", "systolic"), Range("age", 0, 120)))
     recipe = masked(data, schema, width=64, blocks=2, steps=500, batch_size=256, learning_rate=5e-3)
     return jaxehr.fit(recipe, data, jax.random.key(0))
 
@@ -134,7 +134,7 @@ def test_what_is_given_comes_back_to_the_last_digit():
     times = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(2000) * 31_537, "s")
     hours = pd.to_timedelta(np.resize([0, 2, 4], 2000), "h")
     frame = pd.DataFrame({"at": times, "end": times + hours, "lab": np.linspace(0, 1, 2000) ** 2})
-    schema = Schema("table", Schema.infer(frame).columns, (Inequality("at", "end"),))
+    schema = Schema(Schema.infer(frame).columns, (), (Inequality("at", "end"),))
     codec = fit_codec(frame, schema, min_patients=1)
 
     def draw(params, key, *, known, **_):
@@ -155,7 +155,7 @@ def test_names_with_an_equals_sign():
     codec = fit_codec(pd.DataFrame(rows), min_patients=1)
     assert wishes.parse(["LAB=HIGH=1", "LAB=0"], codec) == {"LAB=HIGH": "1", "LAB": "0"}
     with pytest.raises(
-        DataError, match=r"no code 'code' .* 3 learnt; .* --given \"LAB=1\" for those"
+        DataError, match=r"no code 'code' .* of 3 codes .* --given \"LAB=1\" for those"
     ):
         wishes.parse(["code=LAB"], codec)
     with pytest.raises(DataError, match=r"no code 'LOB' .* --given \"LAB=1\" for those"):

@@ -107,8 +107,11 @@ def test_numbers_that_encode_alike_are_other_records_too(begun):
     """Doubled, a min-max code is the same: with the codec of before, only the records themselves differ."""
     recipe = jaxehr.ehrdiff(RECORDS, **SMALL)
     table = recipe.view.to_x(recipe.codec.encode(RECORDS))
-    one, two = (run.fingerprint(f, table, KEY) for f in (RECORDS, OTHER["doubled"](RECORDS)))
-    assert one != two and one == run.fingerprint(RECORDS.copy(), table, KEY)
+    one, two = (
+        run.fingerprint(f, recipe.codec.schema, table, KEY)
+        for f in (RECORDS, OTHER["doubled"](RECORDS))
+    )
+    assert one != two and one == run.fingerprint(RECORDS.copy(), recipe.codec.schema, table, KEY)
 
 
 def test_a_run_is_not_resumed_with_another_schema(begun):
@@ -116,7 +119,7 @@ def test_a_run_is_not_resumed_with_another_schema(begun):
     law = Inequality("low", "high")
     said = "without the constraint low <= high"
     with pytest.raises(RunError, match=said):
-        fit(RECORDS, begun, Schema("table", schema.columns, (law,)), resume=True)
+        fit(RECORDS, begun, Schema(schema.columns, (), (law,)), resume=True)
     said = r"begun with low \(integer, int64\); without low \(numerical, int64\)"
     with pytest.raises(RunError, match=said):
         fit(RECORDS, begun, schema.with_kind("low", "numerical"), resume=True)

@@ -84,11 +84,11 @@ def comparable(schema: Schema, frames: dict[str, pd.DataFrame]) -> tuple[Records
 
     Where the schema leaves out a column of the first set, it was chosen, and others may be there: none is extra.
     """
-    chosen = not set(next(iter(frames.values())).columns) <= set(schema.names)
+    chosen = not set(next(iter(frames.values())).columns) <= set(_named(schema))
     for name, frame in frames.items():
         if frame.empty:
             raise DataError(f"the {name} records are empty")
-        _check_columns(schema, name, frame if not chosen else frame.filter(schema.names))
+        _check_columns(schema, name, frame if not chosen else frame.filter(_named(schema)))
     sets = [with_times(schema, name, frame) for name, frame in frames.items()]
     if schema.records == "codes":
         codes = code_matrix(sets[0])[2]
@@ -149,9 +149,13 @@ def unknown_codes(real: pd.DataFrame, synthetic: pd.DataFrame) -> int:
     return len(set(synthetic["code"]) - set(real["code"]))
 
 
+def _named(schema: Schema) -> list[str]:
+    return [c.name for c in (*schema.columns, *schema.events)]
+
+
 def _check_columns(schema: Schema, name: str, frame: pd.DataFrame) -> None:
-    missing = [column for column in schema.names if column not in frame.columns]
-    extra = [column for column in frame.columns if column not in schema.names]
+    missing = [column for column in _named(schema) if column not in frame.columns]
+    extra = [column for column in frame.columns if column not in _named(schema)]
     if schema.records == "codes":
         extra = []  # MEDS files have more, and may
     said = [f"lack {missing}"] if missing else []

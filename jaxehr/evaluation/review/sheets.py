@@ -88,7 +88,7 @@ def _chosen(
     frame: pd.DataFrame, n: int, schema: Schema, which: str, rng: np.random.Generator
 ) -> pd.DataFrame:
     """n patients at random, in the schema's columns."""
-    missing = [name for name in schema.names if name not in frame.columns]
+    missing = [c.name for c in (*schema.columns, *schema.events) if c.name not in frame.columns]
     if missing:
         raise DataError(f"the {which} records lack {missing}, which the real ones have")
     coded = schema.records == "codes"
