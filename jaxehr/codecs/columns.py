@@ -143,8 +143,8 @@ class Constant:
             odd = self.column.encode(values)[0] != 0
         if odd.any():
             raise DataError(
-                f"column '{self.name}' has {_plain(values[odd].iloc[0])!r}, but had one value only when the codec "
-                "was fitted"
+                f"column '{self.name}' has {_plain(values[odd].iloc[0])!r}, but had one value only in "
+                "training"
             )
         return ()
 
@@ -319,9 +319,7 @@ def _positions(values: pd.Series, column: "Flag | Category") -> np.ndarray:
     if unseen.any() and column.rest < 0:
         odd = values[unseen].iloc[0]
         said = "a missing value" if pd.isna(odd) else repr(_plain(odd))
-        raise DataError(
-            f"column '{column.name}' has {said}, which was not there when the codec was fitted"
-        )
+        raise DataError(f"column '{column.name}' has {said}, which was not there in training")
     return np.where(unseen, column.rest, found).astype(np.int64)
 
 

@@ -320,5 +320,5 @@ def _optional(numbers: np.ndarray, least: int) -> tuple[bool, bool]:
 
 def _unexpected(name: str, missing: np.ndarray) -> DataError:
     return DataError(
-        f"column '{name}' has {missing.sum():,} missing values, but had none when the codec was fitted"
+        f"column '{name}' has {missing.sum():,} missing values, but had none in training"
     )

@@ -86,7 +86,7 @@ def ehrdiff(
     layout = layout_of(codec)
     if sigma_data is None:
         if isinstance(data, Codec):
-            raise ValueError("sigma_data is measured from records; with a codec alone, give it")
+            raise ValueError("sigma_data is measured on records, and there are none here: give it")
         sigma_data = standard_deviation(matrix(codec.encode(data), codec))
     width = sizes.width if width is None else tuple(width)
     time_width = sizes.time_width if time_width is None else time_width

@@ -166,7 +166,7 @@ def measured_sigma_max(data: pd.DataFrame | Records | Codec, codec: Codec) -> fl
     Raises ValueError for a codec, which holds no records.
     """
     if isinstance(data, Codec):
-        raise ValueError("sigma_max is measured from records; with a codec alone, give it")
+        raise ValueError("sigma_max is measured on records, and there are none here: give it")
     apart = largest_distance(matrix_view(codec, even=True).to_x(codec.encode(data)))
     return float(2 ** (np.ceil(4 * np.log2(apart)) / 4))
 

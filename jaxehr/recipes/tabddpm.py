@@ -88,7 +88,7 @@ def tabddpm(
     view = token_view(codec, token)
     if token >= 0 and label_counts is None:
         if isinstance(data, Codec):
-            raise ValueError("label_counts is taken from records; with a codec alone, give it")
+            raise ValueError("label_counts is counted in records, and there are none here: give it")
         labels = view.to_x(codec.encode(data))["label"]
         settings["label_counts"] = tuple(np.bincount(labels).tolist())
     counts = settings["label_counts"] if token >= 0 else None

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from jaxehr.codecs import Codec, KnownParts
-from jaxehr.codecs.columns import Category, Flag
+from jaxehr.codecs.columns import Category, Constant, Flag
 from jaxehr.data import DataError, Records, listed, records_of
 from jaxehr.data.records import check_joined
 from jaxehr.synthesis.sampling import Drawer
@@ -45,10 +45,18 @@ def imputed(
     if records.events is not None:
         check_joined(static, records.events)
     given = static[names].reset_index(drop=True)
+    hidden = given.assign(**{c.name: _only_seen(given[c.name], c) for c in codec.columns})
+    unseen = (given.notna() & hidden.isna()).any(axis=None)
     if unseen_as_missing:
-        given = given.assign(**{c.name: _only_seen(given[c.name], c) for c in codec.columns})
+        given = hidden
     seen = given if records.events is None else given.assign(subject_id=list(static["subject_id"]))
-    known = codec.known_of(Records(seen, records.events))  # refuses before anything is drawn
+    try:
+        known = codec.known_of(Records(seen, records.events))  # refuses before anything is drawn
+    except DataError as error:
+        if unseen and not unseen_as_missing:
+            way = "unseen_as_missing=True (--unseen-as-missing) draws another instead"
+            raise DataError(f"{error}; {way}") from None
+        raise
     _say_what_is_broken(given, codec)
     filled = _filled(drawer, key, _Wanted(given, known), static, batch_size)
     return filled if data is static else Records(filled, records.events)
@@ -160,6 +168,7 @@ def _named(rows: np.ndarray) -> str:
 
 
 def _only_seen(values: pd.Series, column: Any) -> pd.Series:
-    if not isinstance(column, Category | Flag):
+    inner = column.column if isinstance(column, Constant) else column
+    if not isinstance(inner, Category | Flag):
         return values
-    return values.where(values.isin([v for v in column.values if v is not None]))
+    return values.where(values.isin([v for v in inner.values if v is not None]))

@@ -96,7 +96,7 @@ def _even(codec: Codec) -> tuple[np.ndarray, np.ndarray]:
     """
     mean, std = codec.scales
     if len(mean) != codec.sizes["number"]:
-        raise ValueError("this recipe needs a codec of Quantile or Number; this one has Bins")
+        raise ValueError("this recipe sees numbers as Quantile or Number; here they are Bins")
     factor = 0.5 / np.maximum(std, 0.05)
     return 0.5 - factor * mean, factor
 
