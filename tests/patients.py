@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from jaxehr.data import long_frame
+from jaxehr.data import Records, long_frame
 
 
 def table(n, seed):
@@ -46,3 +46,30 @@ def shuffled(records, seed=0):
     """Each column in an order of its own."""
     rng = np.random.default_rng(seed)
     return records.apply(lambda column: column.to_numpy()[rng.permutation(len(records))])
+
+
+def subjects(n=400, seed=0):
+    """Half are women, of whom six in ten have F, and one in a hundred men; one in six has no code at all."""
+    rng = np.random.default_rng(seed)
+    woman = rng.random(n) < 0.5
+    ids = np.arange(n) * 3 + 100
+    age = np.where(rng.random(n) < 0.2, np.nan, rng.integers(20, 90, n))
+    static = pd.DataFrame(
+        {
+            "sex": np.where(woman, "f", "m"),
+            "subject_id": ids,
+            "age": age,
+            "ward": rng.choice(["a", "b", "c"], n),
+        }
+    )
+    held = np.stack(
+        [
+            rng.random(n) < np.where(woman, 0.6, 0.01),
+            rng.random(n) < 0.3,
+            rng.random(n) < np.where(static["ward"] == "a", 0.8, 0.1),
+        ],
+        axis=1,
+    )
+    row, code = rng.permutation(np.argwhere(held)).T
+    events = pd.DataFrame({"subject_id": ids[row], "code": np.array(["F", "G", "A"])[code]})
+    return Records(static, events)

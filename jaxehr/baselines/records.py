@@ -8,7 +8,7 @@ from jaxtyping import Float
 from scipy.sparse import csr_array, vstack
 
 from jaxehr.codecs.columns import new_ids
-from jaxehr.data import Schema, long_frame
+from jaxehr.data import DataError, Schema, long_frame
 
 BLOCK = 4096  # patients that are dense at a time
 
@@ -20,6 +20,10 @@ def begun(
         raise ValueError(f"the number of records to draw must be at least 1; got {n}")
     schema = Schema.infer(train) if schema is None else schema
     schema.check(train)
+    if schema.columns and schema.events:
+        raise DataError(
+            "a baseline is of a table or of codes; give one of the two (records.static, or records.events)"
+        )
     return schema, np.random.default_rng(seed)
 
 

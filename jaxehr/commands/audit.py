@@ -22,6 +22,10 @@ def add(command: Command) -> None:
     audit.add_argument(
         "--nonmembers", required=True, metavar="FILE", help="others of the same kind"
     )
+    for name in ("members", "nonmembers"):
+        audit.add_argument(
+            f"--{name}-events", metavar="FILE", help=f"the events of the --{name} table's subjects"
+        )
     audit.add_argument(
         "--reference",
         type=Path,
@@ -37,7 +41,7 @@ def add(command: Command) -> None:
 
 def _run(options) -> int:
 
-    from jaxehr import audit
+    from jaxehr import audit, data
     from jaxehr.evaluation import Report
     from jaxehr.numerics import seeded
     from jaxehr.runs import load
@@ -55,10 +59,12 @@ def _run(options) -> int:
     files = {"members": options.members, "nonmembers": options.nonmembers}
     frames, notes = {}, []
     for name, path in files.items():
-        frames[name], left = audit.learnt(read(options, path, codecs[0].schema), codecs)
+        events = getattr(options, f"{name}_events")
+        records = read(options, path, codecs[0].schema, events=events)
+        frames[name], left = audit.learnt(records, codecs)
         if left:
             notes.append(f"{left:,} {name} hold nothing that the run has learnt, and were left out")
-    if frames["members"].equals(frames["nonmembers"]):
+    if data.same(frames["members"], frames["nonmembers"]):
         raise ValueError(
             "--members and --nonmembers hold the same records: give patients that the run did not learn from"
         )

@@ -24,11 +24,16 @@ def add(command: Command) -> None:
         "--compare",
         nargs="+",
         metavar="NAME=FILE",
-        help="several synthetic files, side by side in one table: comparison.html, .md, .tex, .json",
+        help="several synthetic files, or folders of MEDS datasets, side by side in one table: comparison.html, .md, "
+        ".tex, .json",
     )
     evaluate.add_argument(
         "--holdout", metavar="FILE", help="real patients not trained on: gives the noise floor"
     )
+    for name in ("real", "synthetic", "holdout"):
+        evaluate.add_argument(
+            f"--{name}-events", metavar="FILE", help=f"the events of the --{name} table's subjects"
+        )
     evaluate.add_argument("--schema", metavar="FILE", help="schema.json of the run")
     evaluate.add_argument(
         "--run",
@@ -61,13 +66,15 @@ def _run(options) -> int:
     config = _origin(options.run)
     kept = None if options.run is None else str(options.run / "schema.json")
     schema = load_schema(options.schema or kept)
-    real = read(options, options.real, schema)
+    real = read(options, options.real, schema, events=options.real_events)
     schema = schema_of(real, schema)
-    holdout = None if options.holdout is None else read(options, options.holdout, schema)
+    holdout = None
+    if options.holdout is not None:
+        holdout = read(options, options.holdout, schema, events=options.holdout_events)
     cache_compilations()
 
     def judge(path: str):
-        drawn = read(options, path, schema)
+        drawn = read(options, path, schema, events=options.synthetic_events)
         return _judged(options, real, drawn, holdout, schema, path, config)
 
     if options.compare:

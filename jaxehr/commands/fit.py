@@ -12,7 +12,7 @@ from jaxehr.commands.command import (
     check_folder,
     say,
 )
-from jaxehr.commands.reading import add_reading, load_schema, read, schema_of
+from jaxehr.commands.reading import add_events, add_reading, load_schema, read, schema_of
 
 
 def add(command: Command) -> None:
@@ -22,7 +22,8 @@ def add(command: Command) -> None:
         "--data",
         required=True,
         metavar="FILE",
-        help="CSV, Parquet, Excel, Stata, SAS or SPSS: one row per patient, or columns subject_id and code",
+        help="CSV, Parquet, Excel, Stata, SAS or SPSS: one row per patient, --events beside it or not; or "
+        "columns subject_id and code; or the folder of a MEDS dataset",
     )
     fit.add_argument("--schema", metavar="FILE", help="schema.json, edited, of an earlier run")
     fit.add_argument("--label", metavar="COLUMN", help="for recipes that take a label: tabddpm")
@@ -58,6 +59,7 @@ def add(command: Command) -> None:
     )
     fit.add_argument("--resume", action="store_true", help="continue a run that was stopped")
     add_reading(fit)
+    add_events(fit)
     add_set(fit, "a setting of the recipe, such as learning_rate=1e-3")
 
 
@@ -87,7 +89,7 @@ def _run(options) -> int:
         chosen, schema = {**begun, **chosen}, schema or codec.schema
     else:
         run.check_new(options.out)
-    records = read(options, options.data, schema)
+    records = read(options, options.data, schema, events=options.events)
     given = schema is not None
     with nullcontext() if given else _draft_left(records, options.out):
         schema = schema_of(records, schema)

@@ -3,13 +3,18 @@
 from pathlib import Path
 
 from jaxehr.commands.command import Command, add_out, cache_compilations, check_out, say
-from jaxehr.commands.reading import add_reading, read
+from jaxehr.commands.reading import add_events, add_reading, read
 
 
 def add(command: Command) -> None:
     impute = command("impute", _run, "Fill the missing cells of a table with draws of a run.")
     impute.add_argument("run", type=Path, metavar="RUN", help="folder of a run")
-    impute.add_argument("--data", required=True, metavar="FILE", help="a table with gaps")
+    impute.add_argument(
+        "--data",
+        required=True,
+        metavar="FILE",
+        help="a table with gaps; it is written",
+    )
     add_out(impute)
     impute.add_argument(
         "--draws",
@@ -24,6 +29,7 @@ def add(command: Command) -> None:
         help="fill in categories that training never saw, instead of refusing them",
     )
     add_reading(impute)
+    add_events(impute)
     impute.add_argument("--seed", type=int, default=0)
     impute.add_argument("--batch-size", type=int, default=1024, metavar="B")
 
@@ -42,19 +48,21 @@ def _run(options) -> int:
     cache_compilations()
     synthesizer = load(options.run)
     schema = synthesizer.recipe.codec.schema
-    records = read(options, options.data, schema)
-    names = [c.name for c in schema.columns if c.kind != "id" and c.name in records]
-    gaps = int(records[names].isna().sum().sum())
+    records = read(options, options.data, schema, events=options.events)
+    table = data.table_of(records)
+    names = [c.name for c in schema.columns if c.kind != "id" and c.name in table]
+    gaps = int(table[names].isna().sum().sum())
     key = seeded(options.seed)
     with data.records_writer(options.out) as write:
         with progress("imputing", options.draws) as advance:
             for draw in range(options.draws):
-                filled = synthesizer.impute(
+                done = synthesizer.impute(
                     jax.random.fold_in(key, draw),
                     records,
                     unseen_as_missing=options.unseen_as_missing,
                     batch_size=options.batch_size,
                 )
+                filled = data.table_of(done)
                 left = int(filled[names].isna().sum().sum())
                 if options.draws > 1:
                     filled.insert(0, "draw", draw + 1)

@@ -3,6 +3,7 @@
 import argparse
 import re
 from pathlib import Path
+from typing import Any
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
@@ -54,12 +55,15 @@ def add_events(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read(options, path: str | Path, schema=None):
+def read(options, path: str | Path, schema=None, *, events: str | None = None):
     """The records of a file or folder, as the options and a schema say: a table or codes, or Records where there are
-    events with more to them than codes."""
+    events with more to them than codes.
+
+    events      the file of the events of these subjects, where the path is a table's
+    """
     from jaxehr import data
 
-    events, layout = getattr(options, "events", None), getattr(options, "layout", None)
+    layout = getattr(options, "layout", None)
     names, reading = _names(options.map), _reading(options)
     if layout is not None:
         if events or names:
@@ -68,7 +72,7 @@ def read(options, path: str | Path, schema=None):
             )
         records = data.read_layout(path, layout, unmatched=options.unmatched, **reading)
     elif events is not None:
-        unmatched = options.unmatched
+        unmatched: Any = getattr(options, "unmatched", "refuse")
         records = data.read_subjects(
             path, events, schema, names=names, unmatched=unmatched, **reading
         )
@@ -106,7 +110,9 @@ def schema_of(records, schema=None):
 
     if schema is None:
         return data.Schema.infer(records)
-    return schema.with_missing(records.attrs.get("missing", ()))
+    parts = data.records_of(records)
+    frames = [frame for frame in (parts.static, parts.events) if frame is not None]
+    return schema.with_missing(text for f in frames for text in f.attrs.get("missing", ()))
 
 
 def _parts(text: str) -> tuple[str, ...]:

@@ -10,6 +10,9 @@ def add(command: Command) -> None:
     sample.add_argument("run", type=Path, metavar="RUN", help="folder of a run")
     sample.add_argument("-n", type=int, required=True, help="number of patients")
     add_out(sample)
+    sample.add_argument(
+        "--events", type=Path, metavar="FILE", help="of the events, where --out is the table's file"
+    )
     sample.add_argument("--seed", type=int, default=0)
     sample.add_argument(
         "--sampler",
@@ -38,8 +41,8 @@ def _run(options) -> int:
 
     if options.n < 1:
         raise ValueError(f"-n must be at least 1; got {options.n}")
-    check_out(options.out, options.overwrite)
-    name, _, _ = run.read(options.run)
+    name, _, codec = run.read(options.run)
+    _check_files(options, codec.schema)
     recipes = names.recipes()
     changes = settings.parse(options.settings, recipes[name]) if name in recipes else {}
     cache_compilations()
@@ -58,7 +61,8 @@ def _run(options) -> int:
         batch_size=min(options.batch_size, 1 << (options.n * (8 if given else 1) - 1).bit_length()),
     )
     done = 0
-    with data.records_writer(options.out) as write:
+    both = [path for path in (options.out, options.events) if path is not None]
+    with data.records_writer(*both) as write:
         with progress("sampling", options.n) as advance:
             for frame in frames:
                 write(frame)
@@ -68,6 +72,23 @@ def _run(options) -> int:
     if not run.unfinished(options.run):
         say(audit.said(run.remembers(options.run), synthesizer.recipe.codec.rows))
     return 0
+
+
+def _check_files(options, schema) -> None:
+    """Before the work. Raises ValueError where a part of what is drawn has no file, or a file has no part."""
+    folder = not options.out.suffix or options.out.is_dir()
+    both = schema.columns and schema.events
+    if options.events is not None and (folder or not both):
+        why = "a folder holds both" if folder else f"{options.run} draws no such two"
+        raise ValueError(f"--events is the file of events beside a table's in --out; {why}")
+    if options.events is None and both and not folder:
+        raise ValueError(
+            f"{options.run} draws a table and events; say --events FILE for the events beside {options.out}, or name a "
+            "folder (without an ending) in --out, which will be a MEDS dataset"
+        )
+    for path in (options.out, options.events):
+        if path is not None:
+            check_out(path, options.overwrite)
 
 
 def _sampler(recipe, name: str | None, nfe: int | None):

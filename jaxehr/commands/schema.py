@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from jaxehr.commands.command import Command, add_overwrite, check_kept, say
-from jaxehr.commands.reading import add_reading, read
+from jaxehr.commands.reading import add_events, add_reading, read
 
 
 def add(command: Command) -> None:
@@ -14,13 +14,14 @@ def add(command: Command) -> None:
     )
     add_overwrite(schema)
     add_reading(schema)
+    add_events(schema)
 
 
 def show(options) -> int:
     from jaxehr import codecs, data
 
     check_kept([options.out] if options.out else [], options.overwrite)
-    frame = read(options, options.data)
+    frame = read(options, options.data, events=options.events)
     schema, problems = data.Schema.draft(frame)
     _show(frame, schema)
     for hint in data.hints(frame, schema):

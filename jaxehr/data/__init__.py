@@ -21,8 +21,10 @@ from jaxehr.data.open_data import nafld_records as nafld_records
 from jaxehr.data.read import read_records as read_records
 from jaxehr.data.read import read_texts as read_texts
 from jaxehr.data.records import Records as Records
-from jaxehr.data.records import joined as joined
 from jaxehr.data.records import records_of as records_of
+from jaxehr.data.records import same as same
+from jaxehr.data.records import stacked as stacked
+from jaxehr.data.records import table_of as table_of
 from jaxehr.data.schema import Column as Column
 from jaxehr.data.schema import DataError as DataError
 from jaxehr.data.schema import Inequality as Inequality

@@ -58,7 +58,7 @@ def records_of(data: pd.DataFrame | Records) -> Records:
     return Records(static=data)
 
 
-def joined(batches: Sequence[pd.DataFrame] | Sequence[Records]) -> pd.DataFrame | Records:
+def stacked(batches: Sequence[pd.DataFrame] | Sequence[Records]) -> pd.DataFrame | Records:
     """Batches of different subjects as one."""
     if not isinstance(batches[0], Records):
         return pd.concat(list(batches), ignore_index=True)
@@ -68,6 +68,21 @@ def joined(batches: Sequence[pd.DataFrame] | Sequence[Records]) -> pd.DataFrame 
         there = frames[0] is not None
         parts.append(pd.concat(frames, ignore_index=True) if there else None)
     return Records(*parts)
+
+
+def table_of(data: pd.DataFrame | Records) -> pd.DataFrame:
+    """The static table. Raises DataError where there are events alone."""
+    static = records_of(data).static
+    if static is None:
+        raise DataError("codes have no missing cells: a code is there or not; this is for tables")
+    return static
+
+
+def same(one: pd.DataFrame | Records, other: pd.DataFrame | Records) -> bool:
+    """Whether both hold the same rows in the same order."""
+    a, b = records_of(one), records_of(other)
+    pairs = ((a.static, b.static), (a.events, b.events))
+    return all(x.equals(y) if x is not None and y is not None else x is y for x, y in pairs)
 
 
 def check_joined(static: pd.DataFrame, events: pd.DataFrame) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,11 +37,24 @@ def write_records(frame: pd.DataFrame, path: str | Path) -> None:
 
 
 @contextmanager
-def records_writer(path: str | Path) -> Iterator[Callable[[pd.DataFrame], None]]:
+def records_writer(
+    path: str | Path, events: str | Path | None = None
+) -> Iterator[Callable[[Any], None]]:
     """write(frame), as often as there are frames. Beside the file first, then renamed: an error leaves nothing.
+
+    events  a file for the events of Records, whose table goes to `path`
 
     Numbers are spelt as frame.attrs["format"] says, which `read_records` sets and synthetic records keep; UTF-8.
     """
+    if events is not None:
+        with records_writer(path) as write_static, records_writer(events) as write_events:
+
+            def write_both(records: Any) -> None:
+                write_static(records.static)
+                write_events(records.events)
+
+            yield write_both
+        return
     path = Path(path)
     suffix = written_suffix(path)
     writer = _parquet_writer if suffix == ".parquet" else _csv_writer

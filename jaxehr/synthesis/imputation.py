@@ -10,7 +10,7 @@ import pandas as pd
 
 from jaxehr.codecs import Codec, KnownParts
 from jaxehr.codecs.columns import Category, Constant, Flag
-from jaxehr.data import DataError, Records, listed, records_of
+from jaxehr.data import DataError, Records, listed, records_of, table_of
 from jaxehr.data.records import check_joined
 from jaxehr.synthesis.sampling import Drawer
 from jaxehr.types import Key
@@ -25,9 +25,7 @@ def imputed(
 ) -> Any:
     """See `Synthesizer.impute`."""
     codec, records = drawer.codec, records_of(data)
-    static = records.static
-    if static is None:
-        raise DataError("codes have no missing cells: a code is there or not; impute is for tables")
+    static = table_of(data)
     names = [column.name for column in codec.columns]
     absent = [name for name in names if name not in static.columns]
     if absent or static.empty:

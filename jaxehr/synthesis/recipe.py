@@ -13,7 +13,7 @@ import optax
 import pandas as pd
 
 from jaxehr.codecs import Codec
-from jaxehr.data import Records, joined
+from jaxehr.data import Records, stacked
 from jaxehr.numerics import in_float32, seeded, threefry
 from jaxehr.synthesis import conditions, run
 from jaxehr.synthesis.imputation import imputed
@@ -94,7 +94,7 @@ class Synthesizer(NamedTuple):
         Raises ValueError if n < 1; DataError for a condition that cannot be.
         """
         drawn = self.stream(key, n, given=given, sampler=sampler, grid=grid, batch_size=batch_size)
-        return joined(list(drawn))
+        return stacked(list(drawn))
 
     def stream(
         self,
