@@ -27,7 +27,7 @@ from jaxehr.training.step import init_state, make_chunk
 NUMBERS, CLASSES = 8, (2, 2, 2, 2, 2, 2, 3, 4, 5, 6, 8, 10, 12)
 WIDTH, TIME_WIDTH, BATCH, RATE, EMA = (256, 256), 128, 4096, 1e-3, 0.999
 COLUMNS = NUMBERS + sum(CLASSES)
-TOKENS = tokens_with(CLASSES)
+TOKENS = tokens_with(CLASSES, indicators=(-1,) * NUMBERS)
 
 
 def network(columns: int = NUMBERS + TOKENS.width):
@@ -39,8 +39,6 @@ def model(timesteps: int, steps: int):
     return tabddpm_model(
         network(),
         TOKENS,
-        NUMBERS,
-        indicators=(-1,) * NUMBERS,
         timesteps=timesteps,
         sampling_steps=steps,
     )

@@ -161,3 +161,12 @@ def edm(network: Callable[[Array, Array], Array], *, sigma_data: float) -> Denoi
 def edm_skip(sigma: Time, sigma_data: float) -> Array:
     """c_skip of the EDM preconditioning: the share of x that passes by the network."""
     return jnp.asarray(sigma_data**2 / (sigma**2 + sigma_data**2))
+
+
+def guided(denoise: Denoiser, without: Denoiser, weight: float) -> Denoiser:
+    """Classifier-free guidance (Ho and Salimans 2022, eq. 6) on x_0 and on logits: affine in both."""
+
+    def denoise_guided(x, t):
+        return jax.tree.map(lambda a, b: b + weight * (a - b), denoise(x, t), without(x, t))
+
+    return denoise_guided

@@ -1,13 +1,17 @@
 """Denoising losses: how far the denoiser is from the clean data, noise level by noise level."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from jaxehr.processes.gaussian import Gaussian
+from jaxehr.processes import Gaussian, Mixed, Multinomial
 from jaxehr.types import Denoiser, Key
+
+Times = Callable[[Key, tuple[int, ...]], Array]  # (key, shape) -> the times of a training batch
 
 
 def denoising_loss(
@@ -40,3 +44,56 @@ def log_normal(
 def edm_weight(sigma_data: float) -> Callable[[Array], Array]:
     """(sigma^2 + sigma_data^2) / (sigma sigma_data)^2: Karras et al. (2022), Table 1."""
     return lambda sigma: (sigma**2 + sigma_data**2) / (sigma * sigma_data) ** 2
+
+
+def noise_weight(process: Gaussian) -> Callable[[Array], Array]:
+    """alpha^2 / sigma^2, which makes the denoising loss that of the noise: L_simple (Ho et al. 2020, eq. 14)."""
+    return lambda t: jnp.square(process.alpha(t) / process.sigma(t))
+
+
+def whole(timesteps: int) -> Times:
+    """Any of 1, 2, ..., timesteps."""
+    return lambda key, shape: jax.random.randint(key, shape, 1, timesteps + 1).astype(jnp.float32)
+
+
+def between(first: float, last: float = 1.0) -> Times:
+    """Uniform times."""
+    return lambda key, shape: jax.random.uniform(key, shape, minval=first, maxval=last)
+
+
+def one_of(levels: Float[Array | np.ndarray, "level"]) -> Times:
+    """Any of the noise levels."""
+    return lambda key, shape: jax.random.choice(key, jnp.asarray(levels, jnp.float32), shape)
+
+
+def mixed_loss(
+    process: Mixed,
+    x0: Any,
+    x0_hat: Any,
+    x: Any,
+    t: Float[Array, "batch"],
+    *,
+    timesteps: int,
+    observed: Array | float = 1.0,
+) -> Float[Array, "batch"]:
+    """Mean over numbers of (eps - eps_hat)^2, plus over categories of T KL(q(x_s | x_t, x_0) || p) + KL(x_T), per row.
+
+    L_simple and the variational bound (Kotelnikov et al. 2023, eqs. 6 and 7), with t one of 1 ... T for each row and
+    s = t - 1.
+
+    observed    as in `denoising_loss`, of the numbers
+    """
+    total, bound, columns = jnp.zeros(t.shape), jnp.zeros(t.shape), 0
+    for name, part in process.parts.items():
+        if isinstance(part, Multinomial):
+            kl = part.kl(x0[name], part.normalised(x0_hat[name]), x[name], t, t - 1)
+            prior = part.prior_kl(x0[name], float(timesteps))
+            # T times a KL of about 1/T, from logarithms near each other: rounding counts T-fold. A row in a batch of
+            # 8 is rounded otherwise than in one of 64; they agree to 4e-5 at T = 1,000, to 2e-6 at 10.
+            bound += jnp.sum(timesteps * kl + prior, axis=-1)
+            columns += x0[name].shape[-1]
+        else:
+            weight = noise_weight(part)(t)[:, None]
+            square = weight * jnp.square(x0_hat[name] - x0[name]) * observed
+            total += jnp.mean(square, axis=-1)
+    return total + bound / max(columns, 1)

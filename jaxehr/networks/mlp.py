@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxehr.types import Key, Network
+from jaxehr.types import Key, Network, Time
 
 Embedding = Callable[[Array], Array]  # a number [...] -> its features [..., feature]
 
@@ -113,6 +113,25 @@ class _MLP(nn.Module):
             return x
         gain = nn.Dense(self.skip, kernel_init=nn.initializers.zeros_init(), name="skip")(time)
         return x.at[..., : self.skip].add(read[..., : self.skip] * (1 + gain))
+
+
+def exploding_mlp(columns: int, *, width: tuple[int, ...], time_width: int, skip: int) -> Network:
+    """The same for a process whose noise explodes, at unit variance and with the Fourier features of ln sigma."""
+    embedding = fourier()
+    return at_unit_variance(
+        mlp(columns, width=width, time_width=time_width, embedding=embedding, skip=skip)
+    )
+
+
+def at_unit_variance(network: Network) -> Network:
+    """The network sees x / sqrt(1 + sigma^2) and ln sigma: of about unit variance at any level of the VE process."""
+
+    def apply(params, x: Float[Array, "*batch column"], sigma: Time) -> Array:
+        sigma = jnp.asarray(sigma, x.dtype)
+        column = sigma[..., None] if sigma.ndim else sigma
+        return network.apply(params, x / jnp.sqrt(1 + column**2), jnp.log(sigma))
+
+    return network._replace(apply=apply)
 
 
 def linear(width: int, x: Array, name: str) -> nn.Dense:

@@ -9,17 +9,16 @@ Differences     An MLP over one row of numbers per patient (theirs: a U-Net over
                 categories the noise is predicted through their log odds given all else; they are rounded at the end.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import optax
 import pandas as pd
-from jaxtyping import Array
 
 from jaxehr.codecs import MIN_PATIENTS, Codec, Quantile, codec_of
 from jaxehr.data import Records, Schema
+from jaxehr.losses import whole
 from jaxehr.networks import mlp, sinusoidal
 from jaxehr.numerics import in_float32
 from jaxehr.processes import Gaussian
@@ -27,9 +26,9 @@ from jaxehr.processes import ddpm as betas
 from jaxehr.samplers import ancestral, uniform
 from jaxehr.samplers import ddim as ddim_sampler
 from jaxehr.synthesis.diffusion import diffusion_model, noise_and_odds
-from jaxehr.synthesis.recipe import Recipe, Stage, steps_for
+from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of, steps_for
 from jaxehr.synthesis.view import layout_of, matrix_view
-from jaxehr.types import Key, Sampler
+from jaxehr.types import Sampler
 
 
 @in_float32
@@ -57,8 +56,7 @@ def ddpm(
     steps                   by default as many as the records need, at most 50,000
     sampling_steps          of the chain; by default all timesteps
     """
-    settings = {k: v for k, v in locals().items() if k not in ("data", "schema")}
-    return _recipe("ddpm", data, schema, ancestral(), settings, timesteps)
+    return _recipe(ddpm, data, schema, locals(), ancestral())
 
 
 @in_float32
@@ -87,49 +85,41 @@ def ddim(
     steps                   by default as many as the records need, at most 50,000
     eta                     share of the chain's noise; 1 is DDPM
     """
-    settings = {k: v for k, v in locals().items() if k not in ("data", "schema")}
-    return _recipe("ddim", data, schema, ddim_sampler(eta), settings, sampling_steps)
+    return _recipe(ddim, data, schema, locals(), ddim_sampler(eta))
 
 
 def _recipe(
-    name: str,
+    function: Callable[..., Recipe],
     data: pd.DataFrame | Records | Codec,
     schema: Schema | None,
+    chosen: dict[str, Any],
     sampler: Sampler,
-    settings: dict[str, Any],
-    sampling_steps: int,
 ) -> Recipe:
-    codec = codec_of(data, schema, Quantile, settings["min_patients"])
-    timesteps, batch_size = settings["timesteps"], settings["batch_size"]
-    settings["steps"] = steps_for(codec, batch_size, settings["steps"], most=50_000)
-    layout = layout_of(codec, even=True)
-    settings["width"] = tuple(settings["width"])
+    codec = codec_of(data, schema, Quantile, chosen["min_patients"])
+    layout, timesteps, width = layout_of(codec, even=True), chosen["timesteps"], chosen["width"]
+    steps = steps_for(codec, chosen["batch_size"], chosen["steps"], most=50_000)
     process = Gaussian(
-        betas(timesteps, beta_first=settings["beta_first"], beta_last=settings["beta_last"])
+        betas(timesteps, beta_first=chosen["beta_first"], beta_last=chosen["beta_last"])
     )
-
-    def times(key: Key, shape: tuple[int, ...]) -> Array:
-        return jax.random.randint(key, shape, 1, timesteps + 1).astype(jnp.float32)
-
     model = diffusion_model(
         process,
         mlp(
             layout.columns,
-            width=settings["width"],
-            time_width=settings["time_width"],
-            embedding=sinusoidal(settings["time_width"]),
+            width=tuple(width),
+            time_width=chosen["time_width"],
+            embedding=sinusoidal(chosen["time_width"]),
             skip=layout.numbers,
         ),
         noise_and_odds(process, layout, centred=True),
         layout=layout,
-        times=times,
-        weight=lambda t: jnp.square(process.alpha(t) / process.sigma(t)),
+        times=whole(timesteps),
         sampler=sampler,
         grid=partial(uniform, first=float(timesteps)),
-        steps=settings["sampling_steps"] or sampling_steps,
+        steps=chosen["sampling_steps"] or timesteps,
         centred=True,
         clipped=True,
     )
-    optimizer = optax.adam(settings["learning_rate"])
-    stage = Stage("denoiser", model, optimizer, settings["steps"], settings["ema_decay"])
-    return Recipe(name, settings, codec, matrix_view(codec, even=True), (stage,), batch_size)
+    adam = optax.adam(chosen["learning_rate"])
+    stage = Stage("denoiser", model, adam, steps, chosen["ema_decay"])
+    chosen = {**chosen, "width": tuple(width), "steps": steps}
+    return recipe_of(function, chosen, codec, matrix_view(codec, even=True), stage)

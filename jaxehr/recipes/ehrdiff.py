@@ -13,14 +13,13 @@ Expected        MIMIC-III, 1,782 codes: prevalence Pearson about 0.99, slope abo
 """
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import optax
 import pandas as pd
 
 from jaxehr import denoisers
-from jaxehr.codecs import MIN_PATIENTS, Codec, Number, Quantile, codec_of, matrix
+from jaxehr.codecs import MIN_PATIENTS, Codec, Number, Quantile, codec_of
 from jaxehr.data import Records, Schema
 from jaxehr.losses import edm_weight, log_normal
 from jaxehr.networks import fourier, mlp, sinusoidal
@@ -28,7 +27,8 @@ from jaxehr.numerics import in_float32
 from jaxehr.processes import Gaussian, edm
 from jaxehr.samplers import karras, probability_flow
 from jaxehr.synthesis.diffusion import diffusion_model, posterior_draw
-from jaxehr.synthesis.recipe import Recipe, Stage, steps_for
+from jaxehr.synthesis.encoded import encoded, standard_deviation
+from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of, steps_for
 from jaxehr.synthesis.view import layout_of, matrix_view
 
 
@@ -80,14 +80,12 @@ def ehrdiff(
     quantile                False holds numbers in [0, 1] by their range, as published. True by their normal scores:
                             what many patients share comes back as itself, and nothing piles up at the ends
     """
-    numbers = Quantile if quantile else Number
-    codec = codec_of(data, schema, numbers, min_patients)
-    sizes = CODES if codec.codes else TABLE
-    layout = layout_of(codec)
+    codec = codec_of(data, schema, Quantile if quantile else Number, min_patients)
+    layout, view, rows = layout_of(codec), matrix_view(codec), None
     if sigma_data is None:
-        if isinstance(data, Codec):
-            raise ValueError("sigma_data is measured on records, and there are none here: give it")
-        sigma_data = standard_deviation(matrix(codec.encode(data), codec))
+        x, rows = encoded(data, codec, view, "sigma_data")
+        sigma_data = standard_deviation(x)
+    sizes = CODES if codec.codes else TABLE
     width = sizes.width if width is None else tuple(width)
     time_width = sizes.time_width if time_width is None else time_width
     batch_size = sizes.batch_size if batch_size is None else batch_size
@@ -102,32 +100,13 @@ def ehrdiff(
     steps = steps_for(codec, batch_size, steps, most=published)
     warmup = min(20_000, steps // 10) if warmup is None else warmup
 
-    settings: dict[str, Any] = {
-        "min_patients": min_patients,
-        "sigma_data": sigma_data,
-        "width": width,
-        "time_width": time_width,
-        "fourier_frequencies": fourier_frequencies,
-        "steps": steps,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "warmup": warmup,
-        "ema_decay": ema_decay,
-        "sigma_min": sigma_min,
-        "sigma_max": sigma_max,
-        "rho": rho,
-        "sampling_steps": sampling_steps,
-        "posterior_sigma": posterior_sigma,
-        "quantile": quantile,
-    }
     embedding = fourier(fourier_frequencies) if fourier_frequencies else sinusoidal(layout.columns)
-    if posterior_sigma is None:
-        grid = partial(karras, sigma_min=sigma_min, sigma_max=sigma_max, rho=rho)
-    else:  # the grid ends there, not at 0
-        low = posterior_sigma
-        grid = partial(karras, sigma_min=low, sigma_max=sigma_max, rho=rho, last=low)
-    narrow = min(width) < layout.columns
-    skip = partial(denoisers.edm_skip, sigma_data=sigma_data) if narrow else None
+    grid = partial(karras, sigma_min=sigma_min, sigma_max=sigma_max, rho=rho)
+    finish = None
+    if posterior_sigma is not None:  # the grid ends there, not at 0
+        grid = partial(grid, sigma_min=posterior_sigma, last=posterior_sigma)
+        skip = partial(denoisers.edm_skip, sigma_data=sigma_data)
+        finish = posterior_draw(layout, skip if min(width) < layout.columns else None)
     model = diffusion_model(
         Gaussian(edm()),
         mlp(layout.columns, width=width, time_width=time_width, embedding=embedding),
@@ -138,15 +117,8 @@ def ehrdiff(
         sampler=probability_flow(),
         grid=grid,
         steps=sampling_steps,
-        finish=None if posterior_sigma is None else posterior_draw(layout, skip),
+        finish=finish,
     )
     rate = optax.warmup_cosine_decay_schedule(0.0, learning_rate, warmup, steps)
     stage = Stage("denoiser", model, optax.adamw(rate, weight_decay=0.0), steps, ema_decay)
-    return Recipe("ehrdiff", settings, codec, matrix_view(codec), (stage,), batch_size)
-
-
-def standard_deviation(table: np.ndarray, rows: int = 4096) -> float:
-    """Of all entries together, in float64, some rows at a time: NumPy's own takes eight bytes for each bit."""
-    blocks = [table[i : i + rows] for i in range(0, len(table), rows)]
-    mean = sum(block.sum(dtype=np.float64) for block in blocks) / table.size
-    return float(np.sqrt(sum(np.square(block - mean).sum() for block in blocks) / table.size))
+    return recipe_of(ehrdiff, locals(), codec, view, stage, rows=rows)

@@ -14,8 +14,6 @@ Differences     One loss is both players': each sees the other's parameters as c
                 An exponential moving average is drawn from.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import optax
@@ -26,8 +24,9 @@ from jaxehr.codecs import MIN_PATIENTS, Codec, Quantile, codec_of
 from jaxehr.data import Records, Schema
 from jaxehr.networks import perceptron, residual_generator
 from jaxehr.numerics import in_float32
-from jaxehr.synthesis.one_pass import drawn, first_scale, log_likelihood, one_pass_model, standard
-from jaxehr.synthesis.recipe import Recipe, Stage, steps_for
+from jaxehr.synthesis.draws import at_once, no_draw
+from jaxehr.synthesis.one_pass import drawn, first_scale, log_likelihood, standard
+from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of, steps_for
 from jaxehr.synthesis.view import Layout, layout_of, matrix_view
 from jaxehr.types import Key, Model, Network, Params
 
@@ -60,19 +59,18 @@ def gan(
     critic_steps            for each of the generator
     steps                   of the critic; by default as many as the records need, at most 50,000
     """
-    settings: dict[str, Any] = {k: v for k, v in locals().items() if k not in ("data", "schema")}
     codec = codec_of(data, schema, Quantile, min_patients)
-    steps = steps_for(codec, batch_size, steps, most=50_000)
-    pretraining = max(steps // 5, 1) if autoencoder_steps is None else autoencoder_steps
-    settings |= {"width": tuple(width), "steps": steps, "autoencoder_steps": pretraining}
+    width, steps = tuple(width), steps_for(codec, batch_size, steps, most=50_000)
+    if autoencoder_steps is None:
+        autoencoder_steps = max(steps // 5, 1)
     layout = layout_of(codec)
     decoder = perceptron(latent, layout.columns)
-    critic = perceptron(layout.columns, 1, width=tuple(width), activation=jax.nn.leaky_relu)
-    autoencoder = Stage(
+    critic = perceptron(layout.columns, 1, width=width, activation=jax.nn.leaky_relu)
+    first = Stage(
         "autoencoder",
         autoencoder_model(layout, latent, decoder),
         optax.adam(autoencoder_learning_rate),
-        pretraining,
+        autoencoder_steps,
         ema_decay,
     )
 
@@ -86,8 +84,8 @@ def gan(
         {"critic": adam, "generator": optax.chain(adam, seldom)},
         {"critic": "critic", "generator": "generator", "decoder": "generator"},
     )
-    stages = (autoencoder, Stage("gan", adversarial, optimizer, steps, ema_decay, judged=False))
-    return Recipe("gan", settings, codec, matrix_view(codec), stages, batch_size)
+    second = Stage("gan", adversarial, optimizer, steps, ema_decay, judged=False)
+    return recipe_of(gan, locals(), codec, matrix_view(codec), first, second)
 
 
 def autoencoder_model(layout: Layout, latent: int, decoder: Network) -> Model:
@@ -108,10 +106,7 @@ def autoencoder_model(layout: Layout, latent: int, decoder: Network) -> Model:
         raw = decoder.apply(params["decoder"], code)
         return -log_likelihood(layout, params, raw, x0)
 
-    def draw(params: Params, key: Key) -> Array:
-        raise ValueError("an autoencoder alone has no law to draw codes from")
-
-    return one_pass_model("autoencoder", init, loss, draw)
+    return Model(init, loss, no_draw("an autoencoder alone has no law to draw codes from"))
 
 
 def gan_model(
@@ -158,4 +153,4 @@ def gan_model(
     def draw(params: Params, key: Key) -> Array:
         return made(params, key, ())
 
-    return one_pass_model("gan", init, loss, draw)
+    return Model(init, loss, at_once("gan", draw))

@@ -14,7 +14,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 import pandas as pd
 from jaxtyping import Array
@@ -24,10 +23,12 @@ from jaxehr.data import Records, Schema
 from jaxehr.networks import token_network
 from jaxehr.numerics import in_float32
 from jaxehr.processes import Masked, Mixed, hide
-from jaxehr.samplers import restricted, shown_first, uniform, unmasking
-from jaxehr.synthesis.recipe import Recipe, Stage, steps_for
+from jaxehr.samplers import uniform, unmasking
+from jaxehr.synthesis.draws import noise_to_data, shown
+from jaxehr.synthesis.encoded import encoded, log_frequencies
+from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of, steps_for
 from jaxehr.synthesis.view import Tokens, token_view, tokens_of
-from jaxehr.types import Denoiser, Draw, Grid, Key, Known, Model, Network, Params, Sampler
+from jaxehr.types import Denoiser, Draw, Key, Known, Model, Network, Params
 
 
 @in_float32
@@ -56,14 +57,12 @@ def masked(
     warmup              steps in which the rate rises; by default a twentieth. It falls to 0 by a cosine after that
     sampling_steps      of a draw; by default 32 for tables, 64 with codes, but no more than there are columns
     """
-    settings: dict[str, Any] = {k: v for k, v in locals().items() if k not in ("data", "schema")}
     codec = codec_of(data, schema, Bins, min_patients)
     tokens, view = tokens_of(codec), token_view(codec, numbers=False)
-    start = (
-        log_frequencies(tokens, view.to_x(codec.encode(data)), min_patients)
-        if not isinstance(data, Codec)
-        else None
-    )
+    start, rows = None, None
+    if not isinstance(data, Codec):
+        x, rows = encoded(data, codec, view, "the start of the network")
+        start = log_frequencies(tokens, x, min_patients)
     network = token_network(
         [tokens.classes[j] for j in tokens.row],
         outputs=tokens.width,
@@ -72,6 +71,7 @@ def masked(
         embedding=embedding,
         start=start,
     )
+    steps = steps_for(codec, batch_size, steps, most=20_000)
     most = 64 if codec.codes else 32
     model = masked_model(
         network,
@@ -79,24 +79,32 @@ def masked(
         places=codec.sizes["number"],
         steps=min(sampling_steps or most, len(tokens.classes)),
     )
-    settings["steps"] = steps = steps_for(codec, batch_size, steps, most=20_000)
-    warmup = steps // 20 if warmup is None else warmup
-    rate = optax.warmup_cosine_decay_schedule(0.0, learning_rate, warmup, steps)
-    optimizer = optax.chain(
-        optax.clip_by_global_norm(1.0), optax.adamw(rate, weight_decay=weight_decay)
-    )
+    rise = steps // 20 if warmup is None else warmup
+    rate = optax.warmup_cosine_decay_schedule(0.0, learning_rate, rise, steps)
+    adam = optax.adamw(rate, weight_decay=weight_decay)
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), adam)
     stage = Stage("denoiser", model, optimizer, steps, ema_decay)
-    return Recipe("masked", settings, codec, view, (stage,), batch_size)
+    return recipe_of(masked, locals(), codec, view, stage, rows=rows)
 
 
 def masked_model(network: Network, tokens: Tokens, *, places: int, steps: int) -> Model:
     """The Model on the rows of `token_view` without numbers; a draw has `places` uniform ones, for inside the bins."""
-    process = Mixed({name: Masked(tokens.classes_of(name)) for name in tokens.groups})
-    columns, own_sampler = len(tokens.classes), unmasking()
-    default_grid = uniform(steps)
+    process, columns = (
+        Mixed({n: Masked(tokens.classes_of(n)) for n in tokens.groups}),
+        len(tokens.classes),
+    )
+    walk = noise_to_data(
+        process,
+        tokens.shapes,
+        sampler=unmasking(),
+        grid=uniform,
+        steps=steps,
+        hold=shown,
+        held_steps=steps,
+    )
 
     def denoise_with(params: Params) -> Denoiser:
-        return lambda x, t: tokens.spread(network.apply(params, in_one_row(tokens, x)))
+        return lambda x, t: tokens.spread(network.apply(params, tokens.in_one_row(x)))
 
     def loss(params: Params, key: Key, x0: Any) -> Array:
         rows = len(next(iter(x0.values())))
@@ -111,56 +119,15 @@ def masked_model(network: Network, tokens: Tokens, *, places: int, steps: int) -
         ]
         return sum(bounds) / columns
 
-    def draw(
-        params: Params,
-        key: Key,
-        *,
-        sampler: Sampler | None = None,
-        grid: Grid | None = None,
-        known: Known | None = None,
-    ) -> Draw:
-        path_key, place_key = jax.random.split(key)
-        denoise, shape = denoise_with(params), {n: (len(m),) for n, m in tokens.groups.items()}
-        x_T: Any = process.prior(path_key, shape, 1.0)
-        place = jax.random.uniform(place_key, (places,))
+    def draw(params: Params, key: Key, *, known: Known | None = None, **asked: Any) -> Draw:
+        path_key, place_key, first_key = jax.random.split(key, 3)
+        x, nfe, _ = walk((first_key, path_key), denoise_with(params), known=known, **asked)
+        if not places:
+            return Draw(x, nfe)
+        place: Any = jax.random.uniform(place_key, (places,))
         if known is not None:
-            denoise = restricted(denoise, known)
-            x0: Any = known.x0
-            mask: Any = known.mask
-            x_T = {n: jnp.where(mask[n], x0[n], part) for n, part in x_T.items()}
-            if known.narrow is not None:
-                first_key = jax.random.fold_in(key, 2)
-                x_T = shown_first(first_key, denoise, process, x_T, known.narrow)
-            if places:
-                place = jnp.where(mask["number"], x0["number"], place)
-        path = default_grid if grid is None else grid
-        x, nfe = (own_sampler if sampler is None else sampler)(
-            path_key, denoise, process, x_T, path
-        )
-        return Draw({**x, "number": place} if places else x, nfe)
+            given: Any = known
+            place = jnp.where(given.mask["number"], given.x0["number"], place)
+        return Draw({**x, "number": place}, nfe)
 
     return Model(network.init, loss, draw, uniform, process=process, narrows=True)
-
-
-def in_one_row(tokens: Tokens, x: Any) -> Array:
-    """The categories of all groups side by side."""
-    return jnp.concatenate([x[name].astype(jnp.int32) for name in tokens.groups], axis=-1)
-
-
-def log_frequencies(tokens: Tokens, x0: Any, least: int = 1) -> np.ndarray:
-    """Of all classes in the places of `tokens`, each counted half a time more than it was seen.
-
-    least   rows that a class which was seen counts as at least, at the cost of the most frequent one: a run holds these
-            numbers, and none of them tells of fewer patients
-    """
-    found = [np.zeros(k) for k in tokens.classes]
-    for name, members in tokens.groups.items():
-        for i, j in enumerate(members):
-            counts = np.bincount(x0[name][:, i], minlength=tokens.classes[j])
-            raised = np.where(counts > 0, np.maximum(counts, least), 0)
-            raised[counts.argmax()] -= (raised - counts).sum()
-            shares = np.maximum(raised, 0) + 0.5
-            found[j] = np.log(shares / shares.sum())
-    row = np.zeros(tokens.width, np.float32)
-    row[tokens.places] = np.concatenate(found)
-    return row

@@ -10,24 +10,23 @@ Differences     An MLP over one row of numbers per patient (theirs: a RefineNet 
                 score is predicted through their log odds given all else.
 """
 
-from typing import Any
+from functools import partial
 
-import jax
 import jax.numpy as jnp
 import optax
 import pandas as pd
-from jaxtyping import Array
 
 from jaxehr.codecs import MIN_PATIENTS, Codec, Quantile, codec_of
 from jaxehr.data import Records, Schema
+from jaxehr.losses import one_of
+from jaxehr.networks import exploding_mlp
 from jaxehr.numerics import in_float32
 from jaxehr.processes import Gaussian, ve
-from jaxehr.recipes.score_sde import exploding_network, measured_sigma_max
 from jaxehr.samplers import geometric, langevin
 from jaxehr.synthesis.diffusion import diffusion_model, noise_and_odds
-from jaxehr.synthesis.recipe import Recipe, Stage, steps_for
+from jaxehr.synthesis.encoded import encoded, largest_distance
+from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of, steps_for
 from jaxehr.synthesis.view import layout_of, matrix_view
-from jaxehr.types import Key
 
 
 @in_float32
@@ -58,40 +57,25 @@ def ncsn(
     steps                   by default as many as the records need, at most 50,000
     """
     codec = codec_of(data, schema, Quantile, min_patients)
-    sigma_max = measured_sigma_max(data, codec) if sigma_max is None else sigma_max
-    steps = steps_for(codec, batch_size, steps, most=50_000)
+    view, rows = matrix_view(codec, even=True), None
+    if sigma_max is None:
+        x, rows = encoded(data, codec, view, "sigma_max")
+        sigma_max = largest_distance(x)
     if levels < 2:
         raise ValueError(f"levels must be at least 2; got {levels}")
-    settings: dict[str, Any] = {
-        "min_patients": min_patients,
-        "sigma_max": sigma_max,
-        "sigma_min": sigma_min,
-        "levels": levels,
-        "langevin_steps": langevin_steps,
-        "epsilon": epsilon,
-        "width": tuple(width),
-        "time_width": time_width,
-        "steps": steps,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "ema_decay": ema_decay,
-    }
-    noise_levels = geometric(levels - 1, first=sigma_max, last=sigma_min)
+    width, steps = tuple(width), steps_for(codec, batch_size, steps, most=50_000)
     process, layout = Gaussian(ve()), layout_of(codec, even=True)
-
-    def times(key: Key, shape: tuple[int, ...]) -> Array:
-        return jax.random.choice(key, jnp.asarray(noise_levels, jnp.float32), shape)
-
+    falling = partial(geometric, first=sigma_max, last=sigma_min)
     model = diffusion_model(
         process,
-        exploding_network(layout, width=width, time_width=time_width),
+        exploding_mlp(layout.columns, width=width, time_width=time_width, skip=layout.numbers),
         noise_and_odds(process, layout),
         layout=layout,
-        times=times,
+        times=one_of(falling(levels - 1)),
         weight=lambda sigma: 1 / jnp.square(sigma),
         sampler=langevin(steps=langevin_steps, epsilon=epsilon),
-        grid=lambda n: geometric(max(n - 1, 1), first=sigma_max, last=sigma_min, to_data=True),
+        grid=lambda n: falling(max(n - 1, 1), to_data=True),
         steps=levels,
     )
     stage = Stage("score", model, optax.adam(learning_rate), steps, ema_decay)
-    return Recipe("ncsn", settings, codec, matrix_view(codec, even=True), (stage,), batch_size)
+    return recipe_of(ncsn, locals(), codec, view, stage, rows=rows)

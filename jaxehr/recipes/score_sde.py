@@ -11,23 +11,23 @@ Differences     An MLP over one row of numbers per patient (theirs: U-Nets over 
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import pandas as pd
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from jaxehr.codecs import MIN_PATIENTS, Codec, Quantile, codec_of
 from jaxehr.data import Records, Schema
-from jaxehr.networks import fourier, mlp, sinusoidal
+from jaxehr.losses import between
+from jaxehr.networks import exploding_mlp, mlp, sinusoidal
 from jaxehr.numerics import in_float32
 from jaxehr.processes import Gaussian, Schedule, sub_vp, ve, vp
 from jaxehr.samplers import geometric, predictor_corrector, uniform
 from jaxehr.synthesis.diffusion import diffusion_model, noise_and_odds
-from jaxehr.synthesis.recipe import Recipe, Stage, steps_for
-from jaxehr.synthesis.view import Layout, layout_of, matrix_view
-from jaxehr.types import Grid, Key, Network, Time
+from jaxehr.synthesis.encoded import encoded, largest_distance
+from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of, steps_for
+from jaxehr.synthesis.view import layout_of, matrix_view
+from jaxehr.types import Grid, Key
 
 TIME_MIN, TRAIN_MIN = 1e-3, 1e-5  # where draws end, and training begins: the paper's appendix C
 
@@ -57,9 +57,7 @@ def score_sde(
     steps                   by default as many as the records need, at most 50,000
     snr                     of the corrector's Langevin step
     """
-    settings = {k: v for k, v in locals().items() if k not in ("data", "schema")}
-    schedule = vp(beta_min=beta_min, beta_max=beta_max)
-    return _bounded("score_sde", data, schema, schedule, settings)
+    return _bounded(score_sde, data, schema, locals(), vp(beta_min=beta_min, beta_max=beta_max))
 
 
 @in_float32
@@ -87,9 +85,9 @@ def score_sde_sub_vp(
     steps                   by default as many as the records need, at most 50,000
     snr                     of the corrector's Langevin step
     """
-    settings = {k: v for k, v in locals().items() if k not in ("data", "schema")}
-    schedule = sub_vp(beta_min=beta_min, beta_max=beta_max)
-    return _bounded("score_sde_sub_vp", data, schema, schedule, settings)
+    return _bounded(
+        score_sde_sub_vp, data, schema, locals(), sub_vp(beta_min=beta_min, beta_max=beta_max)
+    )
 
 
 @in_float32
@@ -117,116 +115,61 @@ def score_sde_ve(
     steps                   by default as many as the records need, at most 50,000
     snr                     of the corrector's Langevin step
     """
-    settings = {k: v for k, v in locals().items() if k not in ("data", "schema")}
     codec = codec_of(data, schema, Quantile, min_patients)
-    high = measured_sigma_max(data, codec) if sigma_max is None else sigma_max
-    settings["sigma_max"] = high
+    rows = None
+    if sigma_max is None:
+        x, rows = encoded(data, codec, matrix_view(codec, even=True), "sigma_max")
+        sigma_max = largest_distance(x)
+    high, layout = sigma_max, layout_of(codec, even=True)
 
     def times(key: Key, shape: tuple[int, ...]) -> Array:
-        u = jax.random.uniform(key, shape, minval=TRAIN_MIN)
-        return sigma_min * (high / sigma_min) ** u
+        return sigma_min * (high / sigma_min) ** between(TRAIN_MIN)(key, shape)
 
     def grid(n: int) -> Grid:
         return geometric(max(n - 1, 1), first=high, last=sigma_min, to_data=True)
 
-    layout = layout_of(codec, even=True)
-    network = exploding_network(layout, width=width, time_width=time_width)
-    parts = Gaussian(ve()), network, layout
-    return _recipe("score_sde_ve", codec, parts, times, grid, settings, centred=False)
-
-
-def exploding_network(layout: Layout, *, width: tuple[int, ...], time_width: int) -> Network:
-    """The network of a VE process: NCSN's and this one's."""
-    return at_unit_variance(
-        mlp(
-            layout.columns,
-            width=tuple(width),
-            time_width=time_width,
-            embedding=fourier(),
-            skip=layout.numbers,
-        )
+    network = exploding_mlp(
+        layout.columns, width=tuple(width), time_width=time_width, skip=layout.numbers
     )
+    parts = Gaussian(ve()), network, times, grid
+    return _recipe(score_sde_ve, codec, locals(), *parts, centred=False, rows=rows)
 
 
-def at_unit_variance(network: Network) -> Network:
-    """The network sees x / sqrt(1 + sigma^2) and ln sigma: of about unit variance at any level of the VE process."""
-
-    def apply(params, x: Float[Array, "*batch column"], sigma: Time) -> Array:
-        sigma = jnp.asarray(sigma, x.dtype)
-        column = sigma[..., None] if sigma.ndim else sigma
-        return network.apply(params, x / jnp.sqrt(1 + column**2), jnp.log(sigma))
-
-    return network._replace(apply=apply)
-
-
-def measured_sigma_max(data: pd.DataFrame | Records | Codec, codec: Codec) -> float:
-    """The largest distance between 1,000 of the records (Song and Ermon 2020, Technique 1), rounded up to a quarter of
-    an octave: a run holds this number, and the distance itself would be that of two patients.
-
-    Raises ValueError for a codec, which holds no records.
-    """
-    if isinstance(data, Codec):
-        raise ValueError("sigma_max is measured on records, and there are none here: give it")
-    apart = largest_distance(matrix_view(codec, even=True).to_x(codec.encode(data)))
-    return float(2 ** (np.ceil(4 * np.log2(apart)) / 4))
-
-
-def largest_distance(table: np.ndarray, rows: int = 1000) -> float:
-    """The largest Euclidean distance between `rows` of the rows."""
-    some = np.random.default_rng(0).permutation(len(table))[:rows]
-    x = table[some].astype(np.float64)
-    square = (x**2).sum(1)
-    apart = square[:, None] + square - 2 * x @ x.T
-    return max(float(np.sqrt(max(apart.max(), 0.0))), 1.0)
-
-
-def _bounded(
-    name: str,
-    data: pd.DataFrame | Records | Codec,
-    schema: Schema | None,
-    schedule: Schedule,
-    settings: dict[str, Any],
-) -> Recipe:
+def _bounded(function, data, schema, chosen: dict[str, Any], schedule: Schedule) -> Recipe:
     """VP and sub-VP: time runs in [0, 1], the data is brought to [-1, 1]."""
-    codec = codec_of(data, schema, Quantile, settings["min_patients"])
-    process, embed = Gaussian(schedule), sinusoidal(settings["time_width"])
-
-    def times(key: Key, shape: tuple[int, ...]) -> Array:
-        return jax.random.uniform(key, shape, minval=TRAIN_MIN)
+    codec = codec_of(data, schema, Quantile, chosen["min_patients"])
+    layout, embed = layout_of(codec, even=True), sinusoidal(chosen["time_width"])
 
     def grid(n: int) -> Grid:
         return np.append(uniform(max(n - 1, 1), first=1.0, last=TIME_MIN), 0.0)
 
-    layout = layout_of(codec, even=True)
     network = mlp(
         layout.columns,
-        width=tuple(settings["width"]),
-        time_width=settings["time_width"],
+        width=tuple(chosen["width"]),
+        time_width=chosen["time_width"],
         embedding=lambda t: embed(999 * t),
         skip=layout.numbers,
     )
-    parts = process, network, layout
-    return _recipe(name, codec, parts, times, grid, settings, centred=True)
+    parts = Gaussian(schedule), network, between(TRAIN_MIN), grid
+    return _recipe(function, codec, chosen, *parts, centred=True)
 
 
-def _recipe(name, codec, parts, times, grid, settings: dict[str, Any], *, centred: bool) -> Recipe:
-    process, network, layout = parts
-    settings["width"] = tuple(settings["width"])
+def _recipe(
+    function, codec, chosen: dict[str, Any], process, network, times, grid, *, centred, rows=None
+) -> Recipe:
+    layout = layout_of(codec, even=True)
     model = diffusion_model(
         process,
         network,
         noise_and_odds(process, layout, centred=centred),
         layout=layout,
         times=times,
-        weight=lambda t: jnp.square(process.alpha(t) / process.sigma(t)),
-        sampler=predictor_corrector(snr=settings["snr"]),
+        sampler=predictor_corrector(snr=chosen["snr"]),
         grid=grid,
-        steps=settings["sampling_steps"],
+        steps=chosen["sampling_steps"],
         centred=centred,
     )
-    optimizer = optax.adam(settings["learning_rate"])
-    settings["steps"] = steps_for(codec, settings["batch_size"], settings["steps"], most=50_000)
-    stage = Stage("score", model, optimizer, settings["steps"], settings["ema_decay"])
-    return Recipe(
-        name, settings, codec, matrix_view(codec, even=True), (stage,), settings["batch_size"]
-    )
+    steps = steps_for(codec, chosen["batch_size"], chosen["steps"], most=50_000)
+    stage = Stage("score", model, optax.adam(chosen["learning_rate"]), steps, chosen["ema_decay"])
+    chosen = {**chosen, "width": tuple(chosen["width"]), "steps": steps}
+    return recipe_of(function, chosen, codec, matrix_view(codec, even=True), stage, rows=rows)

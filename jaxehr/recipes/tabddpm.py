@@ -18,30 +18,28 @@ Differences     Missing numbers have an indicator, a category of their own, and 
                 `label_dropout` and `guidance` (Ho and Salimans 2022) are ours.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import pandas as pd
 from jaxtyping import Array
 
-from jaxehr.codecs import END, MIN_PATIENTS, Codec, Quantile, codec_of
+from jaxehr.codecs import MIN_PATIENTS, Codec, Quantile, codec_of
 from jaxehr.data import Records, Schema
-from jaxehr.denoisers import EPS
+from jaxehr.losses import mixed_loss, whole
 from jaxehr.networks import tabddpm_mlp, timestep
 from jaxehr.numerics import in_float32
 from jaxehr.processes import Gaussian, Mixed, Multinomial, cosine_betas
 from jaxehr.processes import table as beta_table
-from jaxehr.samplers import ddim_step, fixed_large, in_parts, inpaint, sequential, uniform
-from jaxehr.synthesis.diffusion import INPAINT_STEPS
-from jaxehr.synthesis.label import label_law, label_stage, label_token
-from jaxehr.synthesis.recipe import Recipe, Stage, steps_for
+from jaxehr.samplers import ddim_step, fixed_large, in_parts, sequential, uniform
+from jaxehr.synthesis.encoded import encoded
+from jaxehr.synthesis.label import label_drawn, label_law, label_stage, label_token
+from jaxehr.synthesis.mixed import mixed_model, noise_and_logits
+from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of, steps_for
 from jaxehr.synthesis.view import Tokens, token_view, tokens_of
-from jaxehr.types import Denoiser, Draw, Grid, Key, Known, Model, Network, Params, Sampler
+from jaxehr.types import Denoiser, Model, Network, Params
 
 
 @in_float32
@@ -79,271 +77,85 @@ def tabddpm(
     label_dropout   share of the training rows whose label is not said, which `guidance` above 1 needs
     guidance        weight of the label in a draw: (1 + w) times the prediction with it, minus w times that without
     """
-    settings: dict[str, Any] = {k: v for k, v in locals().items() if k not in ("data", "schema")}
-    settings["width"] = tuple(width)
     codec = codec_of(data, schema, Quantile, min_patients)
     if guidance != 1.0 and not label_dropout:
         raise ValueError("guidance needs a network trained with label_dropout above 0")
     token = -1 if label is None else label_token(codec, label)
-    view = token_view(codec, token)
+    tokens, view, rows = tokens_of(codec, token), token_view(codec, token), None
     if token >= 0 and label_counts is None:
-        if isinstance(data, Codec):
-            raise ValueError("label_counts is counted in records, and there are none here: give it")
-        labels = view.to_x(codec.encode(data))["label"]
-        settings["label_counts"] = tuple(np.bincount(labels).tolist())
-    counts = settings["label_counts"] if token >= 0 else None
+        x, rows = encoded(data, codec, view, "label_counts")
+        label_counts = tuple(np.bincount(x["label"]).tolist())
+    counts = label_counts if token >= 0 and label_counts else ()
 
-    tokens, numbers = tokens_of(codec, token), codec.sizes["number"]
+    width, steps = tuple(width), steps_for(codec, batch_size, steps, most=30_000)
     network = tabddpm_mlp(
-        numbers + tokens.width,
-        width=tuple(width),
+        len(tokens.indicators) + tokens.width,
+        width=width,
         time_width=time_width,
         embedding=timestep(time_width),
-        labels=len(counts) if counts else 0,
+        labels=len(counts),
     )
-    indicators = tuple(bit - (0 <= token < bit) for bit in codec.indicators)
     model_with = partial(
         tabddpm_model,
         network,
         tokens,
-        numbers,
-        indicators=indicators,
         timesteps=timesteps,
         sampling_steps=sampling_steps or timesteps,
-        label_counts=counts,
         log_one_hot=log_one_hot,
         clip_denoised=clip_denoised,
         label_dropout=label_dropout,
         guidance=guidance,
     )
-    settings["steps"] = steps = steps_for(codec, batch_size, steps, most=30_000)
     rate = optax.linear_schedule(learning_rate, 0.0, steps)
-    optimizer = optax.adamw(rate, weight_decay=weight_decay)
+    adam = optax.adamw(rate, weight_decay=weight_decay)
     if not counts:
-        stage = Stage("denoiser", model_with(), optimizer, steps, ema_decay)
-        return Recipe("tabddpm", settings, codec, view, (stage,), batch_size)
-    init, law = label_law(tokens, numbers, len(counts))
-    guess = label_stage(
-        init, law, split, lambda rest: _missing(rest, tokens, indicators) == 0, steps
-    )
-    stage = Stage(
-        "denoiser",
-        lambda params: model_with(label_given=partial(law, params["label"])),
-        optimizer,
-        steps,
-        ema_decay,
-    )
-    return Recipe("tabddpm", settings, codec, view, (guess, stage), batch_size)
+        stage = Stage("denoiser", model_with(), adam, steps, ema_decay)
+        return recipe_of(tabddpm, locals(), codec, view, stage, rows=rows)
+    init, law = label_law(tokens, len(counts))
+
+    def given_the_label(params: dict[str, Params]) -> Model:
+        return model_with(label=label_drawn(counts, partial(law, params["label"])))
+
+    guess = label_stage(init, law, tokens, steps)
+    stage = Stage("denoiser", given_the_label, adam, steps, ema_decay)
+    return recipe_of(tabddpm, locals(), codec, view, guess, stage, rows=rows)
 
 
-def tabddpm_process(tokens: Tokens, numbers: int, timesteps: int) -> Mixed:
+def tabddpm_process(tokens: Tokens, timesteps: int) -> Mixed:
     """One table of betas for the numbers and for each group of categories; times are 0, 1, ..., timesteps."""
     schedule = beta_table(cosine_betas(timesteps))
-    parts: dict[str, Any] = {
-        name: Multinomial(schedule, tokens.classes_of(name)) for name in tokens.groups
-    }
-    return Mixed({"number": Gaussian(schedule), **parts} if numbers else parts)
-
-
-def tabddpm_denoiser(
-    network: Network,
-    params: Params,
-    tokens: Tokens,
-    process: Mixed,
-    label: Array | None,
-    *,
-    log_one_hot: bool,
-) -> Denoiser:
-    """x_0 of the numbers, in normal scores, and logits of each group of categories."""
-    numbers = "number" in process.parts
-
-    def denoise(x: Any, t):
-        t = jnp.asarray(t, float)
-        hot = tokens.one_hot(x).astype(float) if tokens.groups else jnp.zeros((*_lead(x), 0))
-        if log_one_hot:
-            of_class = np.isin(np.arange(tokens.width), tokens.places)
-            hot = jnp.where(of_class, jnp.log(jnp.maximum(hot, 1e-30)), 0.0)
-        read = jnp.concatenate([x["number"], hot], axis=-1) if numbers else hot
-        out: Any = network.apply(params, read, t - 1, label)  # their steps count from 0
-        p = x["number"].shape[-1] if numbers else 0
-        x0: dict[str, Any] = tokens.spread(out[..., p:])
-        if numbers:
-            x0["number"] = EPS.to_x0(process.parts["number"], out[..., :p], x["number"], t)
-        return x0
-
-    return denoise
-
-
-def tabddpm_loss(
-    process: Mixed,
-    x0: Any,
-    x0_hat: Any,
-    x: Any,
-    t: Array,
-    timesteps: int,
-    observed: Array | float = 1.0,
-) -> Array:
-    """Mean over numbers of (eps - eps_hat)^2, plus over categories of T KL(q(x_s | x_t, x_0) || p) + KL(x_T), per row.
-
-    Their L_simple and variational bound (equations 6 and 7), with t one of 1 ... T for each row and s = t - 1.
-    """
-    total = jnp.zeros(t.shape)
-    bound, columns = jnp.zeros(t.shape), 0
-    for name, part in process.parts.items():
-        if isinstance(part, Multinomial):
-            kl = part.kl(x0[name], part.normalised(x0_hat[name]), x[name], t, t - 1)
-            prior = part.prior_kl(x0[name], float(timesteps))
-            # T times a KL of about 1/T, from logarithms near each other: rounding counts T-fold. A row in a batch of
-            # 8 is rounded otherwise than in one of 64; they agree to 4e-5 at T = 1,000, to 2e-6 at 10.
-            bound += jnp.sum(timesteps * kl + prior, axis=-1)
-            columns += x0[name].shape[-1]
-        else:
-            weight = jnp.square(part.alpha(t) / part.sigma(t))[:, None]
-            square = weight * jnp.square(x0_hat[name] - x0[name]) * observed
-            total += jnp.mean(square, axis=-1)
-    return total + bound / max(columns, 1)
+    parts = {name: Multinomial(schedule, tokens.classes_of(name)) for name in tokens.groups}
+    return Mixed({"number": Gaussian(schedule), **parts} if tokens.indicators else parts)
 
 
 def tabddpm_model(
     network: Network,
     tokens: Tokens,
-    numbers: int,
     *,
-    indicators: tuple[int, ...],
     timesteps: int,
     sampling_steps: int,
-    label_counts: tuple[int, ...] | None = None,
     log_one_hot: bool = False,
-    clip_denoised: bool = True,
-    label_dropout: float = 0.0,
-    guidance: float = 1.0,
-    label_given: Callable[[Any, Any], Array] | None = None,
+    **options: Any,
 ) -> Model:
-    """The Model on the rows of `token_view`.
+    """`options` are those of `mixed_model`."""
+    process = tabddpm_process(tokens, timesteps)
+    denoiser = noise_and_logits(process, tokens, log_one_hot=log_one_hot)
 
-    label_given     (x_0, what is known of it) -> log-odds of the label, where something else is given than the label
-    """
-    process = tabddpm_process(tokens, numbers, timesteps)
-    denoiser = partial(
-        tabddpm_denoiser, network, tokens=tokens, process=process, log_one_hot=log_one_hot
-    )
+    def denoise_with(params: Params, label: Array | None) -> Denoiser:
+        return denoiser(lambda x, t: network.apply(params, x, t - 1, label))  # theirs count from 0
+
     # The larger variance is that of a step to the next time; over several it is far too large.
     of_numbers = fixed_large if sampling_steps == timesteps else ddim_step(1.0)
-    step = in_parts(
-        {name: of_numbers if name == "number" else ddim_step(1.0) for name in process.parts}
+    steps = {name: of_numbers if name == "number" else ddim_step(1.0) for name in process.parts}
+    return mixed_model(
+        process,
+        network.init,
+        denoise_with,
+        partial(mixed_loss, timesteps=timesteps),
+        tokens=tokens,
+        times=whole(timesteps),
+        sampler=sequential(in_parts(steps)),
+        grid=partial(uniform, first=float(timesteps)),
+        steps=sampling_steps,
+        **options,
     )
-    grid = partial(uniform, first=float(timesteps))
-    default_grid, short_grid = grid(sampling_steps), grid(min(sampling_steps, INPAINT_STEPS))
-
-    def loss(params: Params, key: Key, x0: Any) -> Array:
-        x0, label = split(x0)
-        t_key, noise_key, fill_key, label_key = jax.random.split(key, 4)
-        rows = len(next(iter(x0.values())))
-        t = jax.random.randint(t_key, (rows,), 1, timesteps + 1).astype(jnp.float32)
-        observed: Array | float = 1.0
-        if numbers:
-            missing = _missing(x0, tokens, indicators)
-            observed = 1.0 - missing
-            fresh = jax.random.normal(fill_key, x0["number"].shape)
-            x0 = {**x0, "number": jnp.where(missing > 0, fresh, x0["number"])}
-        if label is not None and label_dropout:
-            hidden = jax.random.bernoulli(label_key, label_dropout, label.shape)
-            label = jnp.where(hidden, -1, label)
-        x = process.corrupt(noise_key, x0, t)
-        x0_hat = denoiser(params, label=label)(x, t)
-        return tabddpm_loss(process, x0, x0_hat, x, t, timesteps, observed)
-
-    def draw(
-        params: Params,
-        key: Key,
-        *,
-        sampler: Sampler | None = None,
-        grid: Grid | None = None,
-        known: Known | None = None,
-    ) -> Draw:
-        label_key, prior_key, path_key = jax.random.split(key, 3)
-        label = None
-        if label_counts:
-            odds = jnp.log(jnp.maximum(jnp.array(label_counts), 1e-9))
-            fixed: Any = known
-            if known is not None and label_given is not None:
-                odds = label_given(split(fixed.x0)[0], fixed.mask)
-            label = jax.random.categorical(label_key, odds)
-            if known is not None:
-                label = jnp.where(fixed.mask["label"], fixed.x0["label"], label)
-        denoise = denoiser(params, label=label)
-        if guidance != 1.0 and label is not None:
-            denoise = guided(denoise, denoiser(params, label=jnp.full_like(label, -1)), guidance)
-        path, chosen = default_grid if grid is None else grid, sampler
-        if known is not None:
-            given: Any
-            given, _ = split(known.x0)
-            mask: Any = known.mask
-            masks = {name: mask[name] for name in process.parts}
-            chosen = inpaint(Known(given, masks, known.allowed))
-            path = short_grid if grid is None else grid
-        if numbers and (clip_denoised or sampler is not None):
-            denoise = inside(denoise)
-        shape = {
-            name: (len(tokens.groups[name]),) if name != "number" else (numbers,)
-            for name in process.parts
-        }
-        x_T: Any = process.prior(prior_key, shape, float(path[0]))
-        x: Any
-        x, nfe = (sequential(step) if chosen is None else chosen)(
-            path_key, denoise, process, x_T, path
-        )
-        if numbers:
-            x = {**x, "number": x["number"] / (2 * END) + 0.5}
-        return Draw(x if label is None else {**x, "label": label}, nfe)
-
-    return Model(network.init, loss, draw, grid, process=process)
-
-
-def split(x: Any) -> tuple[Any, Array | None]:
-    """(the parts that are diffused, with numbers in normal scores; the label)."""
-    rest = {name: part for name, part in x.items() if name != "label"}
-    if "number" in rest:
-        rest["number"] = (rest["number"] - 0.5) * (2 * END)
-    return rest, x.get("label")
-
-
-def inside(denoise: Denoiser) -> Denoiser:
-    """Denoised numbers held within the scale of the normal scores, as any that came from data are.
-
-    At the first times alpha is near 0, and x_0 is the error of the noise over alpha: the first step of a cosine table
-    multiplies what the network misses by 1 / sqrt(1 - .999), which is 31. The numbers that follow lie where the network
-    has never been, so that it misses more, of the categories as well: missing values are lost with the numbers (Lu et
-    al. 2022, section 3.4: thresholding).
-    """
-
-    def denoise_inside(x, t):
-        x0: Any = denoise(x, t)
-        return {**x0, "number": jnp.clip(x0["number"], -END, END)}
-
-    return denoise_inside
-
-
-def guided(denoise: Denoiser, without: Denoiser, weight: float) -> Denoiser:
-    """Classifier-free guidance (Ho and Salimans 2022, eq. 6) on x_0 and on logits: affine in both."""
-
-    def denoise_guided(x, t):
-        return jax.tree.map(lambda a, b: b + weight * (a - b), denoise(x, t), without(x, t))
-
-    return denoise_guided
-
-
-def _missing(x0: Any, tokens: Tokens, indicators: tuple[int, ...]) -> Array:
-    """[batch, number]: 1 where a number is missing, as its indicator (a token of two classes) says."""
-    columns = []
-    for bit in indicators:
-        if bit < 0:
-            columns.append(jnp.zeros(len(x0["number"])))
-            continue
-        name = next(n for n, members in tokens.groups.items() if bit in members)
-        columns.append(x0[name][:, tokens.groups[name].index(bit)].astype(float))
-    return jnp.stack(columns, axis=1)
-
-
-def _lead(x: Any) -> tuple[int, ...]:
-    return x["number"].shape[:-1]

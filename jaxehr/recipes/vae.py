@@ -8,8 +8,6 @@ Differences     Numbers become normal scores (TVAE: the modes of a Gaussian mixt
                 weight decay (TVAE: 1e-5). An exponential moving average is drawn from.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import optax
@@ -20,8 +18,9 @@ from jaxehr.codecs import MIN_PATIENTS, Codec, Quantile, codec_of
 from jaxehr.data import Records, Schema
 from jaxehr.networks import perceptron
 from jaxehr.numerics import in_float32
-from jaxehr.synthesis.one_pass import drawn, first_scale, log_likelihood, one_pass_model, standard
-from jaxehr.synthesis.recipe import Recipe, Stage, steps_for
+from jaxehr.synthesis.draws import at_once
+from jaxehr.synthesis.one_pass import drawn, first_scale, log_likelihood, standard
+from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of, steps_for
 from jaxehr.synthesis.view import Layout, layout_of, matrix_view
 from jaxehr.types import Key, Model, Params
 
@@ -48,15 +47,11 @@ def vae(
     reconstruction_weight   of the likelihood against the KL; 1 is the ELBO
     steps                   by default as many as the records need, at most 20,000
     """
-    settings: dict[str, Any] = {k: v for k, v in locals().items() if k not in ("data", "schema")}
-    settings["width"] = tuple(width)
     codec = codec_of(data, schema, Quantile, min_patients)
-    settings["steps"] = steps = steps_for(codec, batch_size, steps, most=20_000)
-    model = vae_model(
-        layout_of(codec), tuple(width), latent, reconstruction_weight=reconstruction_weight
-    )
+    width, steps = tuple(width), steps_for(codec, batch_size, steps, most=20_000)
+    model = vae_model(layout_of(codec), width, latent, reconstruction_weight=reconstruction_weight)
     stage = Stage("vae", model, optax.adam(learning_rate), steps, ema_decay)
-    return Recipe("vae", settings, codec, matrix_view(codec), (stage,), batch_size)
+    return recipe_of(vae, locals(), codec, matrix_view(codec), stage)
 
 
 def vae_model(
@@ -88,4 +83,4 @@ def vae_model(
         raw = decoder.apply(params["decoder"], jax.random.normal(latent_key, (latent,)))
         return drawn(layout, record_key, raw, params)
 
-    return one_pass_model("vae", init, loss, draw)
+    return Model(init, loss, at_once("vae", draw))

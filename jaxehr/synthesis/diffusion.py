@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import groupby
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,9 +10,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxehr.denoisers import EPS, of_bits, of_one_hot
-from jaxehr.losses import denoising_loss
+from jaxehr.losses import denoising_loss, noise_weight
 from jaxehr.processes import Gaussian
-from jaxehr.samplers import inpaint
+from jaxehr.synthesis.draws import noise_to_data
 from jaxehr.synthesis.view import Layout
 from jaxehr.types import (
     Denoiser,
@@ -35,7 +36,7 @@ def diffusion_model(
     *,
     layout: Layout,
     times: Callable[[Key, tuple[int, ...]], Array],
-    weight: Callable[[Array], Array],
+    weight: Callable[[Array], Array] | None = None,
     sampler: Sampler,
     grid: Callable[[int], Grid],
     steps: int,
@@ -47,15 +48,15 @@ def diffusion_model(
 
     denoiser    makes a denoiser of x -> raw network output
     times       (key, shape) -> the noise levels of a training batch
+    weight      (times) -> the weight of their losses; None is that of the noise, L_simple's
     steps       of the recipe's own grid
     finish      (key, denoise, x at grid[-1], grid[-1]) -> the record; None leaves x as it is
     centred     the process works on 2 x - 1: bits are -1 and 1
     clipped     draws hold the denoised value in the range of the data, as DDPM's code does
     """
 
-    default_grid = grid(steps)
-    short_grid = grid(min(steps, INPAINT_STEPS))
-    columns, own_sampler = layout.columns, sampler
+    columns, weight = layout.columns, noise_weight(process) if weight is None else weight
+    walk = noise_to_data(process, (columns,), sampler=sampler, grid=grid, steps=steps)
 
     def denoise_with(params: Params) -> Denoiser:
         return denoiser(lambda x, t: network.apply(params, x, t))
@@ -83,32 +84,17 @@ def diffusion_model(
             denoise_with(params), process, x0, t, eps, weight=weight, observed=observed
         )
 
-    def draw(
-        params: Params,
-        key: Key,
-        *,
-        sampler: Sampler | None = None,
-        grid: Grid | None = None,
-        known: Known | None = None,
-    ) -> Draw:
+    def draw(params: Params, key: Key, *, known: Known | None = None, **asked: Any) -> Draw:
         prior_key, path_key, finish_key = jax.random.split(key, 3)
-        denoise = dynamics(params).denoise
-        if known is not None:
-            x0 = 2 * known.x0 - 1 if centred else known.x0
-            sampler = inpaint(known._replace(x0=x0))
-            grid = short_grid if grid is None else grid
-        path = default_grid if grid is None else grid
-        x_T = process.prior(prior_key, (columns,), float(path[0]))
-        x, nfe = (own_sampler if sampler is None else sampler)(
-            path_key, denoise, process, x_T, path
-        )
+        denoise, held = dynamics(params).denoise, known
+        if known is not None and centred:
+            held = known._replace(x0=2 * known.x0 - 1)
+        x, nfe, end = walk((prior_key, path_key), denoise, known=held, **asked)
         x = (jnp.asarray(x) + 1) / 2 if centred else jnp.asarray(x)
         if finish is not None:
-            x = finish(finish_key, denoise, x, float(path[-1]))
-            nfe += int(path[-1] > 0)
-        if known is not None:
-            x = jnp.where(known.mask, known.x0, x)
-        return Draw(x, nfe)
+            x = finish(finish_key, denoise, x, end)
+            nfe += int(end > 0)
+        return Draw(x if known is None else jnp.where(known.mask, known.x0, x), nfe)
 
     return Model(network.init, loss, draw, grid, dynamics, process)
 
@@ -149,9 +135,6 @@ def noise_and_odds(
         return denoise
 
     return denoiser
-
-
-INPAINT_STEPS = 50  # of a draw that is given something; each is taken 10 times
 
 
 def without_missing(

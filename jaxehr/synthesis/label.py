@@ -5,7 +5,7 @@ not, it is to be drawn from P(label | what is given), which a perceptron learns 
 share of the cells is hidden, from none to all. Ours.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -17,9 +17,11 @@ from jaxehr.codecs import Codec
 from jaxehr.data import DataError, listed
 from jaxehr.networks import perceptron
 from jaxehr.processes import MASK
+from jaxehr.synthesis.draws import no_draw
+from jaxehr.synthesis.mixed import split
 from jaxehr.synthesis.recipe import Stage
 from jaxehr.synthesis.view import Tokens
-from jaxehr.types import Key, Model, Params, X
+from jaxehr.types import Key, Known, Model, Params, X
 
 WIDTH, STEPS, RATE = (128, 128), 2_000, 1e-3
 
@@ -46,10 +48,9 @@ def label_token(codec: Codec, label: str) -> int:
     return at if part == "bit" else codec.sizes["bit"] + at
 
 
-def label_law(
-    tokens: Tokens, numbers: int, labels: int
-) -> tuple[Callable[[Key], Params], LabelLaw]:
+def label_law(tokens: Tokens, labels: int) -> tuple[Callable[[Key], Params], LabelLaw]:
     """(init, the law); a hidden cell is 0 in all its inputs."""
+    numbers = len(tokens.indicators)
     network = perceptron(2 * numbers + tokens.width, labels, width=WIDTH)
 
     def law(params: Params, x0: Any, known: Any) -> Array:
@@ -63,21 +64,10 @@ def label_law(
     return network.init, law
 
 
-def label_stage(
-    init: Callable[[Key], Params],
-    law: LabelLaw,
-    split: Callable[[X], tuple[X, Array | None]],
-    there: Callable[[X], Array],
-    steps: int,
-) -> Stage:
-    """The training of a label's law: cross-entropy, of as many steps as the recipe has, but STEPS at most.
-
-    split   (x_0) -> (all but the label, with numbers in normal scores; the label)
-    there   (all but the label) -> which numbers are not missing
-    """
+def label_stage(init: Callable[[Key], Params], law: LabelLaw, tokens: Tokens, steps: int) -> Stage:
+    """The training of a label's law: cross-entropy, of as many steps as the recipe has, but STEPS at most."""
 
     def loss(params: Params, key: Key, x0: Any) -> Array:
-        rest: Any
         rest, label = split(x0)
         assert label is not None
         share_key, hide_key = jax.random.split(key)
@@ -87,12 +77,31 @@ def label_stage(
             for i, name in enumerate(sorted(rest))
         }
         if "number" in rest:
-            known["number"] &= there(rest)
+            known["number"] &= tokens.missing(rest) == 0
         return optax.softmax_cross_entropy_with_integer_labels(law(params, rest, known), label)
-
-    def draw(params: Params, key: Key, **_: Any):
-        raise ValueError("the law of a label alone draws no records")
 
     steps = min(steps, STEPS)
     rate = optax.cosine_decay_schedule(RATE, max(steps, 1))
-    return Stage("label", Model(init, loss, draw), optax.adamw(rate, weight_decay=0.01), steps)
+    model = Model(init, loss, no_draw("the law of a label alone draws no records"))
+    return Stage("label", model, optax.adamw(rate, weight_decay=0.01), steps)
+
+
+def label_drawn(
+    counts: Sequence[int], law: Callable[[X, X], Array] | None = None
+) -> Callable[[Key, Known | None], Array]:
+    """(key, what is known) -> a label: from its frequencies, or given the other cells that are known.
+
+    counts      of each class in training
+    law         (x_0 with numbers in normal scores, what is known of it) -> log-odds of each class
+    """
+
+    def drawn(key: Key, known: Any) -> Array:
+        odds = jnp.log(jnp.maximum(jnp.array(counts), 1e-9))
+        if known is None:
+            return jax.random.categorical(key, odds)
+        if law is not None:
+            odds = law(split(known.x0)[0], known.mask)
+        drawn = jax.random.categorical(key, odds)
+        return jnp.where(known.mask["label"], known.x0["label"], drawn)
+
+    return drawn

@@ -1,6 +1,6 @@
-"""What draws a record in one pass of a network: the model around it, and how its raw output is read."""
+"""The law of a record given the raw output of a decoder: what draws in one pass of a network shares."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
@@ -8,34 +8,7 @@ import optax
 from jaxtyping import Array, Float
 
 from jaxehr.synthesis.view import Layout
-from jaxehr.types import Draw, Grid, Key, Known, Model, Params, Sampler
-
-
-def one_pass_model(
-    name: str,
-    init: Callable[[Key], Params],
-    loss: Callable[[Params, Key, Array], Array],
-    draw: Callable[[Params, Key], Float[Array, "column"]],
-) -> Model:
-    """A Model without a grid or dynamics. Its draw raises ValueError where a sampler, a grid, or a record that is known
-    in part is wanted of it."""
-
-    def one(
-        params: Params,
-        key: Key,
-        *,
-        sampler: Sampler | None = None,
-        grid: Grid | None = None,
-        known: Known | None = None,
-    ) -> Draw:
-        if sampler is not None or grid is not None:
-            raise ValueError(f"{name} draws in one pass; it has no sampler to swap")
-        if known is not None:
-            raise ValueError(f"{name} draws in one pass; it cannot be given a part of the record")
-        return Draw(draw(params, key), jnp.ones((), jnp.int32))
-
-    return Model(init, loss, one)
-
+from jaxehr.types import Key, Params
 
 # The raw output of a decoder has the columns of `matrix_view`: numbers are mapped into (0, 1), bits are logits, and
 # each one-hot group has the logits of its categories.

@@ -1,5 +1,6 @@
 """A recipe is a published choice of codec, model, optimizer and steps; fitting it gives a synthesizer."""
 
+import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
@@ -16,6 +17,7 @@ from jaxehr.codecs import Codec
 from jaxehr.data import Records, stacked
 from jaxehr.numerics import in_float32, seeded, threefry
 from jaxehr.synthesis import conditions, run
+from jaxehr.synthesis.encoded import Encoded
 from jaxehr.synthesis.imputation import imputed
 from jaxehr.synthesis.sampling import Drawer, draw_records, drawer_of
 from jaxehr.synthesis.view import View
@@ -51,6 +53,7 @@ class Recipe(NamedTuple):
     settings    plain values, nothing left to a default
     view        how the model sees what the codec encodes
     stages      trained in order; the last one is drawn from
+    rows        of the records that something was measured of; `fit` takes them off
     """
 
     name: str
@@ -59,6 +62,26 @@ class Recipe(NamedTuple):
     view: View
     stages: tuple[Stage, ...]
     batch_size: int
+    rows: Encoded | None = None
+
+    def encoded(self, data: pd.DataFrame | Records) -> X:
+        """The rows to train on, with their bits packed."""
+        rows = None if self.rows is None else self.rows.of(data, self.codec)
+        return packed(self.view.to_x(self.codec.encode(data))) if rows is None else rows
+
+
+def recipe_of(
+    function: Callable[..., Recipe],
+    chosen: Mapping[str, Any],
+    codec: Codec,
+    view: View,
+    *stages: Stage,
+    rows: Encoded | None = None,
+) -> Recipe:
+    """What `function` makes: `chosen`, its locals() in the end, holds what it chose for each of its settings."""
+    parameters = inspect.signature(function).parameters.values()
+    settings = {p.name: chosen[p.name] for p in parameters if p.kind is p.KEYWORD_ONLY}
+    return Recipe(function.__name__, settings, codec, view, stages, settings["batch_size"], rows)
 
 
 class Synthesizer(NamedTuple):
@@ -194,7 +217,7 @@ def fit(
     training.Interrupted; ValueError for a batch that does not split over the devices, or a share that is not from 0 to
     1/2.
     """
-    key, table = threefry(key), packed(recipe.view.to_x(recipe.codec.encode(data)))
+    key, table = threefry(key), recipe.encoded(data)
     check_batch(recipe.batch_size, data_mesh(options.get("devices")))
     learnt, held_out = split_rows(table, jax.random.fold_in(key, len(recipe.stages)), holdout)
     path = None if run_dir is None else Path(run_dir)
@@ -240,7 +263,7 @@ def fit(
             if audit is not None and out is not None:
                 found = audit(model, params[stage.name], learnt, out)
             run.finish(path, found)
-    return Synthesizer(recipe._replace(stages=tuple(stages)), params)
+    return Synthesizer(recipe._replace(stages=tuple(stages), rows=None), params)
 
 
 EPOCHS, FEWEST_STEPS = 150, 2_000

@@ -32,16 +32,21 @@ def checkpoints(path: Path, stage: str) -> Path:
     return path / "checkpoints" / stage
 
 
-def fingerprint(data: pd.DataFrame | Records, schema: Schema, table: X, key) -> str:
-    """Of the training records, as they came and as they are encoded, and the key: what a resumed run must agree on."""
-    digest = hashlib.sha256()
-    records = records_of(data)
+def content(data: pd.DataFrame | Records, schema: Schema):
+    """The digest of records as they came: their names, dtypes and values."""
+    digest, records = hashlib.sha256(), records_of(data)
     for frame, columns in ((records.static, schema.columns), (records.events, schema.events)):
         if frame is None:
             continue
-        frame = frame[[c.name for c in columns]]
+        frame = frame[[c.name for c in columns if c.name in frame]]
         digest.update(repr([(name, str(dtype)) for name, dtype in frame.dtypes.items()]).encode())
         digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
+    return digest
+
+
+def fingerprint(data: pd.DataFrame | Records, schema: Schema, table: X, key) -> str:
+    """Of the training records, as they came and as they are encoded, and the key: what a resumed run must agree on."""
+    digest = content(data, schema)
     for part in jax.tree.leaves(table):
         digest.update(np.ascontiguousarray(part).data)
         digest.update(f"{part.shape} {part.dtype}".encode())

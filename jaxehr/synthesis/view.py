@@ -112,10 +112,12 @@ class Tokens(NamedTuple):
 
     classes     of all of them, bits first
     groups      name -> which of them lie in the group; one of k classes lies in the group of the next power of two
+    indicators  for each number beside them the token that says it is missing, -1 where there is none
     """
 
     classes: tuple[int, ...]
     groups: dict[str, tuple[int, ...]]
+    indicators: tuple[int, ...] = ()
 
     def classes_of(self, name: str) -> tuple[int, ...]:
         return tuple(self.classes[j] for j in self.groups[name])
@@ -124,6 +126,11 @@ class Tokens(NamedTuple):
     def row(self) -> tuple[int, ...]:
         """The tokens in the order in which a network has them side by side: group by group."""
         return tuple(j for members in self.groups.values() for j in members)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of one record, by group."""
+        return {name: (len(members),) for name, members in self.groups.items()}
 
     @property
     def width(self) -> int:
@@ -153,6 +160,21 @@ class Tokens(NamedTuple):
             start = end
         return found
 
+    def in_one_row(self, x: dict[str, Array]) -> Array:
+        """[..., column]: the categories of all groups side by side, as `row` has them."""
+        return jnp.concatenate([x[name].astype(jnp.int32) for name in self.groups], axis=-1)
+
+    def missing(self, x: dict[str, Array]) -> Array:
+        """[batch, number]: 1 where a number is missing, as its indicator (a token of two classes) says."""
+        columns = []
+        for token in self.indicators:
+            if token < 0:
+                columns.append(jnp.zeros(len(x["number"])))
+                continue
+            name = next(n for n, members in self.groups.items() if token in members)
+            columns.append(x[name][:, self.groups[name].index(token)].astype(float))
+        return jnp.stack(columns, axis=1)
+
     def one_hot(self, x: dict[str, Array]) -> Array:
         """[..., width]: 1 where the category is that class."""
         hot = []
@@ -171,15 +193,16 @@ def tokens_of(codec: Codec, without: int = -1) -> Tokens:
     classes = [*(2 for _ in range(codec.sizes["bit"])), *codec.classes]
     if without >= 0:
         del classes[without]
-    return tokens_with(classes)
+    return tokens_with(classes, [bit - (0 <= without < bit) for bit in codec.indicators])
 
 
-def tokens_with(classes: Sequence[int]) -> Tokens:
+def tokens_with(classes: Sequence[int], indicators: Sequence[int] = ()) -> Tokens:
     """Tokens of these classes, in their groups."""
     groups: dict[str, list[int]] = {}
     for j, k in enumerate(classes):
         groups.setdefault(f"of_{1 << max(k - 1, 1).bit_length()}", []).append(j)
-    return Tokens(tuple(classes), {name: tuple(members) for name, members in groups.items()})
+    members = {name: tuple(found) for name, found in groups.items()}
+    return Tokens(tuple(classes), members, tuple(indicators))
 
 
 def token_view(codec: Codec, label: int = -1, *, numbers: bool = True) -> View:

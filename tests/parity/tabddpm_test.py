@@ -10,10 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxehr.losses import mixed_loss
 from jaxehr.networks import tabddpm_mlp, timestep
 from jaxehr.processes import LOW, cosine_betas
-from jaxehr.recipes.tabddpm import tabddpm_denoiser, tabddpm_loss, tabddpm_process
+from jaxehr.recipes.tabddpm import tabddpm_process
 from jaxehr.samplers import ddim_step, fixed_large, in_parts
+from jaxehr.synthesis.mixed import noise_and_logits
 from jaxehr.synthesis.view import tokens_with
 
 
@@ -48,10 +50,10 @@ class Case:
     def __init__(self, arrays):
         self.arrays = arrays
         self.timesteps = int(arrays["T"])
-        self.tokens = tokens_with(arrays["num_classes"].tolist())
         self.numbers = arrays["x0_num"].shape[1]
+        self.tokens = tokens_with(arrays["num_classes"].tolist(), (-1,) * self.numbers)
         self.params = self.in_places(our_names(arrays, "w."))
-        self.process = tabddpm_process(self.tokens, self.numbers, self.timesteps)
+        self.process = tabddpm_process(self.tokens, self.timesteps)
         time_width = self.params["time_0"]["bias"].shape[0]
         self.network = tabddpm_mlp(
             self.numbers + self.tokens.width,
@@ -96,18 +98,13 @@ class Case:
         return {"number": jnp.asarray(arrays[f"{at}_num"]), **groups}
 
     def denoiser(self, params):
-        return tabddpm_denoiser(
-            self.network,
-            params,
-            tokens=self.tokens,
-            process=self.process,
-            label=self.label,
-            log_one_hot=True,
-        )
+        said = lambda row, t: self.network.apply(params, row, t - 1, self.label)
+        return noise_and_logits(self.process, self.tokens, log_one_hot=True)(said)
 
     def loss(self, params):
         x0_hat = self.denoiser(params)(self.x, self.t)
-        return tabddpm_loss(self.process, self.x0, x0_hat, self.x, self.t, self.timesteps)
+        last = self.timesteps
+        return mixed_loss(self.process, self.x0, x0_hat, self.x, self.t, timesteps=last)
 
     def flat(self, padded):
         """Groups of padded classes as one row of all, as the authors have them."""

@@ -19,8 +19,8 @@ TIMESTEPS = 100
 def test_an_error_of_the_noise_is_not_magnified_where_alpha_is_near_0(solver):
     """Of normal scores, N(0, 1), the noise is sigma x. It is predicted .05 too large at the first time, where x_0 is
     then off by far more than the scale. What is left is at most END alpha at the next time, and 4 standard errors."""
-    tokens, numbers = tokens_with((2,)), 1
-    process = tabddpm_process(tokens, numbers, TIMESTEPS).parts["number"]
+    tokens = tokens_with((2,), indicators=(-1,))
+    process = tabddpm_process(tokens, TIMESTEPS).parts["number"]
 
     def apply(params, x, t, label=None):
         wrong = jnp.where(t >= TIMESTEPS - 1, 0.05, 0.0)
@@ -30,8 +30,6 @@ def test_an_error_of_the_noise_is_not_magnified_where_alpha_is_near_0(solver):
     model = tabddpm_model(
         Network(lambda key: {}, apply),
         tokens,
-        numbers,
-        indicators=(-1,),
         timesteps=TIMESTEPS,
         sampling_steps=TIMESTEPS,
     )
@@ -49,8 +47,8 @@ def test_what_the_network_misses_first_takes_neither_numbers_nor_categories_with
     """Normal scores beside a fair coin, said by a network that knows nothing of numbers beyond 4 and misses the first
     noise by .5, which 1 / sqrt(1 - .999) makes 16. Not held within the scale, numbers end at its ends and the coin
     on one side; held, both have their law to 4 standard errors: 1 in 16,000 each."""
-    tokens, n = tokens_with((2,)), 2000
-    process = tabddpm_process(tokens, 1, TIMESTEPS).parts["number"]
+    tokens, n = tokens_with((2,), indicators=(-1,)), 2000
+    process = tabddpm_process(tokens, TIMESTEPS).parts["number"]
 
     def apply(params, x, t, label=None):
         eps = process.sigma(t + 1) * jnp.clip(x[..., :1], -4, 4) + 0.5 * (t >= TIMESTEPS - 1)
@@ -60,8 +58,6 @@ def test_what_the_network_misses_first_takes_neither_numbers_nor_categories_with
     model = tabddpm_model(
         Network(lambda key: {}, apply),
         tokens,
-        1,
-        indicators=(-1,),
         timesteps=TIMESTEPS,
         sampling_steps=TIMESTEPS,
         clip_denoised=clip_denoised,

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jaxehr.networks import at_unit_variance
 from jaxehr.processes import Gaussian, ddpm, ve
 from jaxehr.recipes import ddpm as ddpm_recipe
-from jaxehr.recipes.score_sde import at_unit_variance
 from jaxehr.samplers import ancestral, uniform
 from jaxehr.synthesis.diffusion import noise_and_odds
 from jaxehr.synthesis.view import Layout, layout_of, matrix_view

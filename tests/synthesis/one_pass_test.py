@@ -14,10 +14,11 @@ from jaxehr.data import long_frame
 from jaxehr.networks import perceptron
 from jaxehr.recipes.gan import gan, gan_model
 from jaxehr.recipes.vae import vae, vae_model
-from jaxehr.synthesis.one_pass import drawn, log_likelihood, one_pass_model, standard
+from jaxehr.synthesis.draws import at_once
+from jaxehr.synthesis.one_pass import drawn, log_likelihood, standard
 from jaxehr.synthesis.recipe import Stage
 from jaxehr.synthesis.view import Layout
-from jaxehr.types import Known
+from jaxehr.types import Known, Model
 
 LAYOUT = Layout(
     1, 2, (3,), (0,), np.array([[0.5], [0.1]]), np.array([[0.0], [1.0]])
@@ -197,7 +198,8 @@ def test_a_stage_is_made_of_the_stages_before(tmp_path):
 
     def towards(goal):
         loss = lambda params, key, x0: jnp.full(len(x0), jnp.square(params["p"] - goal))
-        return one_pass_model("toy", lambda key: {"p": c}, loss, lambda params, key: params["p"])
+        draw = at_once("toy", lambda params, key: params["p"])
+        return Model(lambda key: {"p": c}, loss, draw)
 
     def chained(data, schema=None):
         made = vae(data, schema, steps=5, batch_size=4)
