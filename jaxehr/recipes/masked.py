@@ -89,10 +89,8 @@ def masked(
 
 def masked_model(network: Network, tokens: Tokens, *, places: int, steps: int) -> Model:
     """The Model on the rows of `token_view` without numbers; a draw has `places` uniform ones, for inside the bins."""
-    process, columns = (
-        Mixed({n: Masked(tokens.classes_of(n)) for n in tokens.groups}),
-        len(tokens.classes),
-    )
+    process = Mixed({name: Masked(tokens.classes_of(name)) for name in tokens.groups})
+    columns = len(tokens.classes)
     walk = noise_to_data(
         process,
         tokens.shapes,
