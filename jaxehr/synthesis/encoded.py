@@ -40,7 +40,9 @@ def _digest(data: pd.DataFrame | Records, codec: Codec) -> str:
     return run.content(data, codec.schema).hexdigest()
 
 
-def encoded(data: pd.DataFrame | Records | Codec, codec: Codec, view: View, what: str) -> tuple[X, Encoded]:
+def encoded(
+    data: pd.DataFrame | Records | Codec, codec: Codec, view: View, what: str
+) -> tuple[X, Encoded]:
     """(the rows, to measure `what` of them; the same, packed, for `fit`).
 
     Raises ValueError for a codec, which holds no records.

@@ -11,8 +11,8 @@ import pytest
 
 import jaxehr
 from jaxehr import names, settings
-from jaxehr.codecs import CodesCodec, TableCodec
-from jaxehr.data import long_frame
+from jaxehr.codecs import Codec
+from jaxehr.data import DataError, Records, long_frame
 from jaxehr.synthesis import recipe as recipes
 from jaxehr.synthesis.encoded import Encoded
 from jaxehr.training.packed import packed
@@ -51,14 +51,18 @@ def codes(seed=0):
     return long_frame(held, np.arange(N), [f"C{j}" for j in range(8)])
 
 
-RECORDS = {"table": table, "codes": codes}
+def both(seed=0):
+    return Records(table(seed).assign(subject_id=np.arange(N)), codes(seed))
+
+
+RECORDS = {"table": table, "codes": codes, "both": both}
 
 
 def recipe_of(name, records):
     tiny = {k: v for k, v in TINY.items() if k in settings.of(RECIPES[name])}
     if name == "masked":
         tiny |= {"width": 8, "blocks": 1}
-    if "code" in records:
+    if "code" in getattr(records, "columns", ()):
         tiny.pop("label", None)
     return RECIPES[name](records, **tiny)
 
@@ -90,15 +94,16 @@ def assert_rows(found, recipe, records):
     jax.tree.map(np.testing.assert_array_equal, found, wanted)
 
 
-@pytest.mark.parametrize("kind", RECORDS)
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *((name, kind) for name in RECIPES for kind in ("table", "codes")),
+        *((name, "both") for name in ("masked", "ehrdiff", "ncsn", "tabddpm")),
+    ],
+)
 def test_records_are_encoded_once(name, kind, trained_on, monkeypatch):
-    calls, records = [], RECORDS[kind]()
-    for codec in (TableCodec, CodesCodec):
-        encode = codec.encode
-        monkeypatch.setattr(
-            codec, "encode", lambda self, frame, e=encode: calls.append(1) or e(self, frame)
-        )
+    calls, records, encode = [], RECORDS[kind](), Codec.encode
+    monkeypatch.setattr(Codec, "encode", lambda *args: calls.append(1) or encode(*args))
     recipe = recipe_of(name, records)
     rows = trained_on(recipe, records)
     assert len(calls) == 1
@@ -111,6 +116,11 @@ def changes(kind):
         return {
             "a code": lambda f: f.__setitem__("code", f["code"].where(f.index != 3, "C7")),
             "a patient": lambda f: f.__setitem__("subject_id", f["subject_id"].replace(5, 6)),
+        }
+    if kind == "both":
+        return {
+            "a number": lambda r: changes("table")["a number"](r.static),
+            "a code": lambda r: changes("codes")["a code"](r.events),
         }
     return {
         "a number": lambda f: f.__setitem__("age", f["age"].where(f.index != 7, 44)),
@@ -137,7 +147,7 @@ def test_records_changed_in_place_are_trained_on_as_they_are_now(name, kind, cha
 def test_other_records_are_trained_on_themselves(trained_on):
     recipe, others = recipe_of("masked", table()), table(seed=1)
     assert_rows(trained_on(recipe, others), recipe, others)
-    with pytest.raises(jaxehr.data.DataError, match="hdl"):
+    with pytest.raises(DataError, match="hdl"):
         trained_on(recipe, table().drop(columns="hdl"))
 
 
