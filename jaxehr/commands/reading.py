@@ -1,6 +1,7 @@
 """How the commands read files of records: the same options in each."""
 
 import argparse
+import csv
 import re
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,9 @@ def schema_of(records, schema=None):
 
 
 def _parts(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+    """Between commas, but for those in quotes: "<0,5",NA."""
+    (parts,) = csv.reader([text], skipinitialspace=True)
+    return tuple(part.strip() for part in parts if part.strip())
 
 
 def _names(texts: list[str] | None) -> dict[str, str]:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from jaxehr.data.dates import as_text, date_formats, unread
 from jaxehr.data.kinds import Column, DataError
+from jaxehr.data.words import missing_option
 
 
 def check_values(values: pd.Series, column: Column) -> None:
@@ -70,7 +71,7 @@ def not_a_date(name: str, form: str, odd: pd.Series) -> str:
     more = f" (nor {len(odd) - 1:,} other values)" if len(odd) > 1 else ""
     return (
         f"column '{name}' holds dates as {form}, but {value!r} is none{more}; correct it, say that it means "
-        f'missing (--missing="{value}"), or choose another kind or format in a schema (see `jaxehr help schema`)'
+        f"missing ({missing_option([value])}), or choose another kind or format in a schema (see `jaxehr help schema`)"
     )
 
 

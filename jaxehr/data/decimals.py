@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from jaxehr.data.kinds import DataError
-from jaxehr.data.words import COMMA, GROUPS, Words, is_in, matches
+from jaxehr.data.words import COMMA, GROUPS, Words, are_few, is_in, matches
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +53,17 @@ def with_decimals(
 
 
 def _marks(rest: Words) -> str:
-    """What may stand in front of the decimals of a column whose numbers have commas: ",", ".", both, or none."""
-    comma, groups = (bool(matches(rest.texts, pattern).all()) for pattern in (COMMA, GROUPS))
-    return "," * comma + "." * groups
+    """What may stand in front of the decimals of a column whose numbers have commas: ",", ".", both, or none.
+
+    A few texts that are no numbers, such as <0,5, say nothing of it.
+    """
+    comma, groups = (matches(rest.texts, pattern) for pattern in (COMMA, GROUPS))
+    numbers = comma | groups
+    if are_few(~numbers):
+        comma, groups, rest = comma[numbers], groups[numbers], rest.where(numbers)
+        if not pc.any(pc.match_substring(rest.texts, ",")).as_py():
+            return ""
+    return "," * bool(comma.all()) + "." * bool(groups.all())
 
 
 def _chosen(columns, marks, rests, sep: str, decimal: str | None, path: Path) -> str:

@@ -11,6 +11,7 @@ from jaxehr.data.identity import named_like_id, names_patients, who_is_told, wor
 from jaxehr.data.kinds import Column, is_unit
 from jaxehr.data.records import Records, records_of
 from jaxehr.data.schema import Schema
+from jaxehr.data.words import missing_option
 
 # What files say for a value that is not known: 99, 888, ...; -1, -7, -99, ...; and days since 1970.
 CODES = {int(digit * n) for digit in "789" for n in range(2, 6)}
@@ -133,7 +134,7 @@ def _of_dates(present: pd.Series, column: Column) -> Iterator[str]:
         value = as_text(present[beyond]).iloc[0]
         yield (
             f"{beyond.sum():,} rows have {value}, which seems to say that there is no date; if it means missing, say "
-            f'--missing="{value}", or it is learnt as a date'
+            f"{missing_option([value])}, or it is learnt as a date"
         )
     for value, count, where in sentinels(numbers[~beyond], EPOCHS):
         yield _stands(as_text(present[~beyond][numbers[~beyond] == value]).iloc[0], count, where)
@@ -152,8 +153,8 @@ def _of_a_format(different: pd.Series, form: str) -> Iterator[str]:
 
 def _stands(value: str, count: int, where: str) -> str:
     return (
-        f'{count:,} rows have exactly {value}, {where} all others; if it means missing, say --missing="{value}", or it '
-        "is learnt as a value"
+        f"{count:,} rows have exactly {value}, {where} all others; if it means missing, say "
+        f"{missing_option([value])}, or it is learnt as a value"
     )
 
 

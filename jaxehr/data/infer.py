@@ -151,7 +151,8 @@ def _of_text(name: str, present: pd.Series) -> _Read:
     if who_is_told(name, present) or _names_rows(name, present):
         return _Read("id")
     if distinct > 100 and distinct > len(present) / 10:
-        odd = unlike_numbers(words_of_series(present))
+        words = words_of_series(present)
+        odd = unlike_numbers(words) or unlike_numbers(replace(words, decimal=","))
         if odd is not None:
             but = (
                 f"column '{name}' would be numbers, but for {odd.total:,} of its {len(present):,} values: {odd}; "
@@ -159,8 +160,9 @@ def _of_text(name: str, present: pd.Series) -> _Read:
             )
             return _Read("categorical", problem=but)
         many = (
-            f"column '{name}' has {distinct:,} different texts in {len(present):,} rows, too many to be categories; "
-            "drop it, or declare it id in a schema (it is then replaced, not learnt)"
+            f"column '{name}' has {distinct:,} different texts in {len(present):,} rows, too many to be categories: in "
+            "a schema declare it id (it is then replaced, not learnt), or categorical (what few patients have becomes "
+            "'other'), or leave it out"
         )
         return _Read("id", problem=many)
     return _Read("categorical")

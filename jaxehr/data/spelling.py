@@ -23,6 +23,7 @@ from jaxehr.data.words import (
     Words,
     is_in,
     matches,
+    missing_option,
     unlike_numbers,
     what_to_do,
 )
@@ -62,8 +63,8 @@ def typed(words: Words, missing: Sequence[str] = ()) -> tuple[pd.Series, str | N
         return found if found is not None else (_as_text(words, gone | marks), None)
     if marks.any():
         log.warning(
-            "column '%s' holds %s as categories; --missing %s where that means missing",
-            *(words.name, words.where(marks), ",".join(words.where(marks).texts.to_pylist())),
+            "column '%s' holds %s as categories; %s where that means missing",
+            *(words.name, words.where(marks), missing_option(words.where(marks).texts.to_pylist())),
         )
     odd = unlike_numbers(words.where(~gone))
     if odd is not None:

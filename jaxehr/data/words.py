@@ -1,6 +1,6 @@
 """A column of text as its different texts, with counts: what there is to say about it is said of these."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -104,9 +104,14 @@ def is_in(texts: pa.Array, those: Collection[str]) -> np.ndarray:
 def unlike_numbers(words: Words) -> Words | None:
     """The few texts that keep a column from being numbers; None where there are none, or it is made of others."""
     numbers = words.are_numbers()
-    few = 0 < (~numbers).sum() <= 10 and numbers.sum() >= max(10, 3 * (~numbers).sum())
     codes = matches(words.texts, LEADING_ZERO).any()
-    return words.where(~numbers) if few and not codes else None
+    return words.where(~numbers) if are_few(~numbers) and not codes else None
+
+
+def are_few(odd: np.ndarray) -> bool:
+    """Of different texts: whether those that are odd are exceptions."""
+    count = int(odd.sum())
+    return 0 < count <= 10 and len(odd) - count >= max(10, 3 * count)
 
 
 def what_to_do(odd: Words) -> str:
@@ -121,8 +126,15 @@ def what_to_do(odd: Words) -> str:
     if coded.any():
         said.append(f"{_first(odd, coded)} may be a code")
     if rest:
-        said.append(f'--missing="{",".join(rest[:4])}" where that means missing, or correct it')
+        said.append(f"{missing_option(rest[:4])} where that means missing, or correct it")
     return "; ".join(said)
+
+
+def missing_option(texts: Sequence[str]) -> str:
+    """As it is typed; a text that holds a comma stands in quotes."""
+    marks = ",".join(f'"{text}"' if "," in text else text for text in texts)
+    quote = "'" if '"' in marks else '"'
+    return f"--missing={quote}{marks}{quote}"
 
 
 def _first(words: Words, chosen: np.ndarray) -> str:

@@ -93,6 +93,14 @@ def test_a_foreign_file_is_drawn_as_it_was_spelt(tmp_path, capsys):
     assert main([*judged, "--out", str(tmp_path / "report")]) == 0
 
 
+def test_a_mark_of_a_missing_value_may_hold_a_comma(tmp_path, capsys, caplog):
+    path = file_of(tmp_path, "in.csv", "crp;n\n" + "<0,5;1\n" * 20 + "1,5;?\n2,5;3\n" * 20)
+    assert main(["schema", "--data", path, "--missing", '"<0,5", ?']) == 0
+    assert "column 'crp': read as missing: '<0,5' (20)" in caplog.text
+    assert "column 'n': read as missing: '?' (20)" in caplog.text
+    assert "numerical  float64" in capsys.readouterr().out
+
+
 def test_codes_under_other_names(tmp_path, capsys):
     lines = "".join(f"{i // 3},{c}\n" for i, c in enumerate(["401.9", "250.00", "E812"] * 40))
     path = file_of(tmp_path, "codes.csv", "patient_id,icd9\n" + lines)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from jaxehr.codecs import fit_codec
 from jaxehr.data import DataError, Schema, read_records, write_records
+from jaxehr.data.words import missing_option
 
 
 def file_of(folder, text, name="in.csv", encoding="utf-8"):
@@ -218,6 +219,26 @@ def test_what_is_no_number_is_told_by_what_it_is(tmp_path, caplog, odd):
         assert ("--missing" in said) == ("--missing" in ODD[odd])
     kept = fit_codec(frame, Schema.draft(frame)[0].with_kind("x", "categorical"))
     assert odd in kept.by_name["x"].values
+
+
+def test_a_limit_of_detection_beside_decimal_commas(tmp_path, caplog):
+    """It says nothing of the commas, holds one itself, and can be said to be missing: in quotes."""
+    lines = ["<0,5;1"] * 30 + [f"{10 + i / 10:.1f};{i % 7}".replace(".", ",") for i in range(270)]
+    path = file_of(tmp_path, rows("crp;n", *lines))
+    frame = read_records(path)
+    assert frame["crp"].iloc[[0, 31]].tolist() == ["<0,5", "10,1"]
+    with pytest.raises(DataError, match="'crp' would be numbers, but for 30 of its 300 values"):
+        Schema.infer(frame)
+    assert "'<0,5' is beyond a limit: write a number for it" in caplog.text
+    frame = read_records(path, missing=("<0,5",))
+    assert frame["crp"].isna().sum() == 30 and frame["crp"].max() == 36.9
+    assert missing_option(["<0,5", "NA"]) == """--missing='"<0,5",NA'"""
+
+
+def test_a_comma_in_a_note_says_nothing_of_numbers(tmp_path):
+    lines = [f"{i};{1.5 + i}" for i in range(40)] + ["see above, p. 3;2.5"]
+    frame = read_records(file_of(tmp_path, rows("n;x", *lines)))
+    assert frame["x"].dtype == "float64" and frame["n"].iloc[-1] == "see above, p. 3"
 
 
 def test_a_synthetic_file_is_read_by_the_law_of_the_real_one(tmp_path):
