@@ -5,13 +5,14 @@ The files have no name: they are gone as soon as the process is, however it ends
 
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jaxehr.data.kinds import DataError
 from jaxehr.data.words import matches
 
 SCHEMA = pa.schema(
@@ -58,16 +59,30 @@ def sorted_parts(tables: Iterable[pa.Table], parts: int) -> Iterator[pa.Table]:
             ids = table.column("subject_id").combine_chunks().dictionary_encode()
             ids = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
             whole = whole and are_integers(ids.dictionary)
-            for part, rows in _split(table, ids, parts):
-                writers[part].write_table(rows)
-        for writer in writers:
-            writer.close()
+            with _room():
+                for part, rows in _split(table, ids, parts):
+                    writers[part].write_table(rows)
+        with _room():
+            for writer in writers:
+                writer.close()
         for file in files:
             file.seek(0)
             rows = pa.ipc.open_stream(file).read_all()
             file.truncate(0)
             if rows.num_rows:
                 yield _sorted(rows, pa.int64() if whole else pa.string())
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """Raises DataError that says where there is no room to write."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"events are sorted in files in {tempfile.gettempdir()}, where {error.strerror or error}; set TMPDIR to a "
+            "folder with more room, about as much as the file takes as plain text"
+        ) from None
 
 
 def _split(table: pa.Table, ids: pa.DictionaryArray, parts: int) -> Iterator[tuple[int, pa.Table]]:

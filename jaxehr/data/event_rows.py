@@ -172,6 +172,9 @@ def _value(
     """(numbers, texts): without texts that say the number again, and with what was to be a number and is none."""
     numbers, odd = cells.numbers(batch.column(name))
     there = ~_no(pc.is_valid(odd)) & stays
+    given = pc.is_valid(Cells().texts(batch.column(name))).to_numpy(zero_copy_only=False)
+    marked = stays & given & _no(pc.is_valid(numbers)) & _no(pc.is_valid(odd))
+    left_out.note(f"values of {name} are read as missing", marked, batch.column(name))
     if text.null_count == len(text):
         commas = cells.decimal is None and matches(pc.fill_null(odd, ""), DECIMAL_COMMA).any()
         hint = "; --decimal , where 1,5 is a number" if commas else ""

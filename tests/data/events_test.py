@@ -3,6 +3,7 @@
 import gzip
 import logging
 import os
+import resource
 
 import numpy as np
 import pandas as pd
@@ -121,6 +122,20 @@ def test_no_file_is_left_behind_nor_seen_on_the_way(tmp_path, monkeypatch, broke
     assert os.listdir(folder) == seen == []
 
 
+def test_where_there_is_no_room_to_sort_it_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(text_files, "BLOCK", 1 << 14)
+    rng = np.random.default_rng(0)
+    lines = "".join(f"{i},{rng.integers(10**12)}\n" for i in range(20_000))
+    path = csv(tmp_path / "a.csv", "subject_id,code\n" + lines)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 15, hard))
+    try:
+        with pytest.raises(DataError, match=r"sorted in files in .*, where .*; set TMPDIR"):
+            read_events(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
 def test_time_is_counted_in_any_unit_or_dated(tmp_path):
     lines = "id,m,h,d,s,iso,german\n7,90,1.5,0.0625,5400,2000-01-01T01:30:00,01.01.2000 01:30\n"
     lines += "7,-1440,-24,-1,-86400,1999-12-31 00:00:00,31.12.1999 00:00\n"
@@ -236,6 +251,7 @@ def test_marks_and_decimals_are_as_they_are_said(tmp_path, caplog):
     found = read_events(path, missing=("-1", "?"), decimal=",")
     assert found["code"].tolist() == ["K", "K", "Na"]
     assert found["numeric_value"].fillna(0).tolist() == [4.1, 0, 0]
+    assert "2 values of numeric_value are read as missing (first row 2: '-1,0')" in caplog.text
     read_events(path)
     assert "--decimal , where 1,5 is a number" in caplog.text
 
