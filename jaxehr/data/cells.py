@@ -111,6 +111,8 @@ def _one(column) -> pa.Array:
 
 def _spelt(column: pa.Array) -> pa.Array:
     """Values that are not text as text; whole numbers without a decimal point, as before gaps made them decimals."""
+    if pa.types.is_nested(column.type):
+        raise DataError(f"a cell is one value; got {column.type}: take the column apart")
     if not pa.types.is_floating(column.type):
         return column.cast(pa.string())
     values = column.to_numpy(zero_copy_only=False).astype(float)

@@ -34,8 +34,15 @@ def time_format(batch: pa.Table, how: EventMap, cells: Cells, what: str) -> str 
     if how.time is None or how.timed in UNITS:
         return None
     column = batch.column(how.time)
-    if "%" in how.timed or pa.types.is_temporal(column.type):
-        return how.timed or None
+    types = pa.types
+    if types.is_timestamp(column.type) or types.is_date(column.type):
+        return None
+    if types.is_temporal(column.type):
+        raise DataError(
+            f"{what}: '{how.time}' is {column.type}, which is no date; write it as text or numbers, or as timestamps"
+        )
+    if "%" in how.timed:
+        return how.timed
     texts = cells.texts(column).unique().drop_null()
     if not len(texts):
         return None

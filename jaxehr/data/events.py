@@ -17,6 +17,7 @@ from jaxehr.data.cells import Cells
 from jaxehr.data.event_map import JOINT, EventMap
 from jaxehr.data.event_rows import LeftOut, mapped
 from jaxehr.data.event_times import time_format
+from jaxehr.data.kinds import DataError
 
 
 def read_events(
@@ -101,6 +102,8 @@ def events_of(
 def in_order(parts: Iterable[pa.Table]) -> pd.DataFrame:
     """All parts as one frame, in the order of subjects, without the columns in which there is nothing."""
     tables = list(parts)
+    if not tables:
+        raise DataError("there is not one event")
     table = pa.concat_tables(tables).unify_dictionaries()
     if len(tables) > 1:
         del tables

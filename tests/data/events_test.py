@@ -149,6 +149,17 @@ def test_time_is_counted_in_any_unit_or_dated(tmp_path):
         ]
 
 
+@pytest.mark.parametrize("kind", [pa.timestamp("ns"), pa.timestamp("s", "UTC"), pa.date32()])
+def test_times_of_parquet_are_taken_as_they_are(tmp_path, kind):
+    day = pd.Timestamp("2150-03-01")
+    time = pa.array([day.to_pydatetime()]).cast(kind)
+    pq.write_table(
+        pa.table({"subject_id": [1], "code": ["a"], "time": time}), tmp_path / "a.parquet"
+    )
+    found = read_events(tmp_path / "a.parquet")["time"]
+    assert str(found.dtype) == "datetime64[us]" and found.tolist() == [day]
+
+
 def test_numbers_are_no_dates_until_it_is_said_what_they_count(tmp_path):
     path = csv(tmp_path / "a.csv", "subject_id,code,minute\n1,HR,1425\n1,HR,30\n")
     with pytest.raises(DataError, match=r"numbers such as 1425; .* --map time=minute:minutes"):
@@ -298,6 +309,14 @@ def test_bad_files_are_refused_in_one_line(tmp_path):
         with pytest.raises(DataError, match=said) as raised:
             read_events(path, {"subject_id": "id", "code": "item"} if path == cut else None)
         assert "\n" not in str(raised.value)
+    odd = pa.table(
+        {"subject_id": [1], "code": [["a", "b"]], "time": pa.array([9], pa.time64("us"))}
+    )
+    pq.write_table(odd, tmp_path / "odd.parquet")
+    with pytest.raises(DataError, match=r"a cell is one value; got list"):
+        read_events(tmp_path / "odd.parquet", {"time": "subject_id:days"})
+    with pytest.raises(DataError, match=r"'time' is time64\[us\], which is no date"):
+        read_events(tmp_path / "odd.parquet", {"code": "X//"})
     for names, said in {
         ("subject", "id"): r"--map names subject_id, code, time",
         ("code", "kode"): "no column 'kode'",
