@@ -14,8 +14,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jaxehr.data import Records as Records
     from jaxehr.data import Schema as Schema
+    from jaxehr.data import events_by_subject as events_by_subject
+    from jaxehr.data import read_layout as read_layout
     from jaxehr.data import read_records as read_records
+    from jaxehr.data import read_subjects as read_subjects
     from jaxehr.data import write_records as write_records
     from jaxehr.evaluation import Report as Report
     from jaxehr.evaluation import evaluate as evaluate
@@ -31,8 +35,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "Records": "data",
     "Schema": "data",
+    "events_by_subject": "data",
+    "read_layout": "data",
     "read_records": "data",
+    "read_subjects": "data",
     "write_records": "data",
     "Report": "evaluation",
     "evaluate": "evaluation",

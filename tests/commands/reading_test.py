@@ -125,14 +125,14 @@ def test_a_table_and_events_are_records(tmp_path, caplog):
     events = file_of(tmp_path, "events.csv", lines + "9;0;HR;1/min;70\n")
     maps = ["--map", "subject_id=RecordID,time=minute:minutes", "--map", "numeric_value=Value"]
     maps += ["--map", "code=VITAL//Parameter+unit, as written", "--decimal", ","]
-    records = read(options("--events", events, *maps, "--unmatched", "drop"), static)
+    records = read(options(*maps, "--unmatched", "drop"), static, events=events)
     assert records.static["subject_id"].tolist() == [7, 8]
     assert records.events["code"].tolist() == ["VITAL//pH//UNK", "VITAL//HR//1/min"]
     assert records.events["numeric_value"].tolist()[1:] == [80.5]
     learnt = "of events it is learnt which codes a subject has; times and values wait, and are not learnt: time"
     assert learnt in caplog.text
     with pytest.raises(DataError, match=r"1 of 2 subjects of .* \(9\), with 1 events"):
-        read(options("--events", events, *maps), static)
+        read(options(*maps), static, events=events)
     alone = read(options(*maps), events)
     assert alone.static is None and len(alone.events) == 3
 
