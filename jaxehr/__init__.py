@@ -13,13 +13,17 @@ Names are imported when they are first used, so that `import jaxehr` costs next 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from jaxehr.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from jaxehr.data import Records as Records
     from jaxehr.data import Schema as Schema
     from jaxehr.data import events_by_subject as events_by_subject
     from jaxehr.data import read_layout as read_layout
+    from jaxehr.data import read_meds as read_meds
     from jaxehr.data import read_records as read_records
     from jaxehr.data import read_subjects as read_subjects
+    from jaxehr.data import write_meds as write_meds
     from jaxehr.data import write_records as write_records
     from jaxehr.evaluation import Report as Report
     from jaxehr.evaluation import evaluate as evaluate
@@ -32,15 +36,16 @@ if TYPE_CHECKING:
     from jaxehr.synthesis import Synthesizer as Synthesizer
     from jaxehr.synthesis import fit as fit
 
-__version__ = "0.1.0"
 
 _HOME = {
     "Records": "data",
     "Schema": "data",
     "events_by_subject": "data",
     "read_layout": "data",
+    "read_meds": "data",
     "read_records": "data",
     "read_subjects": "data",
+    "write_meds": "data",
     "write_records": "data",
     "Report": "evaluation",
     "evaluate": "evaluation",

@@ -1,19 +1,21 @@
-"""Files that are whole or not there: written beside their name, then renamed."""
+"""Files, and folders, that are whole or not there: written beside their name, then renamed."""
 
 import contextlib
 import logging
 import os
+import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
 log = logging.getLogger(__name__)
 
 ENDING = ".jaxehr-part"
+BEFORE = ".jaxehr-before"  # of a folder, while the new one takes its place
 YOUNG = 60  # seconds: one that is being opened just now may not be locked yet
-_begun: set[Path] = set()  # of this process
+_begun: dict[Path, Path] = {}  # of this process: what is written, and what it is to be
 
 
 @contextlib.contextmanager
@@ -24,19 +26,50 @@ def whole(path: str | Path) -> Iterator[Path]:
     Raises OSError, also where another process is writing the same file.
     """
     path = Path(path)
+    with _beside(path, Path.touch) as beside:
+        yield beside
+        os.replace(beside, path)
+
+
+@contextlib.contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """As `whole`, of an empty folder to fill. What `path` held goes when the new one has taken its place.
+
+    A process that is killed between the two has put the old one aside; the next to write beside it puts it back.
+    """
+    path = Path(path).absolute()
+    with _beside(path, Path.mkdir) as beside:
+        try:
+            for left in beside.iterdir():
+                _remove(left)
+            yield beside
+            if path.exists():
+                os.replace(path, before(path))
+            os.replace(beside, path)
+        finally:
+            _settle(path)
+
+
+def before(path: Path) -> Path:
+    """Where a folder is put aside, while another takes its place."""
+    return path.with_name(f".{path.name}{BEFORE}")
+
+
+@contextlib.contextmanager
+def _beside(path: Path, make: Callable) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     _tidy(path.parent)
     beside = path.with_name(f".{path.name}{ENDING}")
-    with open(beside, "ab") as held:
-        if _held_elsewhere(held):
+    make(beside, exist_ok=True)
+    with _opened(beside) as file:
+        if _held_elsewhere(file):
             raise OSError(f"another process is writing {path}")
-        _begun.add(beside)
+        _begun[beside] = path
         try:
             yield beside
-            os.replace(beside, path)
         finally:
-            beside.unlink(missing_ok=True)
-            _begun.discard(beside)
+            _remove(beside)
+            _begun.pop(beside, None)
 
 
 @contextlib.contextmanager
@@ -55,12 +88,12 @@ def held(path: str | Path) -> Iterator[None]:
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}")
         file.flush()
-        _begun.add(path)
+        _begun[path] = path
         try:
             yield
         finally:
             path.unlink(missing_ok=True)
-            _begun.discard(path)
+            _begun.pop(path, None)
 
 
 @contextlib.contextmanager
@@ -87,21 +120,61 @@ def write_text(path: str | Path, text: str) -> None:
 
 def drop_begun() -> None:
     """Takes away what this process has begun to write: for its end at once."""
-    for beside in tuple(_begun):
-        beside.unlink(missing_ok=True)
+    for beside, path in tuple(_begun.items()):
+        _remove(beside)
+        _settle(path)
 
 
 def _tidy(folder: Path) -> None:
     for left in folder.glob(f".*{ENDING}"):
-        with contextlib.suppress(OSError), open(left, "rb") as file:
+        with contextlib.suppress(OSError), _opened(left) as file:
             old = left.stat().st_mtime < time.time() - YOUNG
             if old and left not in _begun and not _held_elsewhere(file):
-                left.unlink()
+                _remove(left)
                 log.warning("removed %s, left by a process that was killed", left)
+    for aside in folder.glob(f".*{BEFORE}"):
+        name = aside.name.removesuffix(BEFORE)
+        if not folder.joinpath(
+            name + ENDING
+        ).exists():  # else another may be about to take its place
+            _settle(folder / name.removeprefix("."))
 
 
-def _held_elsewhere(file) -> bool:
-    return _lock(file) is False
+def _settle(path: Path) -> None:
+    """The folder that was put aside goes, or comes back where no other has taken its place."""
+    aside = before(path)
+    if not aside.is_dir():
+        return
+    if path.exists():
+        _remove(aside)
+    else:
+        os.replace(aside, path)
+        log.warning("put back %s, which was not replaced", path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[int | None]:
+    """For a lock; None for a folder on a system that opens none."""
+    folder = path.is_dir()
+    if folder and os.name == "nt":
+        yield None
+        return
+    file = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+def _held_elsewhere(file: int | None) -> bool:
+    return file is not None and _lock(file) is False
 
 
 def _lock(file) -> bool | None:

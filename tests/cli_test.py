@@ -179,7 +179,10 @@ def test_recipes_and_help_teach(capsys):
 
 MISTAKES = {  # what is typed after fit, and what is said
     "no file": (["ehrdiff", "--data", "nowhere.csv"], "no such file: nowhere.csv"),
-    "not a table": (["ehrdiff", "--data", "table"], "records are read from these"),
+    "not a table": (
+        ["ehrdiff", "--data", "table"],
+        "table has no folder data/; a MEDS dataset has",
+    ),
     "empty": (["ehrdiff", "--data", "empty.csv"], "is empty"),
     "only a header": (["ehrdiff", "--data", "header.csv"], "has no rows"),
     "no values": (["ehrdiff", "--data", "gap.csv"], "no column has more than one value"),

@@ -1,46 +1,97 @@
-"""A file that one process at a time may hold."""
+"""Folders that are whole or not there. (Of files, and of signals, tests/commands/signals_test.py.)"""
 
 import os
-import signal
-import socket
 import subprocess
 import sys
 
 import pytest
 
-from jaxehr.files import held
-
-KILLED = "import os, signal, sys; from jaxehr.files import held\n"
-KILLED += "with held(sys.argv[1]): os.kill(os.getpid(), signal.SIGKILL)"
+from jaxehr import files
 
 
-def test_it_is_held_by_one_and_gone_at_the_end(tmp_path):
-    path = tmp_path / "run" / "lock"
-    for _ in range(2):
-        with held(path):
-            assert path.read_text() == f"process {os.getpid()} on {socket.gethostname()}"
-            with pytest.raises(BlockingIOError, match=rf"process {os.getpid()} on .* is writing"):
-                with held(path):
-                    pass
-            assert path.exists()
-        assert not path.exists()
+def held_by(folder):
+    return {path.name: path.read_text() for path in folder.iterdir()}
 
 
-def test_what_a_killed_process_left_is_taken_over(tmp_path, caplog):
-    path = tmp_path / "lock"
-    process = subprocess.Popen([sys.executable, "-c", KILLED, str(path)])
-    assert process.wait() == -signal.SIGKILL
-    assert path.read_text().startswith(f"process {process.pid} on ")
-    with held(path):
-        assert path.read_text().startswith(f"process {os.getpid()} on ")
-    (said,) = caplog.messages
-    assert f"left by process {process.pid} on " in said and "which has ended: taken over" in said
+def write(folder, **texts):
+    with files.whole_folder(folder) as beside:
+        for name, text in texts.items():
+            (beside / name).write_text(text)
 
 
-def test_without_locks_what_is_there_is_held(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "fcntl", None)
-    with held(tmp_path / "lock"), pytest.raises(BlockingIOError, match=r"remove .* if that has"):
-        with held(tmp_path / "lock"):
-            pass
-    with held(tmp_path / "lock"):
-        pass
+def killed(folder, body):
+    """A process that is killed by its own hand."""
+    code = f"import os\nfrom pathlib import Path\nfrom jaxehr import files\nhere = Path({str(folder)!r})\n{body}"
+    process = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    assert process.returncode == 9, process.stderr
+
+
+def test_a_folder_takes_the_place_of_another(tmp_path):
+    write(tmp_path / "a", one="1", two="2")
+    write(tmp_path / "a", one="3")
+    assert held_by(tmp_path / "a") == {"one": "3"}
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_an_error_leaves_what_was(tmp_path):
+    write(tmp_path / "a", one="1")
+    for name in ("a", "b"):
+        with pytest.raises(KeyError), files.whole_folder(tmp_path / name) as beside:
+            (beside / "half").write_text("half")
+            raise KeyError
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert held_by(tmp_path / "a") == {"one": "1"}
+
+
+BETWEEN = """
+replace = os.replace
+def replace_once(*paths):
+    if os.path.exists(paths[1]) or here.exists():
+        return replace(*paths)
+    os._exit(9)
+os.replace = replace_once
+"""
+
+
+@pytest.mark.parametrize("when", ["while it is written", "between the two renames"])
+def test_a_killed_process_leaves_what_was(tmp_path, caplog, when):
+    folder = tmp_path / "a"
+    write(folder, one="1")
+    stop = "    os._exit(9)" if when == "while it is written" else "    pass"
+    head = "" if when == "while it is written" else BETWEEN
+    body = "with files.whole_folder(here) as beside:\n    (beside / 'one').write_text('2')\n"
+    killed(folder, head + body + stop)
+    assert folder.exists() == (when == "while it is written")
+    for left in tmp_path.glob(f".*{files.ENDING}"):
+        os.utime(left, (0, 0))
+    write(tmp_path / "b", other="3")  # any write beside it
+    assert held_by(folder) == {"one": "1"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+    assert "left by a process that was killed" in caplog.text
+    # At once, too, where the next writes the same folder, though the last was killed just now.
+    killed(folder, head + body + stop)
+    write(folder, one="4")
+    assert held_by(folder) == {"one": "4"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_what_is_being_written_is_let_be(tmp_path):
+    code = "import time\nfrom jaxehr import files\nwith files.whole_folder('a') as beside:\n"
+    code += "    (beside / 'one').write_text('1'); print('here', flush=True); time.sleep(60)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout.readline() == "here\n"
+        part = tmp_path / f".a{files.ENDING}"
+        os.utime(part, (0, 0))
+        write(tmp_path / "b", one="2")
+        assert (part / "one").exists()
+        with pytest.raises(OSError, match="another process is writing"):
+            write(tmp_path / "a", one="3")
+        assert (part / "one").exists()
+    finally:
+        process.kill()
+        process.wait()
+    write(tmp_path / "a", two="4")
+    assert held_by(tmp_path / "a") == {"two": "4"}

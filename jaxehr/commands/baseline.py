@@ -24,6 +24,6 @@ def _run(options) -> int:
     train = read(options, options.data, schema)
     schema = schema_of(train, schema)
     frame = make(train, options.n, options.seed, schema=schema)
-    data.write_records(frame, options.out)
+    data.write_records(frame, options.out, synthetic=True)
     say(f"{options.n:,} patients of the baseline {options.name} in {options.out}")
     return 0

@@ -26,7 +26,13 @@ def add_set(parser: argparse.ArgumentParser, what: str) -> None:
 
 def add_out(parser: argparse.ArgumentParser) -> None:
     """Of a file of records."""
-    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="CSV or Parquet")
+    parser.add_argument(
+        "--out",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="CSV or Parquet; a name without an ending is a folder, which will be a MEDS dataset",
+    )
     add_overwrite(parser)
 
 
@@ -36,12 +42,16 @@ def add_overwrite(parser: argparse.ArgumentParser) -> None:
 
 def check_out(path: Path, overwrite: bool) -> None:
     """Before the work. Raises ValueError or OSError where a file of records could not be written, or would be lost."""
-    from jaxehr.data.write import written_suffix
+    from jaxehr.data.meds import check_dataset_folder
+    from jaxehr.data.write import FOLDER, written_suffix
 
-    written_suffix(path)
-    if path.is_dir():
+    if written_suffix(path) == FOLDER:
+        check_dataset_folder(path)
+        check_kept([path] if path.exists() and any(path.iterdir()) else [], overwrite)
+    elif path.is_dir():
         raise ValueError(f"{path} is a folder; name a file in it")
-    check_kept([path], overwrite)
+    else:
+        check_kept([path], overwrite)
     check_folder(path.parent)
 
 

@@ -130,7 +130,11 @@ def _run(options) -> int:
     )
     if not done:
         say(audit.said(run.remembers(options.out), made.codec.rows))
-        say(f"done: jaxehr sample {options.out} -n 1000 --out synthetic.csv")
+        both = isinstance(records, data.Records) and not (
+            records.static is None or records.events is None
+        )
+        drawn = "synthetic" if both else "synthetic.csv"
+        say(f"done: jaxehr sample {options.out} -n 1000 --out {drawn}")
     return done
 
 

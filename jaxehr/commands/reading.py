@@ -39,6 +39,7 @@ of theirs; a column subject_id in both says whose it is. --map says which column
   --map 'numeric_value=HR|SysABP|Temp'   a column for each measurement: an event of each that has a value (* is all)
 
 --data FOLDER --layout mimic3 (mimic4, eicu) reads the tables of MIMIC-III, MIMIC-IV and eICU as they are distributed.
+--data FOLDER without --layout reads a MEDS dataset: data/**/*.parquet, and what lies in metadata/.
 """
 
 
@@ -54,6 +55,9 @@ def add_events(parser: argparse.ArgumentParser) -> None:
         help="subjects of events that the table lacks: stop and say how many (by default), leave their events out, or "
         "keep them, with nothing known in the table",
     )
+
+
+OF_FILES = ("missing", "sep", "encoding", "decimal", "map")
 
 
 def read(options, path: str | Path, schema=None, *, events: str | None = None):
@@ -77,6 +81,11 @@ def read(options, path: str | Path, schema=None, *, events: str | None = None):
         records = data.read_subjects(
             path, events, schema, names=names, unmatched=unmatched, **reading
         )
+    elif Path(path).is_dir():
+        given = [name for name in OF_FILES if getattr(options, name) is not None]
+        if given:
+            raise ValueError(f"--{given[0]} is for files; {path} is a folder, and read as MEDS")
+        records = data.read_meds(path)
     elif _beyond_codes(names):
         records = data.read_subjects(None, path, schema, names=names, **reading)
     else:

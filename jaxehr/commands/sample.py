@@ -62,7 +62,7 @@ def _run(options) -> int:
     )
     done = 0
     both = [path for path in (options.out, options.events) if path is not None]
-    with data.records_writer(*both) as write:
+    with data.records_writer(*both, synthetic=True) as write:
         with progress("sampling", options.n) as advance:
             for frame in frames:
                 write(frame)

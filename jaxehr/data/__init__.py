@@ -13,6 +13,9 @@ from jaxehr.data.hospital import hospital as hospital
 from jaxehr.data.kinds import listed as listed
 from jaxehr.data.layout import layouts as layouts
 from jaxehr.data.layout import read_layout as read_layout
+from jaxehr.data.meds import meds_writer as meds_writer
+from jaxehr.data.meds import read_meds as read_meds
+from jaxehr.data.meds import write_meds as write_meds
 from jaxehr.data.open_data import diabetes130_codes as diabetes130_codes
 from jaxehr.data.open_data import diabetes130_encounters as diabetes130_encounters
 from jaxehr.data.open_data import diabetes130_table as diabetes130_table

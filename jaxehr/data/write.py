@@ -1,18 +1,19 @@
-"""Files of records, written whole or not at all, each column in the spelling that it was read in."""
+"""Files of records, and MEDS folders, written whole or not at all, each column in the spelling that it was read in."""
 
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from jaxehr.data.kinds import DataError
+from jaxehr.data.records import Records, records_of
 from jaxehr.files import whole
 
 WRITTEN = (".csv", ".csv.gz", ".parquet")
+FOLDER = ""  # the ending of a MEDS dataset
 
 
 SPELLING = re.compile(
@@ -30,44 +31,71 @@ def check_spelling(form: str, name: str) -> None:
         )
 
 
-def write_records(frame: pd.DataFrame, path: str | Path) -> None:
-    """Writes a file whole or not at all."""
-    with records_writer(path) as write:
-        write(frame)
+def write_records(
+    records: pd.DataFrame | Records, path: str | Path, *, synthetic: bool = False
+) -> None:
+    """Writes a file, or a folder, whole or not at all."""
+    with records_writer(path, synthetic=synthetic) as write:
+        write(records)
 
 
 @contextmanager
 def records_writer(
-    path: str | Path, events: str | Path | None = None
-) -> Iterator[Callable[[Any], None]]:
-    """write(frame), as often as there are frames. Beside the file first, then renamed: an error leaves nothing.
+    path: str | Path, events: str | Path | None = None, *, synthetic: bool = False
+) -> Iterator[Callable[[pd.DataFrame | Records], None]]:
+    """write(records), as often as there are batches. Beside the file first, then renamed: an error leaves nothing.
+
+    A name without an ending, or of a MEDS dataset that is there, is a folder: `meds_writer`, which takes `synthetic`
+    too. A file holds a table, or codes. Numbers are spelt as frame.attrs["format"] says, which `read_records` sets and
+    synthetic records keep; UTF-8.
 
     events  a file for the events of Records, whose table goes to `path`
-
-    Numbers are spelt as frame.attrs["format"] says, which `read_records` sets and synthetic records keep; UTF-8.
     """
     if events is not None:
         with records_writer(path) as write_static, records_writer(events) as write_events:
 
-            def write_both(records: Any) -> None:
-                write_static(records.static)
-                write_events(records.events)
+            def write_both(records: pd.DataFrame | Records) -> None:
+                both = records_of(records)
+                write_static(Records(both.static))
+                write_events(Records(events=both.events))
 
             yield write_both
         return
     path = Path(path)
     suffix = written_suffix(path)
+    if suffix == FOLDER:
+        from jaxehr.data.meds import meds_writer
+
+        with meds_writer(path, synthetic=synthetic) as write:
+            yield write
+        return
     writer = _parquet_writer if suffix == ".parquet" else _csv_writer
     with whole(path) as beside, writer(beside, suffix) as write:
-        yield write
+        yield lambda records: write(_frame(records, path))
 
 
 def written_suffix(path: Path) -> str:
-    """Raises DataError for one that records are not written in."""
+    """Of a file; `FOLDER` of a MEDS dataset. Raises DataError for one that records are not written in."""
     for suffix in WRITTEN:
         if path.name.lower().endswith(suffix):
             return suffix
-    raise DataError(f"{path} is not {', '.join(WRITTEN)}; records are written in these")
+    if path.is_dir() or not path.suffix:
+        return FOLDER
+    raise DataError(
+        f"{path} is not {', '.join(WRITTEN)}; records are written in these, or as MEDS into a folder, whose name has "
+        "no ending"
+    )
+
+
+def _frame(records: pd.DataFrame | Records, path: Path) -> pd.DataFrame:
+    """Of records those that a file holds."""
+    if isinstance(records, pd.DataFrame):
+        return records
+    if records.static is not None and records.events is not None:
+        raise DataError(
+            f"{path} is one file, and these records are a table and events; name a folder, and they are written as MEDS"
+        )
+    return records.static if records.events is None else records.events
 
 
 @contextmanager
