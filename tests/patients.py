@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from jaxehr.data import Records, long_frame
+from jaxehr.evaluation.blocks.blocks import Blocks
 
 
 def table(n, seed):
@@ -32,6 +33,12 @@ def bits(n, seed, columns=40):
     found = rng.random((n, columns)) < np.geomspace(0.002, 0.3, columns) * np.where(ill, 1.6, 0.6)
     found[:, -1] |= ~found.any(axis=1)
     return found.astype(np.int8)
+
+
+def coded(matrix, names):
+    """Blocks of codes alone."""
+    none = np.zeros((len(matrix), 0))
+    return Blocks(none, none.astype(int), matrix, (), (), tuple(names), ())
 
 
 def frame(matrix):
@@ -73,3 +80,29 @@ def subjects(n=400, seed=0):
     row, code = rng.permutation(np.argwhere(held)).T
     events = pd.DataFrame({"subject_id": ids[row], "code": np.array(["F", "G", "A"])[code]})
     return Records(static, events)
+
+
+def whole(n, seed, tied=True):
+    """A static table and codes of the same patients: women have F codes, the old O codes, the ill all more often.
+
+    tied    else the events are those of another patient: each part is as it was, and what ties them is lost
+    """
+    rng = np.random.default_rng(seed)
+    sex = rng.choice(["f", "m"], n)
+    age = np.round(rng.normal(60, 12, n), 1)
+    ill = rng.random(n) < 0.4
+    static = pd.DataFrame({"subject_id": np.arange(n) + 1000, "age": age, "sex": sex, "ill": ill})
+    static["bmi"] = np.where(rng.random(n) < 0.1, np.nan, np.round(rng.normal(27, 4, n), 1))
+    factor = {"F": np.where(sex == "f", 1.6, 0.4), "O": np.where(age > 60, 1.6, 0.4), "X": 1.0}
+    names = [f"{kind}//{j}" for kind in factor for j in range(6)]
+    p = np.stack([share * factor[kind] * np.ones(n) for kind in factor for share in SHARES], 1)
+    has = rng.random((n, len(names))) < p * np.where(ill, 1.4, 0.8)[:, None]
+    row, column = np.nonzero(has)
+    whose = np.arange(n) if tied else rng.permutation(n)
+    events = pd.DataFrame(
+        {"subject_id": static["subject_id"].to_numpy()[whose[row]], "code": np.array(names)[column]}
+    )
+    return Records(static, events)
+
+
+SHARES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4)

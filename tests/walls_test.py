@@ -76,6 +76,74 @@ def broken(package):
                     yield f"{path.name} of {part} imports {name}: a wall"
 
 
+def circle(package):
+    """Files that need each other, through whatever others, to be imported at all; what only types are for is none."""
+    files = {name_of(path, package): path for path in package.rglob("*.py")}
+    needs = {name: set(needed(path, files)) - {name} for name, path in files.items()}
+    while free := [name for name, others in needs.items() if not others & needs.keys()]:
+        for name in free:
+            del needs[name]
+    # What is left needs a circle; what only leads to one is not of it.
+    while top := needs.keys() - set().union(*needs.values()):
+        for name in top:
+            del needs[name]
+    return sorted(needs)
+
+
+def name_of(path, package):
+    words = (package.name, *path.relative_to(package).with_suffix("").parts)
+    return ".".join(words).removesuffix(".__init__")
+
+
+def needed(path, files):
+    for node in run(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                file = f"{node.module}.{alias.name}"
+                yield file if file in files else node.module
+
+
+def run(node):
+    """All that stands below a node, but for what stands under TYPE_CHECKING."""
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)):
+            yield child
+            yield from run(child)
+
+
+# The evaluation sees blocks. One file makes them, and nowhere else is asked what kind of records there are.
+MADE_IN = "evaluation/blocks/frames.py"
+ONE_WAY = ("evaluation/**/*.py", "benchmark/quality.py")
+KINDS = {"Records", "DataFrame", "Table", "Bits", "Blocks", "TableCodec", "CodesCodec"}
+
+
+def branches(package):
+    """A line for each place that asks of which kind records are."""
+    files = {path for pattern in ONE_WAY for path in package.glob(pattern)}
+    for path in sorted(files - {package / MADE_IN}):
+        for node in ast.walk(ast.parse(path.read_text())):
+            inside = [*ast.walk(node)]
+            words = {n.id for n in inside if isinstance(n, ast.Name)}
+            words |= {n.attr for n in inside if isinstance(n, ast.Attribute)}
+            said = {n.value for n in inside if isinstance(n, ast.Constant)}
+            compares = isinstance(node, ast.Compare)
+            asks = compares or (
+                isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance"
+            )
+            if (asks and words & KINDS) or (compares and said & {"codes", "table"}):
+                yield f"{path.name}: {ast.unparse(node)}"
+
+
+def test_no_files_form_a_circle():
+    assert circle(PACKAGE) == []
+
+
+def test_the_evaluation_asks_for_no_kind_of_records():
+    assert list(branches(PACKAGE)) == []
+
+
 def test_imports_follow_the_plan():
     assert list(broken(PACKAGE)) == []
 
@@ -108,3 +176,39 @@ def test_a_planted_import_is_caught(tmp_path, file, line):
     path.parent.mkdir(exist_ok=True)
     path.write_text(line + "\n")
     assert len(list(broken(tmp_path))) >= 1
+
+
+def test_a_planted_circle_is_caught(tmp_path):
+    package = tmp_path / "jaxehr"
+    package.mkdir()
+    for name, line in {
+        "__init__": "",
+        "a": "from jaxehr import b",
+        "b": "def f():\n    from jaxehr.c import x",
+        "c": "import jaxehr.a",
+        "d": "from jaxehr.a import x",
+    }.items():
+        (package / f"{name}.py").write_text(line + "\n")
+    assert circle(package) == ["jaxehr.a", "jaxehr.b", "jaxehr.c"]
+    line = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import jaxehr.a\n"
+    (package / "c.py").write_text(line)
+    assert circle(package) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "if isinstance(real, Bits | Table): pass",
+        "x = 1 if type(data) is pd.DataFrame else 2",
+        "if job.records == 'table': pass",
+        "codes = schema.records == 'codes'",
+    ],
+)
+def test_a_planted_branch_is_caught(tmp_path, line):
+    path = tmp_path / "evaluation" / "measures" / "x.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(line + "\n")
+    assert len(list(branches(tmp_path))) >= 1
+    (tmp_path / MADE_IN).parent.mkdir(parents=True)
+    path.rename(tmp_path / MADE_IN)
+    assert list(branches(tmp_path)) == []

@@ -12,16 +12,16 @@ import numpy as np
 import pandas as pd
 
 from jaxehr.benchmark.table import cost_of, pareto, save_page, steps_for
-from jaxehr.data import DataError, Schema
-from jaxehr.evaluation.blocks.frames import Bits, Records, comparable
+from jaxehr.data import DataError, Schema, records_of
+from jaxehr.evaluation.blocks.blocks import Blocks
+from jaxehr.evaluation.blocks.frames import comparable
 from jaxehr.evaluation.judges.job import FEWEST
-from jaxehr.evaluation.measures import fidelity
 from jaxehr.evaluation.measures.detection import ROWS, detect
+from jaxehr.evaluation.measures.frequencies import prevalence, shapes
 from jaxehr.evaluation.measures.intervals import Estimate, jackknife
 from jaxehr.evaluation.measures.worst import shuffled
 from jaxehr.types import Grid, Sampler
 
-ERRORS = {"table": "shape_error", "codes": "prevalence_gap"}
 WORDS = {"shape_error": "shape error", "prevalence_gap": "prevalence error"}
 
 
@@ -47,7 +47,7 @@ class Figures(NamedTuple):
     """How far records are from real ones.
 
     auc     of a classifier that tells them apart (evaluation.detection); 0.5 is not at all
-    error   of a table, shape_error; of codes, prevalence_gap (evaluation.fidelity)
+    error   of a static table, shape_error; of codes alone, prevalence_gap (evaluation.measures.frequencies)
     """
 
     auc: Estimate
@@ -90,11 +90,11 @@ class Judge:
     @property
     def error(self) -> str:
         """The name of the error among the metrics."""
-        return ERRORS[self.schema.records]
+        return "shape_error" if self._blocks.columns else "prevalence_gap"
 
     @cached_property
     def floor(self) -> Figures:
-        (real,) = comparable(self.schema, {"real": self.real})
+        real = self._blocks
         return self._figures(real.rows(self._order[: self.n]), real.rows(self._order[self.n :]))
 
     def figures(self, drawn: pd.DataFrame) -> Figures:
@@ -104,22 +104,24 @@ class Judge:
 
     def seconds(self) -> float:
         """That judging takes."""
-        (real,) = comparable(self.schema, {"real": self.real})
-        real = real.rows(self._order[: self.n])
+        real = self._blocks.rows(self._order[: self.n])
         began = time.perf_counter()
         self._figures(real, shuffled(real, self.seed))
         return time.perf_counter() - began
 
     @cached_property
+    def _blocks(self) -> Blocks:
+        return comparable(self.schema, {"real": self.real})[0]
+
+    @cached_property
     def _order(self) -> np.ndarray:
         """Of 2 n real patients, in random order: files are often sorted."""
         rng = np.random.default_rng(self.seed)
-        return rng.permutation(patients(self.schema, self.real))[: 2 * self.n]
+        return rng.permutation(len(records_of(self.real)))[: 2 * self.n]
 
-    def _figures(self, real: Records, other: Records) -> Figures:
-        codes = isinstance(real, Bits)
-        family: Any = fidelity.prevalence if codes else fidelity.shapes
-        error = jackknife(family(real, other))[self.error]
+    def _figures(self, real: Blocks, other: Blocks) -> Figures:
+        measure = {"shape_error": shapes, "prevalence_gap": prevalence}[self.error]
+        error = jackknife(measure(real, other))[self.error]
         return Figures(detect(real, other, self.seed).estimate, _from_0(error))
 
 
@@ -133,10 +135,11 @@ def judge(schema: Schema, real: pd.DataFrame, n: int | None = None, seed: int = 
 
     Raises ValueError where there are too few.
     """
-    half = patients(schema, real) // 2
+    patients = len(records_of(real))
+    half = patients // 2
     if half < FEWEST:
         raise ValueError(
-            f"the real records are of {patients(schema, real):,} patients; {2 * FEWEST} are wanted: half to judge by, "
+            f"the real records are of {patients:,} patients; {2 * FEWEST} are wanted: half to judge by, "
             "half as the floor"
         )
     if n is not None and not FEWEST <= n <= half:
@@ -144,10 +147,6 @@ def judge(schema: Schema, real: pd.DataFrame, n: int | None = None, seed: int = 
             f"draws must be from {FEWEST} to {half:,}, half of the real patients; got {n:,}"
         )
     return Judge(schema, real, min(half, ROWS) if n is None else n, seed)
-
-
-def patients(schema: Schema, frame: pd.DataFrame) -> int:
-    return frame["subject_id"].nunique() if schema.records == "codes" else len(frame)
 
 
 def points(

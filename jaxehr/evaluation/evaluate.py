@@ -4,18 +4,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from jaxehr.data import DataError, Schema
-from jaxehr.evaluation.blocks.frames import (
-    Records,
-    Table,
-    comparable,
-    overlap,
-    some,
-    unknown_codes,
-    with_times,
-)
+from jaxehr.evaluation.blocks.blocks import Blocks, overlap, some
+from jaxehr.evaluation.blocks.frames import Data, comparable, unknown_codes, with_times
 from jaxehr.evaluation.judges import fidelity as judge_fidelity
 from jaxehr.evaluation.judges import privacy as judge_privacy
 from jaxehr.evaluation.judges import utility as judge_utility
@@ -25,7 +17,7 @@ from jaxehr.evaluation.judges.furthest import furthest, tells
 from jaxehr.evaluation.judges.job import FEWEST, Job, done
 from jaxehr.evaluation.judges.verdict import NOT_ASKED
 from jaxehr.evaluation.measures.fairness import Grouping, groupings
-from jaxehr.evaluation.measures.fidelity import strangers
+from jaxehr.evaluation.measures.frequencies import strangers
 from jaxehr.evaluation.measures.learners import target
 from jaxehr.evaluation.measures.metric import PILLARS, Group, Metric, Pillar, ordered, patients
 from jaxehr.evaluation.report import plots
@@ -36,9 +28,9 @@ Advance = Callable[[int, int, str], None]
 
 
 def evaluate(
-    real: pd.DataFrame,
-    synthetic: pd.DataFrame,
-    holdout: pd.DataFrame | None = None,
+    real: Data,
+    synthetic: Data,
+    holdout: Data | None = None,
     *,
     schema: Schema | None = None,
     label: str | None = None,
@@ -82,7 +74,7 @@ def evaluate(
         target(sets["real"], label)
     asked = [] if by is None else groupings(sets["real"], by)
     shared = _shared(sets)
-    notes = list(_notes(schema, frames, sets, label, shared))
+    notes = list(_notes(frames, sets, label, shared))
     job = Job({k: some(x, len(x), seed + i) for i, (k, x) in enumerate(sets.items())}, label, seed)
 
     missing = dict(_not_judged(job, pillars))
@@ -103,7 +95,7 @@ def evaluate(
 
 def _judged(
     job: Job,
-    frames: dict[str, pd.DataFrame],
+    frames: dict[str, Data],
     rules: Rules | None,
     asked: Sequence[Grouping],
     pillars: Collection[str],
@@ -164,9 +156,7 @@ def _has(job: Job, needs: Sequence[str]) -> bool:
     return all(have[need] for need in needs)
 
 
-def _notes(
-    schema: Schema, frames: dict, sets: dict, label: str | None, shared: str
-) -> Iterator[str]:
+def _notes(frames: dict, sets: dict, label: str | None, shared: str) -> Iterator[str]:
     small = [name for name, records in sets.items() if len(records) < FEWEST]
     if small:
         yield (
@@ -187,15 +177,13 @@ def _notes(
             f"the label '{label}' is a number of {classes} values, and is judged by R^2; if they are classes, say so: "
             "kind categorical in schema.json"
         )
-    if isinstance(sets["real"], Table):
-        yield from _unseen(sets["real"], sets["synthetic"])
-    if schema.records == "codes":
-        unknown = unknown_codes(frames["real"], frames["synthetic"])
-        if unknown:
-            yield f"{unknown:,} codes of the synthetic records are not in the real ones, and were left out"
+    yield from _unseen(sets["real"], sets["synthetic"])
+    unknown = unknown_codes(frames["real"], frames["synthetic"])
+    if unknown:
+        yield f"{unknown:,} codes of the synthetic records are not in the real ones, and were left out"
 
 
-def _shared(sets: dict[str, Records]) -> str:
+def _shared(sets: dict[str, Blocks]) -> str:
     """Of a holdout that holds training rows, by which no leak can be seen; "" of one that holds others."""
     if "holdout" not in sets:
         return ""
@@ -209,18 +197,17 @@ def _shared(sets: dict[str, Records]) -> str:
     )
 
 
-def _few_numbers(real: Records, label: str) -> int:
+def _few_numbers(real: Blocks, label: str) -> int:
     """How many values a number has that may be classes; 0 where it has many, or broken ones."""
-    if not isinstance(real, Table) or label not in real.number_names:
+    if label not in real.number_names:
         return 0
     column = real.numbers[:, real.number_names.index(label)]
     values = np.unique(column[~np.isnan(column)])
     return len(values) if len(values) <= CLASSES and (values % 1 == 0).all() else 0
 
 
-def _unseen(real: Table, synthetic: Records) -> Iterator[str]:
+def _unseen(real: Blocks, synthetic: Blocks) -> Iterator[str]:
     """Of each column that has them, how many values of the synthetic records no real patient has."""
-    assert isinstance(synthetic, Table)
     for j, hits in enumerate(strangers(real, synthetic).T):
         if hits.any():
             found = np.unique(synthetic.labels[hits, j])

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from patients import table
+from patients import coded, table
 
 from jaxehr.data import Schema
-from jaxehr.evaluation.blocks.frames import Bits, comparable
+from jaxehr.evaluation.blocks.frames import comparable
 from jaxehr.evaluation.measures.detection import _mean, detect, detect_linearly
 from jaxehr.evaluation.measures.intervals import Estimate
 
@@ -50,7 +50,7 @@ def test_the_number_of_codes_gives_rows_away():
     def bits(seed, numbers):
         rng = np.random.default_rng(seed)
         most = rng.random((600, 30)).argsort(1) < rng.choice(numbers, (600, 1))
-        return Bits(most.astype(np.int8), tuple(f"c{j}" for j in range(30)))
+        return coded(most.astype(np.int8), tuple(f"c{j}" for j in range(30)))
 
     found = detect(bits(0, [3]), bits(1, [1, 5]), seed=0)
     assert found.estimate.low > 0.99

@@ -11,7 +11,7 @@ from jaxehr.evaluation.blocks.frames import comparable
 from jaxehr.evaluation.judges.fidelity import of_columns, worst_of_ranges
 from jaxehr.evaluation.judges.job import Job
 from jaxehr.evaluation.judges.verdict import standing
-from jaxehr.evaluation.measures.fidelity import prevalence
+from jaxehr.evaluation.measures.frequencies import prevalence
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,12 @@ import pytest
 from patients import bits, frame, shuffled, table
 
 from jaxehr.data import Schema
-from jaxehr.evaluation.blocks.distances import comparable_rows, measure
+from jaxehr.evaluation.blocks.distances import measure
 from jaxehr.evaluation.blocks.frames import comparable
 from jaxehr.evaluation.blocks.nearest import groups_of
-from jaxehr.evaluation.measures import fidelity, manifold
-from jaxehr.evaluation.measures.pairs import (
+from jaxehr.evaluation.blocks.rows import comparable_rows, points
+from jaxehr.evaluation.measures import frequencies, manifold
+from jaxehr.evaluation.measures.counts import (
     PairCounts,
     correlation,
     in_deciles,
@@ -20,6 +21,7 @@ from jaxehr.evaluation.measures.pairs import (
     phi,
     variation,
 )
+from jaxehr.evaluation.measures.pairs import missing, pairs
 
 
 def sets(*frames):
@@ -29,13 +31,13 @@ def sets(*frames):
 
 def test_kolmogorov_smirnov_by_hand():
     a, b = np.array([1.0, 2, 3, 4]), np.array([3.0, 4, 5, 6])
-    assert fidelity.kolmogorov_smirnov(a, b) == 0.5
+    assert frequencies.kolmogorov_smirnov(a, b) == 0.5
     missing = np.array([np.nan, np.nan, 1, 2, 3, 4])
-    assert fidelity.kolmogorov_smirnov(a, missing) == pytest.approx(1 / 3)
+    assert frequencies.kolmogorov_smirnov(a, missing) == pytest.approx(1 / 3)
 
 
 def test_total_variation_by_hand():
-    assert fidelity.total_variation(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 1])) == 0.5
+    assert frequencies.total_variation(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 1])) == 0.5
 
 
 def test_correlation_over_rows_that_have_both():
@@ -57,7 +59,7 @@ def test_contingency_tables_equal_counting():
     for i in range(a.shape[1]):
         for j in range(i):
             k = int(max(a.max(), b.max())) + 1
-            brute = fidelity.total_variation(a[:, i] * k + a[:, j], b[:, i] * k + b[:, j])
+            brute = frequencies.total_variation(a[:, i] * k + a[:, j], b[:, i] * k + b[:, j])
             assert gaps[i, j] == pytest.approx(brute, abs=1e-6)
 
 
@@ -66,7 +68,7 @@ def test_prevalences_equal_numpys_and_scipys():
 
     x, y = bits(800, 0), bits(600, 1)
     real, other = sets(frame(x), frame(y))
-    found = fidelity.prevalence(real, other)(None)
+    found = frequencies.prevalence(real, other)(None)
     p, q = x.mean(0), y.mean(0)
     assert found["prevalence_pearson"] == pytest.approx(pearsonr(p, q).statistic)
     assert found["prevalence_spearman"] == pytest.approx(spearmanr(p, q).statistic)
@@ -84,10 +86,10 @@ OF_ALL_ROWS = ("pair_", "missing_given", "log_odds_gap", "rare_codes", "codes_pr
 def test_leaving_a_group_out_equals_counting_without_it(kind):
     if kind == "codes":
         real, other = sets(frame(bits(400, 0)), frame(bits(300, 1)))
-        families = (fidelity.prevalence, fidelity.code_pairs)
+        families = (frequencies.prevalence, pairs)
     else:
         real, other = sets(table(400, 0), table(300, 1))
-        families = (fidelity.shapes, fidelity.missing)
+        families = (frequencies.shapes, missing)
     small = [x.rows(np.nonzero(groups_of(len(x), 20) != 4)[0]) for x in (real, other)]
     for family in families:
         left, counted = family(real, other)(4), family(*small)(None)
@@ -107,9 +109,7 @@ def test_each_failure_moves_its_own_figure_of_codes():
     for j in range(40):
         paired[:, j] = paired[rng.permutation(8000), j]
     real, *others = sets(frame(x), frame(fresh), frame(dropped), frame(paired))
-    by = [
-        {**fidelity.prevalence(real, o)(None), **fidelity.code_pairs(real, o)(None)} for o in others
-    ]
+    by = [{**frequencies.prevalence(real, o)(None), **pairs(real, o)(None)} for o in others]
     assert by[1]["rare_codes_kept"] < by[0]["rare_codes_kept"] - 0.3
     assert by[1]["log_odds_gap_rare"] > 2 * by[0]["log_odds_gap_rare"]
     assert by[1]["log_odds_gap_common"] == pytest.approx(by[0]["log_odds_gap_common"], rel=0.05)
@@ -128,7 +128,7 @@ def test_each_failure_moves_its_own_figure_of_tables():
     full = fresh["sbp"].fillna(fresh["sbp"].mean())
     unseen["sbp"] = full.where(rng.random(6000) >= fresh["sbp"].isna().mean())
     real, *others = sets(records, fresh, shuffled(fresh), shifted, unseen)
-    families = (fidelity.shapes, fidelity.trends, fidelity.missing)
+    families = (frequencies.shapes, pairs, missing)
     good, mixed, moved, gaps = (
         {k: v for family in families for k, v in family(real, o)(None).items()} for o in others
     )
@@ -146,14 +146,13 @@ def test_each_failure_moves_its_own_figure_of_tables():
 
 def measured(real, other):
     rows = comparable_rows({"real": real, "synthetic": other}, real)
-    points = [manifold.points(rows[name]) for name in ("real", "synthetic")]
-    return measure(rows), rows, points
+    return measure(rows), rows, [points(rows[name]) for name in ("real", "synthetic")]
 
 
 def test_support_equals_ten_lines():
     real, other = sets(frame(bits(200, 0)), frame(bits(200, 1)))
-    d, rows, points = measured(real, other)
-    found = manifold.support(d, rows["real"], *points)(None)
+    d, rows, at = measured(real, other)
+    found = manifold.support(d, rows["real"], *at)(None)
     a, b = real.bits, other.bits
     across = (b[:, None] != a).sum(2)
     within = np.where(np.eye(200, dtype=bool), 10**6, (a[:, None] != a).sum(2))
@@ -180,8 +179,8 @@ def test_a_collapsed_mode_and_copies_are_seen_patient_by_patient():
     real, *others = sets(frame(x), frame(fresh), frame(collapsed), frame(x))
     found = []
     for other in others:
-        d, rows, points = measured(real, other)
-        support = manifold.support(d, rows["real"], *points)(None)
+        d, rows, at = measured(real, other)
+        support = manifold.support(d, rows["real"], *at)(None)
         found.append(support | manifold.variety(d, rows["real"], rows["synthetic"])(None))
     good, few, copies = found
     assert few["unique_rows_ratio"] < 0.1 < 0.9 < good["unique_rows_ratio"]
@@ -204,7 +203,7 @@ def test_a_relation_that_was_lost_with_its_column_counts_as_none(lost):
     records, fresh = related(2000, 0), related(2000, 1)
     columns = list("xyz")
     real, other = sets(records[columns], fresh[columns].assign(z=lost))
-    found = fidelity.trends(real, other)(None)
+    found = pairs(real, other)(None)
     r, s = records[columns].corr().to_numpy(), fresh[columns].corr().to_numpy()
     by_hand = (r[0, 2] / 2 + r[1, 2] / 2 + abs(r[0, 1] - s[0, 1]) / 2) / 3
     assert found["trend_error"] == pytest.approx(by_hand, abs=1e-9)
@@ -223,7 +222,7 @@ def test_a_degenerate_set_is_never_nearer_than_a_fresh_one():
         fresh.fillna({"x": 0, "y": 0, "z": 0, "sign": "up"}),
     ]
     real, good, *others = sets(records, fresh, *ruined)
-    families = (fidelity.shapes, fidelity.trends, fidelity.missing)
+    families = (frequencies.shapes, pairs, missing)
     of = lambda other: {k: v for f in families for k, v in f(real, other)(None).items()}
     fresh_ones = of(good)
     for other in others:
@@ -237,9 +236,9 @@ def test_a_degenerate_set_is_never_nearer_than_a_fresh_one():
     everyone = np.broadcast_to(patients.mean(0) > 0.2, patients.shape).astype(np.int8)
     nobody = np.zeros_like(patients)
     real, all_alike = sets(frame(patients), frame(everyone))
-    found = fidelity.code_pairs(real, all_alike)(None)
+    found = pairs(real, all_alike)(None)
     assert found["pair_pearson"] == 0.0 and found["pair_gap"] > 0
-    found = fidelity.prevalence(real, replace(real, bits=nobody))(None)
+    found = frequencies.prevalence(real, replace(real, bits=nobody))(None)
     assert found["prevalence_pearson"] == found["prevalence_spearman"] == 0.0
     assert found["prevalence_slope"] == found["codes_present"] == 0.0
 
@@ -251,4 +250,4 @@ def test_log_odds_by_hand():
     real, other = sets(frame(x), frame(y))
     a = abs(np.log(6.5 / 4.5) - np.log(1.5 / 19.5))
     b = abs(np.log(10.5 / 0.5) - np.log(20.5 / 0.5))
-    assert fidelity.prevalence(real, other)(None)["log_odds_gap"] == pytest.approx((a + b) / 2)
+    assert frequencies.prevalence(real, other)(None)["log_odds_gap"] == pytest.approx((a + b) / 2)

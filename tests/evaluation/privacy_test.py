@@ -181,7 +181,7 @@ def test_a_number_within_a_twentieth_of_its_range_is_guessed():
         {"a": [0.0, 100, 50, 50, np.nan]}, {"a": [5.0, 94.9, 55, 44.9, np.nan]}
     )
     who = np.arange(5)
-    right = attacks._right(real, drawn, who, who, np.array([0]), real)
+    right = attacks._right(real, drawn, who, np.array([0]), real)
     assert right[:, 0].tolist() == [1, 0, 1, 0, 1] and (right[:, 1] == 1).all()
 
 
@@ -192,7 +192,7 @@ def test_numbers_single_out_by_their_own_side_of_the_median():
     low, high = np.append(np.full(200, 100.0), 0.5), np.append(np.full(200, 100.0), 202.5)
     sets = dict(zip(("synthetic", "real", "holdout"), of_numbers(
         {"a": drawn}, {"a": low}, {"a": high}), strict=True))  # fmt: skip
-    counts = list(attacks._column_conditions(sets, np.random.default_rng(0)))
+    counts = list(attacks._conditions(sets, np.random.default_rng(0)))
     assert len(counts) == 201
     asked = {tuple(c) for c in counts}
     assert (1, 1, 0) in asked  # at most 1: the real 0.5

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pandas as pd
+from patients import coded
 
 from jaxehr.data import Schema
-from jaxehr.evaluation.blocks.frames import Bits, comparable
+from jaxehr.evaluation.blocks.frames import comparable
 from jaxehr.evaluation.measures.tells import views
 
 
@@ -52,7 +53,7 @@ def test_numbers_in_an_order_and_what_others_say_of_them():
 
 def test_codes_by_number_kind_and_pairs():
     rows = np.tile([[1, 1, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0], [1, 1, 0, 1]], (60, 1))
-    both = Bits(rows.astype(np.int8), ("DIAG//a", "DIAG//b", "DRUG//c", "DRUG//d"))
+    both = coded(rows.astype(np.int8), ("DIAG//a", "DIAG//b", "DRUG//c", "DRUG//d"))
     own, found = (dict(zip(v.names, v.x.T, strict=True)) for v in views(both))
     assert own["number of codes"][:4].tolist() == [3, 1, 0, 3]
     assert found["number of DRUG codes"][:4].tolist() == [1, 0, 0, 1]

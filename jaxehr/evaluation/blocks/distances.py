@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxehr.evaluation.blocks.frames import Bits, Records, Table
-from jaxehr.evaluation.blocks.nearest import Nearest, Rows, bit_rows, groups_of, mixed_rows, nearest
+from jaxehr.evaluation.blocks.nearest import Nearest, Rows, groups_of, nearest
 from jaxehr.evaluation.measures.intervals import GROUPS
 
 Pair = tuple[str, str]
@@ -79,22 +78,6 @@ class Distances:
             index = np.minimum(found.where[at] - start, size - 1)
             between[a, b] = Nearest(found.distance[at], index)
         return Distances(between, size, self.groups // 2)
-
-
-def comparable_rows(sets: dict[str, Records], scale: Records) -> dict[str, Rows]:
-    """The sets as the engine sees them: bits for codes; numbers over the range of `scale` and labels for tables."""
-    if isinstance(scale, Bits):
-        return {name: bit_rows(records.bits) for name, records in sets.items()}  # type: ignore[union-attr]
-    low = np.nanmin(scale.numbers, axis=0, initial=np.inf)
-    span = np.nanmax(scale.numbers, axis=0, initial=-np.inf) - low
-    sizes = tuple(len(values) + 1 for values in scale.values)
-
-    def rows(table: Records) -> Rows:
-        assert isinstance(table, Table)
-        scaled = np.clip((table.numbers - low) / np.where(span > 0, span, 1.0), 0, 1)
-        return mixed_rows(np.where(np.isnan(table.numbers), 2.0, scaled), table.labels, sizes)
-
-    return {name: rows(table) for name, table in sets.items()}
 
 
 def measure(sets: dict[str, Rows], tick: Callable[[str], None] = lambda what: None) -> Distances:

@@ -1,108 +1,59 @@
 """Data frames made comparable: the same columns, in the same numbers, for every set of records."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int, Int8
 
-from jaxehr.data import Column, DataError, Schema, code_matrix
+from jaxehr.data import Column, DataError, Records, Schema, code_matrix, records_of
 from jaxehr.data.dates import days, read_dates
+from jaxehr.data.records import check_joined
+from jaxehr.evaluation.blocks.blocks import Blocks
+
+NUMBERS = ("numerical", "integer", "datetime")
+LABELS = ("categorical", "boolean")
+Data = pd.DataFrame | Records  # a frame is a table, or codes where it has subject_id and code
 
 
-@dataclass(frozen=True)
-class Table:
-    """Numbers are NaN, and labels 0, where a value is missing; `values` gives the spelling of labels 1, 2, ..."""
-
-    numbers: Float[np.ndarray, "n p"]
-    labels: Int[np.ndarray, "n q"]
-    number_names: tuple[str, ...]
-    label_names: tuple[str, ...]
-    values: tuple[tuple[str, ...], ...]
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def rows(self, index: np.ndarray) -> "Table":
-        return replace(self, numbers=self.numbers[index], labels=self.labels[index])
-
-    def with_shuffled(self, name: str, rng: np.random.Generator) -> "Table":
-        """One column in another order."""
-        order = rng.permutation(len(self))
-        if name in self.number_names:
-            j = self.number_names.index(name)
-            return replace(self, numbers=_replaced(self.numbers, j, self.numbers[order, j]))
-        j = self.label_names.index(name)
-        return replace(self, labels=_replaced(self.labels, j, self.labels[order, j]))
-
-
-@dataclass(frozen=True)
-class Bits:
-    """Patient x code."""
-
-    bits: Int8[np.ndarray, "n code"]
-    codes: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.bits)
-
-    def rows(self, index: np.ndarray) -> "Bits":
-        return replace(self, bits=self.bits[index])
-
-    def with_shuffled(self, name: str, rng: np.random.Generator) -> "Bits":
-        """One code in another order."""
-        j = self.codes.index(name)
-        order = rng.permutation(len(self))
-        return replace(self, bits=_replaced(self.bits, j, self.bits[order, j]))
-
-
-Records = Table | Bits
-
-
-def _replaced(matrix: np.ndarray, j: int, column: np.ndarray) -> np.ndarray:
-    changed = matrix.copy()
-    changed[:, j] = column
-    return changed
-
-
-def joined(a: Records, b: Records) -> Records:
-    """The rows of both."""
-    if isinstance(a, Bits):
-        return replace(a, bits=np.concatenate([a.bits, b.bits]))  # type: ignore[union-attr]
-    numbers = np.concatenate([a.numbers, b.numbers])  # type: ignore[union-attr]
-    return replace(a, numbers=numbers, labels=np.concatenate([a.labels, b.labels]))  # type: ignore[union-attr]
-
-
-def some(records: Records, n: int, seed: int) -> Records:
-    """n rows in random order: files are often sorted, and a sorted head is not a sample."""
-    return records.rows(np.random.default_rng(seed).permutation(len(records))[:n])
-
-
-def comparable(schema: Schema, frames: dict[str, pd.DataFrame]) -> tuple[Records, ...]:
+def comparable(schema: Schema, sets: Mapping[str, Data]) -> tuple[Blocks, ...]:
     """The sets of records, in the columns of the schema. Raises DataError naming columns that are missing or extra.
 
     Where the schema leaves out a column of the first set, it was chosen, and others may be there: none is extra.
     """
-    chosen = not set(next(iter(frames.values())).columns) <= set(_named(schema))
-    for name, frame in frames.items():
-        if frame.empty:
-            raise DataError(f"the {name} records are empty")
-        _check_columns(schema, name, frame if not chosen else frame.filter(_named(schema)))
-    sets = [with_times(schema, name, frame) for name, frame in frames.items()]
-    if schema.records == "codes":
-        codes = code_matrix(sets[0])[2]
-        return tuple(Bits(code_matrix(frame, codes)[0].toarray(), codes) for frame in sets)
-    return _tables(schema, sets)
+    found = {name: with_times(schema, name, data) for name, data in sets.items()}
+    records = {name: records_of(data) for name, data in found.items()}
+    first = next(iter(records.values()))
+    check_parts(records)
+    tables = {name: each.static for name, each in records.items() if each.static is not None}
+    _check_columns(schema, tables, {"subject_id"} if first.events is not None else set())
+    numbers, labels, values = _columns(schema, [*tables.values()], [*map(len, records.values())])
+    bits, codes = _bits([*records.values()])
+    if not numbers[0].shape[1] + labels[0].shape[1] + len(codes):
+        raise DataError("all columns are ids; there is nothing to compare")
+    of_numbers, of_labels = (
+        tuple(c.name for c in schema.of_kind(*kinds)) for kinds in (NUMBERS, LABELS)
+    )
+    twice = {*of_numbers, *of_labels} & set(codes)
+    if twice:
+        raise DataError(f"'{min(twice)}' is both a static column and a code; rename one")
+    return tuple(
+        Blocks(*each, of_numbers, of_labels, codes, values)
+        for each in zip(numbers, labels, bits, strict=True)
+    )
 
 
-def with_times(schema: Schema, name: str, frame: pd.DataFrame) -> pd.DataFrame:
+def with_times(schema: Schema, name: str, data: Data) -> Data:
     """The records with dates as times, read by the schema's format; other files may have them as times, or in ISO 8601.
 
     Raises DataError for a value that is neither; `name` says whose it is.
     """
-    dated = [c for c in schema.of_kind("datetime") if c.name in frame.columns]
-    return frame.assign(**{c.name: _times(frame[c.name], c, name) for c in dated})
+    frame = records_of(data).static
+    dated = [] if frame is None else [c for c in schema.of_kind("datetime") if c.name in frame]
+    if frame is None or not dated:
+        return data
+    frame = frame.assign(**{c.name: _times(frame[c.name], c, name) for c in dated})
+    return replace(data, static=frame) if isinstance(data, Records) else frame
 
 
 def _times(values: pd.Series, column: Column, name: str) -> pd.Series:
@@ -124,68 +75,79 @@ def _times(values: pd.Series, column: Column, name: str) -> pd.Series:
     return read
 
 
-def overlap(real: Records, held: Records) -> tuple[int, float]:
-    """How many held-out rows equal a real one, and how many would if they were as alike as real rows are among
-    themselves."""
-    a, b = _as_bytes(real), _as_bytes(held)
-    shared = int(np.isin(b, a).sum())
-    _, inverse, counts = np.unique(a, return_inverse=True, return_counts=True)
-    return shared, float((counts[inverse] > 1).mean() * len(b))
-
-
-def _as_bytes(records: Records) -> np.ndarray:
-    """A row as one value."""
-    if isinstance(records, Bits):
-        rows = np.packbits(records.bits, axis=1)
-    else:
-        parts = (records.numbers.astype(np.float64), records.labels.astype(np.int64))
-        rows = np.concatenate([np.ascontiguousarray(part).view(np.uint8) for part in parts], axis=1)
-    rows = np.ascontiguousarray(rows)
-    return rows.view(np.dtype((np.void, rows.shape[1]))).reshape(-1)
-
-
-def unknown_codes(real: pd.DataFrame, synthetic: pd.DataFrame) -> int:
+def unknown_codes(real: Data, synthetic: Data) -> int:
     """How many codes of the synthetic records no real patient has."""
-    return len(set(synthetic["code"]) - set(real["code"]))
+    found, known = (records_of(data).events for data in (synthetic, real))
+    if found is None or known is None:
+        return 0
+    return len(set(found["code"]) - set(known["code"]))
 
 
-def _named(schema: Schema) -> list[str]:
-    return [c.name for c in (*schema.columns, *schema.events)]
+PARTS = {"static": "a static table", "events": "events (subject_id and code)"}
 
 
-def _check_columns(schema: Schema, name: str, frame: pd.DataFrame) -> None:
-    missing = [column for column in _named(schema) if column not in frame.columns]
-    extra = [column for column in frame.columns if column not in _named(schema)]
-    if schema.records == "codes":
-        extra = []  # MEDS files have more, and may
-    said = [f"lack {missing}"] if missing else []
-    said += [f"have {extra}, which the real ones lack"] if extra else []
-    if said:
-        raise DataError(f"the {name} records {' and '.join(said)}; give files of the same columns")
+def check_parts(sets: Mapping[str, Records]) -> None:
+    """Raises DataError for records that are empty, of other parts than the first ones, or of subjects without a row."""
+    first = next(iter(sets.values()))
+    for name, records in sets.items():
+        if not len(records):
+            raise DataError(f"the {name} records are empty")
+        for part, what in PARTS.items():
+            frame, wanted = getattr(records, part), getattr(first, part)
+            if frame is None and wanted is not None:
+                raise DataError(f"the {name} records lack {what}, which the real ones have")
+            if frame is not None and wanted is None:
+                raise DataError(f"the {name} records have {what}, which the real ones lack")
+        if records.static is not None and records.events is not None:
+            check_joined(records.static, records.events)
 
 
-def _tables(schema: Schema, sets: Sequence[pd.DataFrame]) -> tuple[Table, ...]:
-    numbers = schema.of_kind("numerical", "integer", "datetime")
-    labels = schema.of_kind("categorical", "boolean")
-    if not numbers and not labels:
-        raise DataError("all columns are ids; there is nothing to compare")
+def _check_columns(schema: Schema, tables: Mapping[str, pd.DataFrame], ids: set[str]) -> None:
+    """ids: what says whose a row is, which no schema needs to name."""
+    names = [column.name for column in schema.columns if column.name not in ids]
+    chosen = any(not set(frame) <= {*names, *ids} for frame in [*tables.values()][:1])
+    for name, frame in tables.items():
+        missing = [column for column in names if column not in frame]
+        extra = [] if chosen else [c for c in frame if c not in {*names, *ids}]
+        said = [f"lack {missing}"] if missing else []
+        said += [f"have {extra}, which the real ones lack"] if extra else []
+        if said:
+            raise DataError(
+                f"the {name} records {' and '.join(said)}; give files of the same columns"
+            )
+
+
+def _columns(
+    schema: Schema, tables: Sequence[pd.DataFrame], sizes: Sequence[int]
+) -> tuple[list[np.ndarray], list[np.ndarray], tuple[tuple[str, ...], ...]]:
+    """Numbers and labels of each set, and how the labels are spelled."""
     coded, values = [], []
-    for column in labels:
-        text = [_spelled(frame[column.name]) for frame in sets]
+    for column in schema.of_kind(*LABELS):
+        text = [_spelled(frame[column.name]) for frame in tables]
         _check_labels(column.name, text)
         known = sorted(set().union(*(t.dropna().unique() for t in text)))
         coded.append([pd.Index(known).get_indexer(pd.Index(t)) + 1 for t in text])
         values.append(tuple(known))
-    return tuple(
-        Table(
-            _stack([_numbers(frame[c.name], c.name, c.kind) for c in numbers], len(frame), float),
-            _stack([column[i] for column in coded], len(frame), int),
-            tuple(c.name for c in numbers),
-            tuple(c.name for c in labels),
-            tuple(values),
-        )
-        for i, frame in enumerate(sets)
-    )
+    numbers = [
+        [_numbers(frame[c.name], c.name, c.kind) for c in schema.of_kind(*NUMBERS)]
+        for frame in tables
+    ]
+    labels = [[column[i] for column in coded] for i in range(len(tables))]
+    stacked = lambda sets, dtype: [
+        _stack(columns, n, dtype)
+        for columns, n in zip(sets or [[]] * len(sizes), sizes, strict=True)
+    ]
+    return stacked(numbers, float), stacked(labels, int), tuple(values)
+
+
+def _bits(sets: Sequence[Records]) -> tuple[list[np.ndarray], tuple[str, ...]]:
+    """Patient x code of each set, in the codes of the first."""
+    if sets[0].events is None:
+        return [np.zeros((len(each), 0), np.int8) for each in sets], ()
+    codes = code_matrix(sets[0].events)[2]
+    subjects = lambda each: None if each.static is None else each.static["subject_id"]
+    found = [code_matrix(each.events, codes, subjects(each))[0] for each in sets]
+    return [bits.toarray() for bits in found], codes
 
 
 def _check_labels(name: str, text: list[pd.Series]) -> None:

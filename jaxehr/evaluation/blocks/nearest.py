@@ -38,7 +38,7 @@ ACCELERATOR = Tiling(4096, 32, 16)
 class Rows:
     """Records as the engine sees them.
 
-    words     bits, packed; one-hot columns for a table, of which two mismatched labels differ in two
+    words     bits, packed; for Gower's distance one-hot columns, of which two mismatched labels differ in two
     numbers   in [0, 1] for Gower's distance
     kind      hamming counts bits; gower is the mean over columns of |a - b| (at most 1) or a mismatch; l2 is Euclid's
     columns   that Gower's mean is over
@@ -51,6 +51,11 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.words)
+
+    @property
+    def cells(self) -> int:
+        """How many cells differ between rows at a distance of 1."""
+        return self.columns if self.kind == "gower" else 1
 
     def take(self, index: np.ndarray) -> "Rows":
         return replace(self, words=self.words[index], numbers=self.numbers[index])
@@ -74,7 +79,7 @@ class Nearest(NamedTuple):
 
 def bit_rows(bits: Int8[np.ndarray, "n column"]) -> Rows:
     """Hamming's distance."""
-    words = _packed(bits)
+    words = packed(bits)
     return Rows(words, np.zeros((len(bits), 0), np.float32), "hamming", bits.shape[1])
 
 
@@ -82,18 +87,22 @@ def mixed_rows(
     numbers: Float[np.ndarray, "n p"],
     labels: Int[np.ndarray, "n q"],
     sizes: tuple[int, ...],
+    bits: Int8[np.ndarray, "n code"] | None = None,
 ) -> Rows:
     """Gower's distance.
 
     numbers   scaled to [0, 1]; 2 stands for a missing one, which is 1 from any that is there
     sizes     of each label: its values are 0 .. size - 1
+    bits      each a column as the others are: it stands twice, as a mismatched label does
     """
     ends = np.cumsum([0, *sizes])
     hot = np.zeros((len(labels), int(ends[-1])), np.int8)
     for j, start in enumerate(ends[:-1]):
         hot[np.arange(len(labels)), start + labels[:, j]] = 1
-    columns = numbers.shape[1] + labels.shape[1]
-    return Rows(_packed(hot), numbers.astype(np.float32), "gower", columns)
+    bits = hot[:, :0] if bits is None else bits
+    columns = numbers.shape[1] + labels.shape[1] + bits.shape[1]
+    words = packed(np.concatenate([hot, bits, bits], axis=1))
+    return Rows(words, numbers.astype(np.float32), "gower", columns)
 
 
 def point_rows(numbers: Float[np.ndarray, "n p"]) -> Rows:
@@ -137,7 +146,7 @@ def _in_units(distance: np.ndarray, rows: Rows) -> np.ndarray:
     return distance / (2 * rows.columns) if rows.kind == "gower" else distance
 
 
-def _packed(bits: np.ndarray) -> np.ndarray:
+def packed(bits: np.ndarray) -> np.ndarray:
     words = -(-bits.shape[1] // 32)
     padded = np.zeros((len(bits), words * 32), np.uint8)
     padded[:, : bits.shape[1]] = bits

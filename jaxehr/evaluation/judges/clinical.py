@@ -4,8 +4,7 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-import pandas as pd
-
+from jaxehr.evaluation.blocks.frames import Data
 from jaxehr.evaluation.measures.metric import UNDERPOWERED, Metric
 
 
@@ -32,7 +31,7 @@ class Rules(Protocol):
     """Every rule as its excess, and notes on rules that these records cannot be asked."""
 
     def __call__(
-        self, real: pd.DataFrame, synthetic: pd.DataFrame, holdout: pd.DataFrame | None, /
+        self, real: Data, synthetic: Data, holdout: Data | None, /
     ) -> tuple[Iterable[Excess], Iterable[str]]: ...
 
 

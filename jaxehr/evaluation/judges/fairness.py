@@ -12,7 +12,7 @@ from itertools import permutations
 
 import numpy as np
 
-from jaxehr.evaluation.blocks.frames import Records
+from jaxehr.evaluation.blocks.blocks import Blocks
 from jaxehr.evaluation.judges import fidelity as judge_fidelity
 from jaxehr.evaluation.judges.job import FEWEST, Job, done
 from jaxehr.evaluation.judges.utility import Study
@@ -68,7 +68,7 @@ def _lost(by: str, lost: list[str], groups: int, n: int) -> Metric:
     )
 
 
-def _fidelity(job: Job, sets: dict[str, Records]) -> Iterator[Metric]:
+def _fidelity(job: Job, sets: dict[str, Blocks]) -> Iterator[Metric]:
     some = {
         name: records.rows(np.arange(min(len(records), GROUP_ROWS)))
         for name, records in sets.items()

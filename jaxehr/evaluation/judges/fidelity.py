@@ -1,62 +1,80 @@
 """The fidelity pillar, a step at a time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
-from jaxehr.evaluation.blocks.frames import Records, Table
+from jaxehr.evaluation.blocks.blocks import Blocks
+from jaxehr.evaluation.blocks.rows import comparable_rows, points
 from jaxehr.evaluation.judges.job import Job, Step, measured
-from jaxehr.evaluation.measures import fidelity, manifold, worst
-from jaxehr.evaluation.measures.catalogue import CODES, DETECTION, DIFFERENCE, MISSING, SUPPORT
+from jaxehr.evaluation.measures import manifold, worst
+from jaxehr.evaluation.measures.catalogue import (
+    CODES,
+    DETECTION,
+    MISSING,
+    PAIRS,
+    SHAPES,
+    SUPPORT,
+    UNSEEN,
+)
 from jaxehr.evaluation.measures.detection import ROWS, detect_linearly, log_cluster
+from jaxehr.evaluation.measures.frequencies import Figures, prevalence, shapes, unseen
 from jaxehr.evaluation.measures.intervals import Estimate, jackknife
 from jaxehr.evaluation.measures.metric import Metric
+from jaxehr.evaluation.measures.pairs import missing, pairs
 
 SHARES = ("missing_share_error",)
 CLUSTER_ROWS = 5_000
-PAIR_NAMES = ("pair_gap", "pair_pearson")
-Family = Callable[..., fidelity.Figures]
-Bad = Callable[[Job, int], Records]
+Measure = Callable[[Blocks, Blocks], Figures]
+Bad = Callable[[Job, int], Blocks]
+
+
+class Family(NamedTuple):
+    """Figures of columns or codes, or of pairs of them.
+
+    there   the blocks that it is meant for: it is taken where they have a column
+    bad     records as bad as can be for it, if there are such
+    """
+
+    what: str
+    names: tuple[str, ...]
+    measure: Measure
+    there: Callable[[Blocks], Collection]
+    bad: Bad | None
 
 
 def steps(job: Job) -> list[Step]:
-    families: list[tuple[Family, str, Bad | None]]
-    if job.is_codes:
-        families = [
-            (fidelity.prevalence, "frequencies of codes", worst_of_ranges),
-            (fidelity.code_pairs, "pairs of codes", worst_of_relations),
-        ]
-        names = [tuple(n for n in CODES if n not in PAIR_NAMES), (*PAIR_NAMES, *DIFFERENCE)]
-    else:
-        families = [
-            (fidelity.shapes, "columns", worst_of_ranges),
-            (fidelity.trends, "pairs of columns", worst_of_relations),
-            (fidelity.missing, "missing values", worst_of_relations),
-        ]
-        names = [("shape_error",), ("trend_error", *DIFFERENCE), tuple(MISSING)]
-        if isinstance(job.real, Table) and job.real.label_names:
-            families.append((fidelity.unseen, "values never seen", None))
-            names.append(("unseen_values",))
     found = [
-        Step("fidelity", what, given, partial(of_columns, job, family, bad), least=1)
-        for (family, what, bad), given in zip(families, names, strict=True)
+        Step("fidelity", f.what, f.names, partial(of_columns, job, f.measure, f.bad), least=1)
+        for f in FAMILIES
+        if f.there(job.real)
     ]
     found.append(Step("fidelity", "neighbours", tuple(SUPPORT), lambda: of_patients(job)))
     found.append(Step("fidelity", "detection", tuple(DETECTION), lambda: of_all_columns(job)))
     return found
 
 
-def worst_of_ranges(job: Job, n: int) -> Records:
+def worst_of_ranges(job: Job, n: int) -> Blocks:
     return worst.uniform(job.real, n, job.seed)
 
 
-def worst_of_relations(job: Job, n: int) -> Records:
+def worst_of_relations(job: Job, n: int) -> Blocks:
     return worst.shuffled(job.matched["synthetic"], job.seed)
 
 
-def of_columns(job: Job, family: Family, bad: Bad | None) -> Iterator[Metric]:
-    """bad: records as bad as can be for the family, if there are such."""
+FAMILIES = (
+    Family("columns", tuple(SHAPES), shapes, lambda x: x.columns, worst_of_ranges),
+    Family("codes", tuple(CODES), prevalence, lambda x: x.codes, worst_of_ranges),
+    Family("pairs", tuple(PAIRS), pairs, lambda x: x.columns + x.codes, worst_of_relations),
+    Family("missing values", tuple(MISSING), missing, lambda x: x.columns, worst_of_relations),
+    Family("values never seen", tuple(UNSEEN), unseen, lambda x: x.label_names, None),
+)
+
+
+def of_columns(job: Job, family: Measure, bad: Bad | None) -> Iterator[Metric]:
+    """The figures of a family, with their floors and worsts."""
     drawn, held = job.matched["synthetic"], job.matched.get("holdout")
     n = len(drawn)
     found = jackknife(family(job.real, drawn))
@@ -69,7 +87,7 @@ def of_columns(job: Job, family: Family, bad: Bad | None) -> Iterator[Metric]:
     for name, estimate in found.items():
         ideal = None
         if name == "codes_per_patient":
-            ideal = float(job.real.bits.sum(1).mean())  # type: ignore[union-attr]
+            ideal = float(job.real.bits.sum(1).mean())
         yield measured(
             name, estimate, n, floor=floors.get(name), worst=worsts.get(name), ideal=ideal
         )
@@ -77,11 +95,11 @@ def of_columns(job: Job, family: Family, bad: Bad | None) -> Iterator[Metric]:
 
 def of_patients(job: Job) -> Iterator[Metric]:
     d, rows = job.distances, job.rows
-    points = {name: manifold.points(part) for name, part in rows.items()}
+    at = {name: points(part) for name, part in rows.items()}
 
     def figures(name: str):
         seen = d if name == "synthetic" else d.relabelled({"synthetic": name, "real": "real"})
-        support = manifold.support(seen, rows["real"], points["real"], points[name])
+        support = manifold.support(seen, rows["real"], at["real"], at[name])
         variety = manifold.variety(seen, rows["real"], rows[name])
         return lambda leave: {**support(leave), **variety(leave)}
 
@@ -114,12 +132,10 @@ def _floor(found: dict[str, Estimate]) -> float | None:
     return found["holdout"].value if "holdout" in found else None
 
 
-def linearly(job: Job, real: Records, other: Records) -> Estimate:
+def linearly(job: Job, real: Blocks, other: Blocks) -> Estimate:
     return detect_linearly(real, other, job.seed)
 
 
-def log_clusters(job: Job, real: Records, other: Records) -> Estimate:
-    from jaxehr.evaluation.blocks.distances import comparable_rows
-
+def log_clusters(job: Job, real: Blocks, other: Blocks) -> Estimate:
     rows = comparable_rows({"real": real, "other": other}, job.real)
-    return log_cluster(manifold.points(rows["real"]), manifold.points(rows["other"]), job.seed)
+    return log_cluster(points(rows["real"]), points(rows["other"]), job.seed)

@@ -1,15 +1,16 @@
 """Which columns and which pairs are furthest off: where to look first."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from jaxehr.evaluation.blocks.frames import Bits, Records, Table
+from jaxehr.evaluation.blocks.blocks import Blocks
 from jaxehr.evaluation.judges.job import FEWEST, Job
-from jaxehr.evaluation.measures.fidelity import log_odds, relations, shape_errors
+from jaxehr.evaluation.measures.counts import PairCounts, by_chance, one_hot, phi
+from jaxehr.evaluation.measures.frequencies import log_odds, shape_errors
 from jaxehr.evaluation.measures.metric import SMALL_CELL, Furthest
-from jaxehr.evaluation.measures.pairs import PairCounts, phi
+from jaxehr.evaluation.measures.pairs import relations
 
 MOST = 10  # columns, and as many pairs
 VALUES = 10  # of a column in a pair, the most frequent; all others are one
@@ -21,19 +22,16 @@ Distances = dict[tuple[str, ...], float]
 
 
 def furthest(
-    real: Records, synthetic: Records, holdout: Records | None = None
+    real: Blocks, synthetic: Blocks, holdout: Blocks | None = None
 ) -> tuple[Furthest, ...]:
-    """Those beyond their floor, the worst first.
+    """Those beyond their floor: columns, then codes, then pairs of either and of both; of each the worst first.
 
     A column's distance is that of `shape_errors`, of a code the difference of log odds, if 11 real patients have it. A
     pair's is that of `relations` (of ten values of a label, and the others as one), of codes the difference of phi, if
-    11 real patients would have both by chance.
+    11 real patients would have both by chance; of a column and a code the largest of any value of the column.
     """
-    of = {"column": _code_errors, "pair": _code_pairs}
-    if isinstance(real, Table):
-        of = {"column": shape_columns, "pair": _column_pairs}
     found: list[Furthest] = []
-    for what, distances in of.items():
+    for what, distances in DISTANCES:
         drawn = distances(real, synthetic)
         floors = {} if holdout is None else distances(real, holdout)
         found += _worst(what, drawn, floors)
@@ -54,20 +52,18 @@ def _worst(what, drawn: Distances, floors: Mapping[tuple[str, ...], float]) -> S
     return [Furthest(what, names, drawn[names], floors.get(names)) for names in first[:MOST]]
 
 
-def shape_columns(real: Records, other: Records) -> Distances:
-    assert isinstance(real, Table) and isinstance(other, Table)
+def _columns(real: Blocks, other: Blocks) -> Distances:
     return {(name,): value for name, value in shape_errors(real, other).items()}
 
 
-def _column_pairs(real: Records, other: Records) -> Distances:
-    assert isinstance(real, Table) and isinstance(other, Table)
+def _column_pairs(real: Blocks, other: Blocks) -> Distances:
     kept = [np.argsort(-np.bincount(column, minlength=1))[:VALUES] for column in real.labels.T]
-    gaps = relations(_short(real, kept), _short(other, kept))(None)[0]
-    names = (*real.number_names, *real.label_names)
+    gaps, _ = relations(_short(real, kept), _short(other, kept))
+    names = real.columns
     return {(names[j], names[i]): float(gaps[i, j]) for i, j in _below(len(names))}
 
 
-def _short(table: Table, kept: list[np.ndarray]) -> Table:
+def _short(table: Blocks, kept: list[np.ndarray]) -> Blocks:
     """Labels by their number among those kept, from 1; the others are 0."""
     columns = []
     for values, column in zip(kept, table.labels.T, strict=True):
@@ -78,25 +74,51 @@ def _short(table: Table, kept: list[np.ndarray]) -> Table:
     return replace(table, labels=labels, values=tuple(tuple(map(str, v)) for v in kept))
 
 
-def _code_errors(real: Records, other: Records) -> Distances:
-    assert isinstance(real, Bits) and isinstance(other, Bits)
-    counts, found = (records.bits.sum(0, dtype=int) for records in (real, other))
+def _code_errors(real: Blocks, other: Blocks) -> Distances:
+    counts, found = real.counts, other.counts
     gaps = np.abs(log_odds(counts, len(real)) - log_odds(found, len(other)))
     return {(real.codes[j],): float(gaps[j]) for j in np.flatnonzero(counts >= SMALL_CELL)}
 
 
-def _code_pairs(real: Records, other: Records) -> Distances:
-    assert isinstance(real, Bits) and isinstance(other, Bits)
-    codes = np.argsort(-real.bits.sum(0, dtype=int), kind="stable")[:PAIRED]
-    a, b = (PairCounts.of(records.bits[:, codes]).share() for records in (real, other))
-    p = np.diag(a)
-    expected = np.outer(p, p) * len(real)
+def _code_pairs(real: Blocks, other: Blocks) -> Distances:
+    codes = real.frequent(PAIRED)
+    a, b = (PairCounts.of(blocks.bits[:, codes]).share() for blocks in (real, other))
+    expected = by_chance(a, len(real))
     gaps = np.abs(np.nan_to_num(phi(a)) - np.nan_to_num(phi(b)))
     return {
         (real.codes[codes[j]], real.codes[codes[i]]): float(gaps[i, j])
         for i, j in _below(len(codes))
         if expected[i, j] >= SMALL_CELL
     }
+
+
+def _column_code_pairs(real: Blocks, other: Blocks) -> Distances:
+    if not (real.columns and real.codes):
+        return {}
+    codes = real.frequent(PAIRED)
+    (hot, places), (other_hot, _) = one_hot(real, real), one_hot(other, real)
+    sets = ((hot, real), (other_hot, other))
+    a, b = (PairCounts.of(ones, blocks.bits[:, codes]).share() for ones, blocks in sets)
+    gaps = np.abs(np.nan_to_num(phi(a)) - np.nan_to_num(phi(b)))
+    asked = by_chance(a, len(real)) >= SMALL_CELL
+    c = hot.shape[1]
+    found: Distances = {}
+    for j, name in enumerate(places.names):
+        own = slice(places.ends[j], places.ends[j + 1])
+        most = np.where(asked, gaps, -1.0)[own, c:].max(0)
+        found |= {
+            (name, real.codes[k]): float(g) for k, g in zip(codes, most, strict=True) if g >= 0
+        }
+    return found
+
+
+DISTANCES: tuple[tuple[str, Callable[[Blocks, Blocks], Distances]], ...] = (
+    ("column", _columns),
+    ("column", _code_errors),
+    ("pair", _column_pairs),
+    ("pair", _code_pairs),
+    ("pair", _column_code_pairs),
+)
 
 
 def _below(n: int) -> Iterator[tuple[int, int]]:

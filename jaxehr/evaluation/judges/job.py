@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxehr.evaluation.blocks.distances import Distances, comparable_rows, measure
-from jaxehr.evaluation.blocks.frames import Bits, Records
+from jaxehr.evaluation.blocks.blocks import Blocks
+from jaxehr.evaluation.blocks.distances import Distances, measure
 from jaxehr.evaluation.blocks.nearest import Rows
+from jaxehr.evaluation.blocks.rows import comparable_rows
 from jaxehr.evaluation.measures.catalogue import ENTRIES
 from jaxehr.evaluation.measures.detection import ROWS, Detection, detect
 from jaxehr.evaluation.measures.intervals import Estimate
@@ -39,41 +40,37 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Job:
-    """Records are in random order, so that the first n are a sample and contiguous groups are random ones."""
+    """Blocks are in random order, so that the first n are a sample and contiguous groups are random ones."""
 
-    sets: dict[str, Records]
+    sets: dict[str, Blocks]
     label: str | None
     seed: int
 
     @property
-    def real(self) -> Records:
+    def real(self) -> Blocks:
         return self.sets["real"]
 
     @property
-    def synthetic(self) -> Records:
+    def synthetic(self) -> Blocks:
         return self.sets["synthetic"]
 
     @property
-    def holdout(self) -> Records | None:
+    def holdout(self) -> Blocks | None:
         return self.sets.get("holdout")
-
-    @property
-    def is_codes(self) -> bool:
-        return isinstance(self.real, Bits)
 
     @property
     def smallest(self) -> int:
         return min(len(records) for records in self.sets.values())
 
     @cached_property
-    def matched(self) -> dict[str, Records]:
+    def matched(self) -> dict[str, Blocks]:
         """The synthetic records and the holdout at one number of rows, and all real ones."""
         n = min(len(x) for name, x in self.sets.items() if name != "real")
         cut = {name: x.rows(np.arange(n)) for name, x in self.sets.items() if name != "real"}
         return {"real": self.real, **cut}
 
     @cached_property
-    def equal(self) -> dict[str, Records]:
+    def equal(self) -> dict[str, Blocks]:
         """All sets at one number of rows: a larger set is nearer to everything."""
         n = min(self.smallest, NEIGHBOUR_ROWS)
         return {name: records.rows(np.arange(n)) for name, records in self.sets.items()}
@@ -82,7 +79,7 @@ class Job:
     def rows(self) -> dict[str, Rows]:
         return comparable_rows(self.equal, self.real)
 
-    def parts(self, most: int) -> dict[str, Records]:
+    def parts(self, most: int) -> dict[str, Blocks]:
         """All sets at one number of rows, up to so many."""
         n = min(len(self.real), len(self.matched["synthetic"]), most)
         return {name: records.rows(np.arange(n)) for name, records in self.matched.items()}

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxehr.evaluation.blocks.blocks import Blocks
 from jaxehr.evaluation.blocks.distances import Distances
-from jaxehr.evaluation.blocks.frames import Records, Table
 from jaxehr.evaluation.blocks.nearest import Rows
 from jaxehr.evaluation.judges.job import Job, Step, measured, not_evaluated
 from jaxehr.evaluation.measures import attacks, copies, membership, privacy
@@ -28,7 +28,7 @@ RATES = {"tpr_at_1pct": 0.01, "tpr_at_01pct": 0.001}
 class Setting:
     """Three sets of one size, with the distances between them."""
 
-    sets: dict[str, Records]
+    sets: dict[str, Blocks]
     rows: dict[str, Rows]
     distances: Distances
 
@@ -57,7 +57,7 @@ class Setting:
 def steps(job: Job) -> list[Step]:
     needs = ("holdout",)
     setting = lambda: Setting(job.equal, job.rows, job.distances)
-    has_numbers = isinstance(job.real, Table) and bool(job.real.number_names)
+    has_numbers = bool(job.real.number_names)
     counted = tuple(name for name in COUNTS if has_numbers or name != "copied_numbers")
     excess = ("copied_numbers_excess",) if has_numbers else ()
     found = [
@@ -99,7 +99,7 @@ def of_copies(job: Job, names: tuple[str, ...]) -> Iterator[Metric]:
 
 def of_numbers(job: Job) -> Iterator[Metric]:
     real, drawn, held = job.real, job.synthetic, job.holdout
-    assert isinstance(real, Table) and isinstance(drawn, Table) and isinstance(held, Table)
+    assert held is not None
     n = min(len(real), len(held))
     half = np.arange(len(held)) < len(held) // 2
     fresh = [held.rows(np.nonzero(part)[0]) for part in (half, ~half)]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxehr.evaluation.blocks.frames import Records
+from jaxehr.evaluation.blocks.blocks import Blocks
 from jaxehr.evaluation.judges.job import Job, Step, measured
 from jaxehr.evaluation.measures import downstream, utility
 from jaxehr.evaluation.measures.catalogue import CALIBRATION, DIMENSIONS, DOWNSTREAM, PAIRINGS
@@ -27,11 +27,11 @@ AUGMENTATION = {
     "augmentation_gain_50pct": 0.5,
     "augmentation_gain": 1.0,
 }
-Who = Callable[[Records], np.ndarray]  # rows of the patients to test on
+Who = Callable[[Blocks], np.ndarray]  # rows of the patients to test on
 Tested = Callable[[Who], Iterator[Metric]]  # nothing where they are fewer than 11
 
 
-def everyone(records: Records) -> np.ndarray:
+def everyone(records: Blocks) -> np.ndarray:
     return np.arange(len(records))
 
 

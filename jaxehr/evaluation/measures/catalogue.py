@@ -73,6 +73,11 @@ CODES = {
     "codes_per_patient_distance": Entry(
         "fidelity", "lower", 0.0, "Wasserstein distance of the numbers of codes, in codes.", COUNT
     ),
+}
+PAIRS = {
+    "trend_error": Entry(
+        "fidelity", "lower", 0.0, "Mean distance of the relation of two columns, from 0 to 1."
+    ),
     "pair_gap": Entry(
         "fidelity",
         "lower",
@@ -87,16 +92,36 @@ CODES = {
         "Correlation of the synthetic phi of two codes with the real one.",
         DIFFERENCES,
     ),
+    "column_code_gap": Entry(
+        "fidelity",
+        "lower",
+        0.0,
+        "Mean difference of the correlation (phi) of a value of a column and a code.",
+        (0.0, 2.0),
+    ),
+    "column_code_pearson": Entry(
+        "fidelity",
+        "higher",
+        1.0,
+        "Correlation of the synthetic phi of a value of a column and a code with the real one.",
+        DIFFERENCES,
+    ),
+    "correlation_difference": Entry(
+        "fidelity",
+        "lower",
+        0.0,
+        "Frobenius norm of the difference of the correlation matrices.",
+        COUNT,
+    ),
 }
-TABLES = {
+SHAPES = {
     "shape_error": Entry(
         "fidelity", "lower", 0.0, "Mean distance of a column's distribution, from 0 to 1."
     ),
+}
+UNSEEN = {
     "unseen_values": Entry(
         "fidelity", "lower", 0.0, "Share of the values of categories that no real patient has."
-    ),
-    "trend_error": Entry(
-        "fidelity", "lower", 0.0, "Mean distance of the relation of two columns, from 0 to 1."
     ),
 }
 MISSING = {
@@ -112,15 +137,6 @@ MISSING = {
     ),
     "missing_given_error": Entry(
         "fidelity", "lower", 0.0, "How far the values of other columns differ where one is missing."
-    ),
-}
-DIFFERENCE = {
-    "correlation_difference": Entry(
-        "fidelity",
-        "lower",
-        0.0,
-        "Frobenius norm of the difference of the correlation matrices.",
-        COUNT,
     ),
 }
 SUPPORT = {
@@ -331,9 +347,9 @@ ATTACKERS = {
 def entries() -> dict[str, Entry]:
     """All of the above by the names in a report. Scores of a task end in _auroc or _r2, and in _linear."""
     found: dict[str, Entry] = {}
-    for part in (CODES, TABLES, MISSING, DIFFERENCE, SUPPORT, DETECTION, CALIBRATION, DOWNSTREAM):
+    for part in (SHAPES, CODES, PAIRS, MISSING, UNSEEN, SUPPORT, DETECTION, CALIBRATION):
         found |= part
-    found |= {**DIMENSIONS, **COPIES, **NEIGHBOURS, **ATTACKS}
+    found |= {**DOWNSTREAM, **DIMENSIONS, **COPIES, **NEIGHBOURS, **ATTACKS}
     for name, pairing in PAIRINGS.items():
         for score in ("auroc", "r2"):
             reach = (

@@ -5,15 +5,14 @@ beside all others. Whether copies are beyond chance is judged with a control, in
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxehr.evaluation.blocks.frames import Bits, Records, Table
-from jaxehr.evaluation.blocks.nearest import Rows, bit_rows, groups_of, mixed_rows, nearest
+from jaxehr.evaluation.blocks.blocks import Blocks
+from jaxehr.evaluation.blocks.nearest import groups_of, nearest
+from jaxehr.evaluation.blocks.rows import as_bytes, cells
 from jaxehr.evaluation.measures.intervals import GROUPS, Estimate, jackknife
-from jaxehr.evaluation.measures.manifold import as_bytes
 from jaxehr.evaluation.measures.proportions import wilson
 
 COMPARED = 5_000  # rows whose nearest training row is looked for
@@ -21,23 +20,23 @@ TRAINED = 20_000  # training rows to look among
 NEARLY = 0.1  # of the cells, or of a patient's codes, may differ
 
 
-def copied_rows(real: Records, other: Records | None) -> Estimate:
+def copied_rows(real: Blocks, other: Blocks | None) -> Estimate:
     """The share of the others that equal a training row; None: of training rows that equal another."""
-    (a, *rest) = _as_cells([real] if other is None else [real, other])
+    (a, *rest) = cells([real] if other is None else [real, other])
     if other is None:
         _, which, counts = np.unique(as_bytes(a), return_inverse=True, return_counts=True)
         return _share(counts[which.reshape(-1)] > 1)
     return _share(np.isin(as_bytes(rest[0]), as_bytes(a)))
 
 
-def nearly_copied_rows(real: Records, other: Records | None) -> Estimate:
-    """The same where nine of ten cells are equal, or a tenth of a patient's codes differ at most."""
+def nearly_copied_rows(real: Blocks, other: Blocks | None) -> Estimate:
+    """The same where of the columns and of a patient's codes together a tenth differ at most."""
     real = real.rows(np.arange(min(len(real), TRAINED)))
     asked = real if other is None else other
     asked = asked.rows(np.arange(min(len(asked), COMPARED)))
-    a, b = _as_cells([real, asked])
-    apart = nearest(b, a, itself=other is None).least
-    most = NEARLY * asked.bits.sum(1) if isinstance(asked, Bits) else NEARLY
+    a, b = cells([real, asked])
+    apart = nearest(b, a, itself=other is None).least * b.cells
+    most = NEARLY * (len(asked.columns) + asked.bits.sum(1))
     return _share(apart <= most + 1e-9)
 
 
@@ -46,25 +45,7 @@ def _share(hits: Bool[np.ndarray, "n"]) -> Estimate:
     return Estimate(count / n, *wilson(count, n))
 
 
-def _as_cells(sets: list[Records]) -> list[Rows]:
-    """Rows of which two cells are equal or 1 apart, whatever they hold."""
-    if isinstance(sets[0], Bits):
-        return [bit_rows(records.bits) for records in sets]  # type: ignore[union-attr]
-    ends = np.cumsum([len(records) for records in sets])[:-1]
-    numbers = np.concatenate([records.numbers for records in sets])  # type: ignore[union-attr]
-    labels = np.concatenate([records.labels for records in sets])  # type: ignore[union-attr]
-    cells = [np.unique(column, return_inverse=True)[1] for column in (*numbers.T, *labels.T)]
-    nothing = np.zeros((len(numbers), 0), int)
-    whole = mixed_rows(np.stack(cells, 1), nothing, ())
-    return [
-        replace(whole, words=words, numbers=values)
-        for words, values in zip(
-            np.split(whole.words, ends), np.split(whole.numbers, ends), strict=True
-        )
-    ]
-
-
-def copied_numbers(real: Table, other: Table | None) -> Estimate:
+def copied_numbers(real: Blocks, other: Blocks | None) -> Estimate:
     """The share of the others' numbers that equal one which a single training patient has; None: of training patients'
     numbers, each beside all other patients."""
     hits = np.stack(list(_hits(real, other)), 1)
@@ -72,7 +53,7 @@ def copied_numbers(real: Table, other: Table | None) -> Estimate:
     return _of_cells(hits.astype(float), seen)
 
 
-def _hits(real: Table, other: Table | None) -> Iterator[Bool[np.ndarray, "n"]]:
+def _hits(real: Blocks, other: Blocks | None) -> Iterator[Bool[np.ndarray, "n"]]:
     for j, column in enumerate(real.numbers.T):
         values, counts = np.unique(column[~np.isnan(column)], return_counts=True)
         if other is None:  # of a value of two patients, each sees it in the other alone
@@ -81,7 +62,7 @@ def _hits(real: Table, other: Table | None) -> Iterator[Bool[np.ndarray, "n"]]:
             yield np.isin(other.numbers[:, j], values[counts == 1])
 
 
-def excess_of_numbers(real: Table, synthetic: Table, holdout: Table) -> Estimate:
+def excess_of_numbers(real: Blocks, synthetic: Blocks, holdout: Blocks) -> Estimate:
     """`copied_numbers` less the same of held-out patients' own, at as many of either: a generator that is too wide or
     too narrow meets the ones as often as the others."""
     n = np.arange(min(len(real), len(holdout)))

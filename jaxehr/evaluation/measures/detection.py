@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from jaxehr.evaluation.blocks.frames import Records, joined
+from jaxehr.evaluation.blocks.blocks import Blocks, joined
 from jaxehr.evaluation.blocks.nearest import groups_of
 from jaxehr.evaluation.measures.intervals import GROUPS, Estimate, auc, jackknife
 from jaxehr.evaluation.measures.learners import Features, area_under_curve, linear, one_thread
@@ -90,7 +90,7 @@ class Detector:
         return np.sum([model.decision_function(x) for model in self.models[view]], axis=0)
 
 
-def detect(real: Records, other: Records, seed: int) -> Detection:
+def detect(real: Blocks, other: Blocks, seed: int) -> Detection:
     """Boosters that tell the sets apart, each set in turn held out in a fifth.
 
     What is judged is fixed beforehand, and the same for every pair of sets: two views of a row (`tells.views`), for
@@ -110,7 +110,7 @@ def detect(real: Records, other: Records, seed: int) -> Detection:
     return Detection(_mean(found), last, seen, y, held)
 
 
-def detect_linearly(real: Records, other: Records, seed: int) -> Estimate:
+def detect_linearly(real: Blocks, other: Blocks, seed: int) -> Estimate:
     """The same by a logistic regression of the columns as they are."""
     features = Features(joined(real, other))
     x = features.linear(features.real)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from jaxehr.evaluation.blocks.frames import Bits, Records, joined
+from jaxehr.evaluation.blocks.blocks import Blocks, joined
 from jaxehr.evaluation.measures.intervals import Estimate
 from jaxehr.evaluation.measures.learners import (
     LOGISTIC,
@@ -68,7 +68,7 @@ def _models(seed: int) -> list:
     ]
 
 
-def _fitted(train: Records, models: tuple, label: str, real: Records) -> Callable[[Records], float]:
+def _fitted(train: Blocks, models: tuple, label: str, real: Blocks) -> Callable[[Blocks], float]:
     """Scores the model on records; NaN where it cannot be trained."""
     features, wanted = Features(real, label), target(train, label)
     y = wanted.values[wanted.known]
@@ -78,7 +78,7 @@ def _fitted(train: Records, models: tuple, label: str, real: Records) -> Callabl
     with one_thread():
         model.fit(features.linear(train)[np.nonzero(wanted.known)[0]], y)
 
-    def scored(test: Records) -> float:
+    def scored(test: Blocks) -> float:
         asked = target(test, label)
         with one_thread():
             if wanted.task == "regression":
@@ -92,9 +92,9 @@ def _fitted(train: Records, models: tuple, label: str, real: Records) -> Callabl
 
 
 def dimension_wise(parts: Split, seed: int) -> Callable[[Tests], dict[str, np.ndarray]]:
-    """For up to 20 codes or labels: AUROC on the holdout of predicting each from all others, trained on real rows and
-    on synthetic ones (MedGAN's dimension-wise prediction)."""
-    fitted: dict[str, list[Callable[[Records], np.ndarray]]] = {}
+    """For up to 20 labels and 20 codes: AUROC on the holdout of predicting each from all others, trained on real rows
+    and on synthetic ones (MedGAN's dimension-wise prediction)."""
+    fitted: dict[str, list[Callable[[Blocks], np.ndarray]]] = {}
     for name in predictable(parts.real):
         features = Features(parts.real, name)
         both = (parts.real, parts.synthetic)
@@ -131,18 +131,16 @@ def dimension_pearson(scores: dict[str, np.ndarray]) -> Estimate:
     return Estimate(r, float(np.tanh(z - half)), float(np.tanh(z + half)))
 
 
-def predictable(real: Records) -> Sequence[str]:
-    """Codes spread evenly over the 100 most frequent; labels of two to ten values that vary."""
-    if isinstance(real, Bits):
-        most = np.argsort(-real.bits.sum(0), kind="stable")[:100]
-        chosen = most[np.unique(np.linspace(0, len(most) - 1, PREDICTED).astype(int))]
-        return [real.codes[j] for j in chosen]
+def predictable(real: Blocks) -> Sequence[str]:
+    """Labels of two to ten values that vary, and codes spread evenly over the 100 most frequent."""
     varies = []
     for j, name in enumerate(real.label_names):
         counts = np.bincount(real.labels[:, j])[1:]
         if 2 <= (counts > 0).sum() <= 10 and np.sort(counts)[-2] >= 0.01 * len(real):
             varies.append(name)
-    return varies[:PREDICTED]
+    most = real.frequent(100)
+    spread = np.unique(np.linspace(0, len(most) - 1, PREDICTED).astype(int)) if len(most) else most
+    return [*varies[:PREDICTED], *(real.codes[j] for j in most[spread])]
 
 
 def augmentation(parts: Split, label: str, seed: int) -> Callable[[Tests], dict[float, Estimate]]:
@@ -192,8 +190,8 @@ def importance_overlap(parts: Split, label: str, seed: int) -> Callable[[Tests],
 
 
 def _drops(
-    predict: Callable[[Records], np.ndarray],
-    test: Records,
+    predict: Callable[[Blocks], np.ndarray],
+    test: Blocks,
     features: Features,
     asked: Target,
     seed: int,

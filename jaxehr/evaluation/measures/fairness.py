@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxehr.data import DataError, listed
-from jaxehr.evaluation.blocks.frames import Bits, Records
+from jaxehr.evaluation.blocks.blocks import Blocks
 from jaxehr.evaluation.measures.metric import SMALL_CELL
 
 EXPECTED = 30  # synthetic patients of a subgroup, without which it is not missed
@@ -17,21 +17,19 @@ class Grouping(NamedTuple):
     """by "sex" or "age:10"; `of` gives the name of each row's subgroup, "" where it is not known."""
 
     by: str
-    of: Callable[[Records], np.ndarray]
+    of: Callable[[Blocks], np.ndarray]
 
 
-def groupings(real: Records, by: str) -> list[Grouping]:
+def groupings(real: Blocks, by: str) -> list[Grouping]:
     """Of "sex,age:10". Raises DataError for a column that is not there, or a number without a width."""
     return [_grouping(real, each.strip()) for each in by.split(",") if each.strip()]
 
 
-def _grouping(real: Records, by: str) -> Grouping:
-    if isinstance(real, Bits):
-        if by not in real.codes:
-            raise DataError(f"subgroups by '{by}': no such code in the real records")
+def _grouping(real: Blocks, by: str) -> Grouping:
+    if by in real.codes:
         j = real.codes.index(by)
         ways = np.array([f"without {by}", f"with {by}"], object)
-        return Grouping(by, lambda records: ways[records.bits[:, j]])  # type: ignore[union-attr]
+        return Grouping(by, lambda blocks: ways[blocks.bits[:, j]])
     known = (*real.label_names, *real.number_names)
     plain = by in known or ":" not in by
     name, colon, width = (by, "", "") if plain else by.rpartition(":")
@@ -42,11 +40,15 @@ def _grouping(real: Records, by: str) -> Grouping:
             )
         j = real.label_names.index(name)
         values = np.array(["", *real.values[j]], object)
-        return Grouping(by, lambda records: values[records.labels[:, j]])  # type: ignore[union-attr]
+        return Grouping(by, lambda records: values[records.labels[:, j]])
     if name not in known:
-        raise DataError(
-            f"subgroups by '{name}': no such column in the real records ({listed(known, name)})"
+        what = (
+            f"column in the real records ({listed(known, name)})"
+            if known
+            else "code in the real records"
         )
+        what += f", nor one of their {len(real.codes):,} codes" if known and real.codes else ""
+        raise DataError(f"subgroups by '{by if real.codes else name}': no such {what}")
     try:
         step = float(width)
     except ValueError:
@@ -56,7 +58,7 @@ def _grouping(real: Records, by: str) -> Grouping:
             f"subgroups by '{name}' need a width above 0, as in '{name}:10'; got '{by}'"
         )
     j = real.number_names.index(name)
-    return Grouping(by, lambda records: _bins(records.numbers[:, j], step))  # type: ignore[union-attr]
+    return Grouping(by, lambda records: _bins(records.numbers[:, j], step))
 
 
 def _bins(values: np.ndarray, step: float) -> np.ndarray:
@@ -65,8 +67,8 @@ def _bins(values: np.ndarray, step: float) -> np.ndarray:
 
 
 def subgroups(
-    sets: dict[str, Records], grouping: Grouping
-) -> tuple[list[tuple[str, dict[str, Records]]], int, list[str]]:
+    sets: dict[str, Blocks], grouping: Grouping
+) -> tuple[list[tuple[str, dict[str, Blocks]]], int, list[str]]:
     """The subgroups that have 11 or more patients in every set, with their records; how many are too small; and those
     of them that the synthetic records lost: 30 would be there by their share of the real ones, and fewer than 11 are.
     Chance does so once in 50,000."""

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxehr.data import DataError, listed
-from jaxehr.evaluation.blocks.frames import Bits, Records, Table
+from jaxehr.evaluation.blocks.blocks import Blocks
 
 BOOSTED_CODES = (
     300  # the most frequent ones of the real records: boosting looks at every column in every tree
@@ -32,67 +32,64 @@ class Features:
     leave_out   the label
     """
 
-    real: Records
+    real: Blocks
     leave_out: str | None = None
 
-    def boosting(self, records: Records) -> Float[np.ndarray, "n feature"]:
-        """Missing numbers stay NaN, which boosting reads; labels are whole numbers."""
-        if isinstance(records, Bits):
-            return records.bits[:, self._codes(BOOSTED_CODES)].astype(np.float32)
-        numbers, labels = self._columns
-        parts = [records.numbers[:, numbers], records.labels[:, labels]]
-        return np.concatenate(parts, axis=1).astype(np.float32)
+    def boosting(self, blocks: Blocks) -> Float[np.ndarray, "n feature"]:
+        """Numbers, where missing ones stay NaN, which boosting reads; labels as whole numbers; frequent codes."""
+        numbers, labels, codes = self._chosen
+        parts = (blocks.numbers[:, numbers], blocks.labels[:, labels], blocks.bits[:, codes])
+        return np.concatenate([part.astype(np.float32) for part in parts], axis=1)
 
-    def linear(self, records: Records) -> Any:
-        """Codes as a sparse matrix; numbers standardised, missing ones 0 beside an indicator; labels one-hot."""
-        if isinstance(records, Bits):
-            from scipy.sparse import csr_array
+    def linear(self, blocks: Blocks) -> Any:
+        """Numbers standardised, missing ones 0 beside an indicator; labels one-hot; codes as a sparse matrix."""
+        from scipy.sparse import csr_array, hstack
 
-            return csr_array(records.bits[:, self._codes(len(records.codes))].astype(np.float32))
-        assert isinstance(self.real, Table)
-        numbers, labels = self._columns
+        numbers, labels, _ = self._chosen
         parts = []
         for j in numbers:
             seen = self.real.numbers[:, j][~np.isnan(self.real.numbers[:, j])]
-            x = records.numbers[:, j]
+            x = blocks.numbers[:, j]
             scaled = (x - seen.mean()) / max(seen.std(), 1e-12) if len(seen) else x
             parts += [np.clip(np.nan_to_num(scaled), -10, 10), np.isnan(x)]
         for j in labels:
-            counts = np.bincount(self.real.labels[:, j], minlength=len(self.real.values[j]) + 1)
+            counts = np.bincount(self.real.labels[:, j], minlength=self.real.sizes[j])
             for value in np.argsort(-counts, kind="stable")[:ONE_HOT]:
-                parts.append(records.labels[:, j] == value)
-        return np.stack(parts, 1).astype(np.float32)
+                parts.append(blocks.labels[:, j] == value)
+        static = np.stack(parts, 1).astype(np.float32) if parts else blocks.numbers[:, :0]
+        if not self.real.codes:
+            return static
+        coded = csr_array(blocks.bits[:, self._codes(len(self.real.codes))].astype(np.float32))
+        return hstack([csr_array(static), coded], format="csr") if parts else coded
 
     @property
     def names(self) -> list[str]:
         """Of the columns of `boosting`."""
-        if isinstance(self.real, Bits):
-            return [self.real.codes[j] for j in self._codes(BOOSTED_CODES)]
-        numbers, labels = self._columns
-        names = [self.real.number_names[j] for j in numbers]
-        return names + [self.real.label_names[j] for j in labels]
+        numbers, labels, codes = self._chosen
+        real = self.real
+        return [
+            *(real.number_names[j] for j in numbers),
+            *(real.label_names[j] for j in labels),
+            *(real.codes[j] for j in codes),
+        ]
 
     @property
-    def _columns(self) -> tuple[list[int], list[int]]:
-        assert isinstance(self.real, Table)
-        numbers = [j for j, name in enumerate(self.real.number_names) if name != self.leave_out]
-        labels = [j for j, name in enumerate(self.real.label_names) if name != self.leave_out]
-        return numbers, labels
+    def categorical(self) -> np.ndarray:
+        """Labels of up to 200 values are split as categories."""
+        numbers, labels, codes = self._chosen
+        few = [len(self.real.values[j]) <= 200 for j in labels]
+        return np.array([False] * len(numbers) + few + [False] * len(codes))
+
+    @property
+    def _chosen(self) -> tuple[list[int], list[int], np.ndarray]:
+        """Numbers, labels, and the most frequent codes."""
+        kept = lambda names: [j for j, name in enumerate(names) if name != self.leave_out]
+        real = self.real
+        return kept(real.number_names), kept(real.label_names), self._codes(BOOSTED_CODES)
 
     def _codes(self, most: int) -> np.ndarray:
-        assert isinstance(self.real, Bits)
-        order = np.argsort(-self.real.bits.sum(0), kind="stable")
-        keep = [j for j in order if self.real.codes[j] != self.leave_out]
-        return np.array(keep[:most], int)
-
-    @property
-    def categorical(self) -> np.ndarray | None:
-        """Labels of up to 200 values are split as categories."""
-        if isinstance(self.real, Bits):
-            return None
-        numbers, labels = self._columns
-        few = [len(self.real.values[j]) <= 200 for j in labels]
-        return np.array([False] * len(numbers) + few)
+        order = self.real.frequent(len(self.real.codes))
+        return np.array([j for j in order if self.real.codes[j] != self.leave_out][:most], int)
 
 
 def boosting(features: Features, task: Task, seed: int, **changes: Any):
@@ -106,7 +103,7 @@ def boosting(features: Features, task: Task, seed: int, **changes: Any):
     settings = {
         "max_iter": 100,
         "learning_rate": 0.1,
-        "max_leaf_nodes": 15 if isinstance(features.real, Bits) else 31,
+        "max_leaf_nodes": 31 if features.real.columns else 15,  # of bits alone
         "categorical_features": features.categorical,
         "early_stopping": False,
         "random_state": seed,
@@ -147,26 +144,31 @@ class Target:
     known: np.ndarray
 
 
-def target(records: Records, label: str) -> Target:
+def target(blocks: Blocks, label: str) -> Target:
     """Raises DataError if there is no such column, or code."""
-    if isinstance(records, Bits):
-        if label not in records.codes:
-            raise DataError(f"the label '{label}' is not a code of the real records")
-        values = records.bits[:, records.codes.index(label)].astype(int)
-        return Target("classification", values, np.ones(len(values), bool))
-    if label in records.number_names:
-        values = records.numbers[:, records.number_names.index(label)]
+    if label in blocks.number_names:
+        values = blocks.numbers[:, blocks.number_names.index(label)]
         return Target("regression", values, ~np.isnan(values))
-    if label not in records.label_names:
-        known = listed((*records.label_names, *records.number_names), label)
-        raise DataError(f"the label '{label}' must be a column of the real records ({known})")
-    values = records.labels[:, records.label_names.index(label)]
-    return Target("classification", values, values > 0)
+    if label in blocks.label_names:
+        values = blocks.labels[:, blocks.label_names.index(label)]
+        return Target("classification", values, values > 0)
+    if label in blocks.codes:
+        values = blocks.bits[:, blocks.codes.index(label)].astype(int)
+        return Target("classification", values, np.ones(len(values), bool))
+    raise DataError(f"the label '{label}' {_must_be(blocks, label)}")
+
+
+def _must_be(blocks: Blocks, label: str) -> str:
+    if not blocks.columns:
+        return "is not a code of the real records"
+    columns = listed((*blocks.label_names, *blocks.number_names), label)
+    known = f"must be a column of the real records ({columns})"
+    return known + (f", or one of their {len(blocks.codes):,} codes" if blocks.codes else "")
 
 
 def trained(
-    learner: Learner, features: Features, train: Records, label: str, seed: int
-) -> Callable[[Records], np.ndarray]:
+    learner: Learner, features: Features, train: Blocks, label: str, seed: int
+) -> Callable[[Blocks], np.ndarray]:
     """Predicts, for records, the probability of each class (columns by class number) or the number.
 
     A class that was not trained on has probability 0.
@@ -181,30 +183,29 @@ def trained(
     if wanted.task == "classification" and len(np.unique(y)) < 2:
         only = np.zeros(classes)
         only[y[:1]] = 1.0
-        return lambda records: np.tile(only, (len(records), 1))
+        return lambda blocks: np.tile(only, (len(blocks), 1))
     x = view(train)[np.nonzero(wanted.known)[0]]
     if learner == "boosting":
         x[:, np.isnan(x).all(0)] = 0  # which boosting refuses: a column without a value
     with one_thread():
         model.fit(x, y)
 
-    def predict(records: Records) -> np.ndarray:
+    def predict(blocks: Blocks) -> np.ndarray:
         with one_thread():
             if wanted.task == "regression":
-                return model.predict(view(records))
-            probability = np.zeros((len(records), classes))
-            probability[:, model.classes_] = model.predict_proba(view(records))
+                return model.predict(view(blocks))
+            probability = np.zeros((len(blocks), classes))
+            probability[:, model.classes_] = model.predict_proba(view(blocks))
             return probability
 
     return predict
 
 
-def _classes(real: Records, label: str) -> int:
-    if isinstance(real, Bits):
-        return 2
-    if label in real.number_names:
-        return 0
-    return len(real.values[real.label_names.index(label)]) + 1
+def _classes(real: Blocks, label: str) -> int:
+    """Those of a label, missing among them, or of a code; 0 of a number."""
+    if label in real.label_names:
+        return real.sizes[real.label_names.index(label)]
+    return 2 if label in real.codes else 0
 
 
 def score(wanted: Target, predicted: np.ndarray) -> float:

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 
 from jaxehr.evaluation.blocks.distances import Distances
 from jaxehr.evaluation.blocks.nearest import Rows, kth_nearest
+from jaxehr.evaluation.blocks.rows import as_bytes
 
 LEVELS = np.arange(1, 20) / 20
 NEIGHBOURS = 5  # a real patient is recalled if a synthetic one is as near as the fifth real one
@@ -95,17 +96,3 @@ def variety(d: Distances, real: Rows, other: Rows) -> Figures:
 def _numbered(rows: Rows) -> Int[np.ndarray, "n"]:
     """Rows that are equal have the same number."""
     return np.unique(as_bytes(rows), return_inverse=True)[1].reshape(-1)
-
-
-def as_bytes(rows: Rows) -> np.ndarray:
-    """A row as one value of bytes."""
-    both = np.concatenate([rows.words.view(np.uint8), rows.numbers.view(np.uint8)], axis=1)
-    both = np.ascontiguousarray(both)
-    return both.view(np.dtype((np.void, both.shape[1]))).reshape(-1)
-
-
-def points(rows: Rows) -> Float[np.ndarray, "n d"]:
-    """Bits and one-hot columns unpacked, and numbers, missing ones in the middle."""
-    bits = np.unpackbits(rows.words.view(np.uint8), axis=1).astype(np.float32)
-    numbers = np.where(rows.numbers > 1, 0.5, rows.numbers)
-    return np.concatenate([bits, numbers], axis=1)

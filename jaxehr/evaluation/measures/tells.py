@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int
 
-from jaxehr.evaluation.blocks.frames import Bits, Records, Table
+from jaxehr.evaluation.blocks.blocks import Blocks
 from jaxehr.evaluation.measures.metric import SMALL_CELL
 
 CODES = 100  # the most frequent ones: boosting looks at every column in every tree
@@ -32,19 +32,18 @@ class View(NamedTuple):
     x: Float32[np.ndarray, "n feature"]
 
 
-def views(both: Records) -> tuple[View, View]:
-    """Of both sets in one: the columns as they are, and these with what is derived from them.
+def views(both: Blocks) -> tuple[View, View]:
+    """Of both sets in one: the columns and codes as they are; and the columns with what is derived of either.
 
-    tables  derived are the number of missing cells; in columns that share their values how many hold each, how many
-            different ones there are, and which columns agree; the difference of numbers that stand in an order; and
-            each number less what the other numbers say of it linearly
-    codes   the 100 most frequent codes and the number of codes. Derived, by themselves, are the number of codes of
-            each kind (before "//"), how frequent a row's codes are, and how often they are met in pairs
+    columns     derived are the number of missing cells; in columns that share their values how many hold each, how many
+                different ones there are, and which columns agree; the difference of numbers that stand in an order; and
+                each number less what the other numbers say of it linearly
+    codes       the 100 most frequent codes and the number of codes. Derived are the number of codes of each kind
+                (before "//"), how frequent a row's codes are, and how often they are met in pairs
     """
-    if isinstance(both, Bits):
-        return _view(_codes(both)), _view(_of_codes(both))
-    own = [*_columns(both)]
-    return _view(own), _view([*own, *_of_columns(both)])
+    columns = [*_columns(both)]
+    derived = [*columns, *_of_columns(both), *_of_codes(both)]
+    return _view([*columns, *_codes(both)]), _view(derived)
 
 
 def _view(features: list[Feature]) -> View:
@@ -55,7 +54,7 @@ def _view(features: list[Feature]) -> View:
     return View(tuple(name for name, _ in features), x)
 
 
-def _columns(table: Table) -> Iterator[Feature]:
+def _columns(table: Blocks) -> Iterator[Feature]:
     yield from zip(table.number_names, table.numbers.T, strict=True)
     for name, labels, values in zip(table.label_names, table.labels.T, table.values, strict=True):
         yield name, np.array([np.nan, *_ranks(values)])[labels]
@@ -73,7 +72,9 @@ def _place(value: str) -> tuple[bool, float, str]:
         return True, 0.0, value
 
 
-def _of_columns(table: Table) -> Iterator[Feature]:
+def _of_columns(table: Blocks) -> Iterator[Feature]:
+    if not table.columns:
+        return
     missing = np.isnan(table.numbers).sum(1) + (table.labels == 0).sum(1)
     yield "number of missing cells", missing
     for family in _families(table.values):
@@ -97,7 +98,7 @@ def _families(values: tuple[tuple[str, ...], ...]) -> list[list[int]]:
     return [family for family in found if len(family) > 1]
 
 
-def _of_family(table: Table, family: list[int]) -> Iterator[Feature]:
+def _of_family(table: Blocks, family: list[int]) -> Iterator[Feature]:
     values = sorted(set().union(*(table.values[j] for j in family)))
     place = {value: i for i, value in enumerate(values)}
     held = np.stack(
@@ -116,7 +117,7 @@ def _of_family(table: Table, family: list[int]) -> Iterator[Feature]:
         yield f"{names[i]} = {names[j]}", (held[:, i] == held[:, j]) & (held[:, i] >= 0)
 
 
-def _in_order(table: Table) -> Iterator[Feature]:
+def _in_order(table: Blocks) -> Iterator[Feature]:
     """x_j - x_i where most rows have x_i <= x_j, though not by the columns' ranges alone."""
     numbers, names, given = table.numbers, table.number_names, 0
     ends = [
@@ -135,7 +136,7 @@ def _in_order(table: Table) -> Iterator[Feature]:
                 yield f"{names[j]} - {names[i]}", apart
 
 
-def _residuals(table: Table) -> Iterator[Feature]:
+def _residuals(table: Blocks) -> Iterator[Feature]:
     """Each number less its linear regression on all others, by the inverse of their correlations; a missing one is
     the mean to the others."""
     asked = [j for j, x in enumerate(table.numbers.T) if len(np.unique(x[~np.isnan(x)])) > 2]
@@ -151,33 +152,32 @@ def _residuals(table: Table) -> Iterator[Feature]:
         yield f"{table.number_names[j]} given other numbers", values
 
 
-def _codes(both: Bits) -> list[Feature]:
-    counts = both.bits.sum(0, dtype=int)
-    first = [j for j in np.argsort(-counts, kind="stable")[:CODES] if counts[j] >= SMALL_CELL]
-    return [
-        *((both.codes[j], both.bits[:, j]) for j in first),
-        ("number of codes", both.bits.sum(1, dtype=int)),
-    ]
+def _codes(both: Blocks) -> Iterator[Feature]:
+    if not both.codes:
+        return
+    first = [j for j in both.frequent(CODES) if both.counts[j] >= SMALL_CELL]
+    yield from ((both.codes[j], both.bits[:, j]) for j in first)
+    yield "number of codes", both.bits.sum(1, dtype=int)
 
 
-def _of_codes(both: Bits) -> list[Feature]:
-    bits, counts = both.bits, both.bits.sum(0, dtype=int)
+def _of_codes(both: Blocks) -> Iterator[Feature]:
+    if not both.codes:
+        return
+    bits, counts = both.bits, both.counts
     number = bits.sum(1, dtype=int)
-    found: list[Feature] = [("number of codes", number)]
+    yield "number of codes", number
     kinds = np.array([code.partition("//")[0] if "//" in code else "" for code in both.codes])
     if len(different := np.unique(kinds)) > 1:
-        found += [
-            (f"number of {kind or 'other'} codes", bits[:, kinds == kind].sum(1))
-            for kind in different
-        ]
+        for kind in different:
+            yield f"number of {kind or 'other'} codes", bits[:, kinds == kind].sum(1)
     often = np.log(np.maximum(counts, 1))
-    found.append(("mean log frequency of codes", bits @ often / np.maximum(number, 1)))
+    yield "mean log frequency of codes", bits @ often / np.maximum(number, 1)
     ones = [np.flatnonzero(row) for row in bits]
     least = lambda values: values.min() if len(values) else np.nan
     most = lambda values: values.max() if len(values) else np.nan
-    found.append(("frequency of the rarest code", np.array([least(often[own]) for own in ones])))
-    found.append(("frequency of the commonest code", np.array([most(often[own]) for own in ones])))
-    return [*found, *_of_pairs(bits, counts, ones)]
+    yield "frequency of the rarest code", np.array([least(often[own]) for own in ones])
+    yield "frequency of the commonest code", np.array([most(often[own]) for own in ones])
+    yield from _of_pairs(bits, counts, ones)
 
 
 def _of_pairs(bits: np.ndarray, counts: np.ndarray, ones: list[np.ndarray]) -> Iterator[Feature]:

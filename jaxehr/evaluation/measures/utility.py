@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxehr.evaluation.blocks.frames import Records, joined
+from jaxehr.evaluation.blocks.blocks import Blocks, joined
 from jaxehr.evaluation.blocks.nearest import groups_of
 from jaxehr.evaluation.measures.intervals import CONFIDENCE, GROUPS, Estimate, jackknife
 from jaxehr.evaluation.measures.learners import Features, Learner, Target, score, target, trained
@@ -21,10 +21,10 @@ FIFTHS = 5
 class Tests(NamedTuple):
     """Whom models are tested on; neither were trained on."""
 
-    holdout: Records
-    synthetic: Records
+    holdout: Blocks
+    synthetic: Blocks
 
-    def of(self, who: Callable[[Records], np.ndarray]) -> "Tests":
+    def of(self, who: Callable[[Blocks], np.ndarray]) -> "Tests":
         """Those among them: who(records) -> rows."""
         return Tests(*(records.rows(who(records)) for records in self))
 
@@ -38,12 +38,12 @@ class Tests(NamedTuple):
 class Split(NamedTuple):
     """Equal numbers to train on; the holdout, and the rest of the synthetic rows, to test on."""
 
-    real: Records
-    synthetic: Records
+    real: Blocks
+    synthetic: Blocks
     tests: Tests
 
 
-def split(real: Records, synthetic: Records, holdout: Records, most: int) -> Split:
+def split(real: Blocks, synthetic: Blocks, holdout: Blocks, most: int) -> Split:
     n = min(len(real), len(synthetic) * 2 // 3, most)
     rest = np.arange(n, min(len(synthetic), n + most // 2))
     held = holdout.rows(np.arange(min(len(holdout), most)))
@@ -72,7 +72,7 @@ def pairings(
     score is that of chance.
 
     Their intervals are of the patients tested on and of those trained on. The latter is measured on real ones: what
-    another draw of fresh patients would change. Records without relations train to noise, whose spread says nothing.
+    another draw of fresh patients would change. Blocks without relations train to noise, whose spread says nothing.
     """
     features = Features(parts.real, label)
     fit = lambda records: learnt(learner, features, records, label, seed)
@@ -110,8 +110,8 @@ def pairings(
 
 
 def learnt(
-    learner: Learner, features: Features, train: Records, label: str, seed: int
-) -> Callable[[Records], np.ndarray]:
+    learner: Learner, features: Features, train: Blocks, label: str, seed: int
+) -> Callable[[Blocks], np.ndarray]:
     """`trained`; without any label to learn from, a number is taken for the real mean."""
     wanted = target(train, label)
     if wanted.task == "regression" and not wanted.known.any():

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from jaxehr.evaluation.blocks.frames import Bits, Records, Table
+from jaxehr.evaluation.blocks.blocks import Blocks
 from jaxehr.evaluation.judges.job import FEWEST, Job
-from jaxehr.evaluation.measures.fidelity import shape_errors
+from jaxehr.evaluation.measures.counts import correlations
+from jaxehr.evaluation.measures.frequencies import shape_errors
 from jaxehr.evaluation.measures.metric import SMALL_CELL, Metric, Picture
-from jaxehr.evaluation.measures.pairs import correlations
 
 REAL, SYNTHETIC, HELD = "#8b98a5", "#b3401c", "#20262c"
 PANELS = 24
@@ -59,7 +59,7 @@ def _plain(ax) -> None:
     ax.tick_params(labelsize=7)
 
 
-def prevalence(real: Bits, synthetic: Bits, holdout: Bits | None, scales: Sequence[str]):
+def prevalence(real: Blocks, synthetic: Blocks, holdout: Blocks | None, scales: Sequence[str]):
     """Prevalence of each code of 11 or more real patients, synthetic against real; crosses are the holdout."""
     fig = figure(4.6 * len(scales), 3.6 if len(scales) > 1 else 3.2)
     counts = real.bits.sum(0)
@@ -87,7 +87,7 @@ def prevalence(real: Bits, synthetic: Bits, holdout: Bits | None, scales: Sequen
     return fig
 
 
-def codes_per_patient(real: Bits, synthetic: Bits):
+def codes_per_patient(real: Blocks, synthetic: Blocks):
     """How many codes a patient has; a number that fewer than 11 real patients have is not drawn."""
     fig = figure(9, 2.6)
     ax = fig.subplots()
@@ -108,7 +108,7 @@ def _heights(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.where(counts >= SMALL_CELL, counts, 0) / max(len(values), 1)
 
 
-def columns(real: Table, synthetic: Table, errors: dict[str, float], most: int, across: int):
+def columns(real: Blocks, synthetic: Blocks, errors: dict[str, float], most: int, across: int):
     """Each column, real against synthetic, the worst first."""
     worst = sorted(errors, key=lambda name: (-errors[name], name))[:most]
     rows = -(-len(worst) // across)
@@ -130,7 +130,7 @@ def _short(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _numbers(ax, real: Table, synthetic: Table, name: str) -> None:
+def _numbers(ax, real: Blocks, synthetic: Blocks, name: str) -> None:
     j = real.number_names.index(name)
     a, b = (t.numbers[:, j][~np.isnan(t.numbers[:, j])] for t in (real, synthetic))
     if len(a) < SMALL_CELL:
@@ -154,7 +154,7 @@ def _edges(values: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.arange(first, np.ceil(high) + wide + 1, wide) - 0.5
 
 
-def _labels(ax, real: Table, synthetic: Table, name: str) -> None:
+def _labels(ax, real: Blocks, synthetic: Blocks, name: str) -> None:
     j = real.label_names.index(name)
     names = ("missing", *real.values[j])
     counts = np.bincount(real.labels[:, j], minlength=len(names))
@@ -171,13 +171,11 @@ def _labels(ax, real: Table, synthetic: Table, name: str) -> None:
     ax.set_yticks([])
 
 
-def heat_maps(real: Records, synthetic: Records):
+def heat_maps(real: Blocks, synthetic: Blocks):
     """Correlations in the real records, in the synthetic ones, and the difference."""
-    codes = None
-    if isinstance(real, Bits):
-        codes = np.argsort(-real.bits.sum(0), kind="stable")[:60]
+    codes = _drawn_codes(real)
     r, s = correlations(real, codes), correlations(synthetic, codes)
-    names = _names(real, codes)
+    names = [*real.columns, *(real.codes[j] for j in codes)]
     fig = figure(9, 3.1 if len(names) > NAMED else 3.9)
     drawn = ((r, "real"), (s, "synthetic"), (s - r, "synthetic - real"))
     image = None
@@ -198,11 +196,17 @@ def heat_maps(real: Records, synthetic: Records):
     return fig
 
 
-def _names(real: Records, codes: np.ndarray | None) -> list[str]:
-    """Of the columns of a matrix of correlations."""
-    if isinstance(real, Bits):
-        return [real.codes[j] for j in codes] if codes is not None else []
-    return [*real.number_names, *real.label_names]
+def _drawn_codes(real: Blocks) -> np.ndarray:
+    """The most frequent ones: so many that their names stand beside those of the columns, and 20 at the least."""
+    return real.frequent(max(NAMED - len(real.columns), 20))
+
+
+def _correlated(real: Blocks) -> str:
+    codes = len(_drawn_codes(real))
+    of_codes = f"the {codes} most frequent codes"
+    if not codes:
+        return "Correlation of columns"
+    return f"Correlation of {'columns and ' if real.columns else ''}{of_codes}"
 
 
 def distances(job: Job, wide: bool):
@@ -220,8 +224,12 @@ def distances(job: Job, wide: bool):
             ax.plot(
                 near, levels[1:-1], color=color, linestyle=style, label=said, drawstyle="steps-post"
             )
-    what = "differing codes" if job.is_codes else "Gower's distance"
-    ax.set(xlabel=f"{what}, to the nearest training patient", ylabel="share as near", ylim=(0, 1))
+    what = {"hamming": "differing codes", "gower": "Gower's distance"}[job.rows["real"].kind]
+    ax.set(
+        xlabel=f"{what}, to the nearest training patient",
+        ylabel="share as near",
+        ylim=(0, 1),
+    )
     ax.legend(frameon=False, loc="lower right")
     _plain(ax)
     return fig
@@ -250,7 +258,8 @@ def scores(metrics: Sequence[Metric]):
 def pictures(job: Job, metrics: Sequence[Metric]) -> Iterator[Picture]:
     """Small ones for the first screen, one a pillar; then the rest."""
     real, synthetic = job.real, job.matched["synthetic"]
-    yield from _of_columns(job)
+    yield from _of_columns(job) if real.columns else ()
+    yield from _of_codes(job) if real.codes else ()
     useful = [m for m in metrics if m.pillar == "utility" and m.status == "ok"]
     if useful:
         asked = [m for m in useful if not m.name.endswith("_linear")]
@@ -265,14 +274,11 @@ def pictures(job: Job, metrics: Sequence[Metric]) -> Iterator[Picture]:
     if job.holdout is not None and job.smallest >= FEWEST and _has(metrics, "privacy"):
         caption = "Held-out patients show how near strangers are. A line above theirs leans on the training patients."
         yield _drawn("Nearness", caption, distances(job, wide=False), "privacy", small=True)
-    title = "Correlation of columns"
-    if job.is_codes:
-        title = "Correlation of the 60 most frequent codes"
     said = (
         "The third should be white. Of a category it is its most frequent value that is correlated; names stand where "
         f"there are up to {NAMED}, from the top and from the left."
     )
-    yield _drawn(title, said, heat_maps(real, synthetic), "fidelity")
+    yield _drawn(_correlated(real), said, heat_maps(real, synthetic), "fidelity")
 
 
 def _has(metrics: Sequence[Metric], pillar: str) -> bool:
@@ -280,21 +286,7 @@ def _has(metrics: Sequence[Metric], pillar: str) -> bool:
 
 
 def _of_columns(job: Job) -> Iterator[Picture]:
-    real, synthetic, held = job.real, job.matched["synthetic"], job.matched.get("holdout")
-    if isinstance(real, Bits):
-        assert isinstance(synthetic, Bits) and not isinstance(held, Table)
-        caption = (
-            "Each ring is a code; on the line both agree. Crosses show how far fresh real patients are from it by "
-            f"chance. Codes of fewer than {SMALL_CELL} real patients are not drawn."
-        )
-        small = prevalence(real, synthetic, held, ["log"])
-        yield _drawn("How frequent codes are", caption, small, "fidelity", small=True)
-        both = prevalence(real, synthetic, held, ["linear", "log"])
-        yield _drawn("Prevalence of codes", caption, both, "fidelity")
-        told = "The line should follow the area."
-        yield _drawn("Codes per patient", told, codes_per_patient(real, synthetic), "fidelity")
-        return
-    assert isinstance(synthetic, Table)
+    real, synthetic = job.real, job.matched["synthetic"]
     errors = shape_errors(real, synthetic)
     caption = (
         "Areas and full bars are real, lines and hatched bars synthetic; the number is the distance of the two, worst "
@@ -306,6 +298,20 @@ def _of_columns(job: Job) -> Iterator[Picture]:
     left = sorted(errors, key=lambda name: (-errors[name], name))[PANELS:]
     rest = f" Not drawn are {len(left)}, that are nearer: {', '.join(left)}." if left else ""
     yield _drawn("Columns", caption + rest, drawn, "fidelity")
+
+
+def _of_codes(job: Job) -> Iterator[Picture]:
+    real, synthetic, held = job.real, job.matched["synthetic"], job.matched.get("holdout")
+    caption = (
+        "Each ring is a code; on the line both agree. Crosses show how far fresh real patients are from it by "
+        f"chance. Codes of fewer than {SMALL_CELL} real patients are not drawn."
+    )
+    small = prevalence(real, synthetic, held, ["log"])
+    yield _drawn("How frequent codes are", caption, small, "fidelity", small=True)
+    both = prevalence(real, synthetic, held, ["linear", "log"])
+    yield _drawn("Prevalence of codes", caption, both, "fidelity")
+    told = "The line should follow the area."
+    yield _drawn("Codes per patient", told, codes_per_patient(real, synthetic), "fidelity")
 
 
 def _drawn(title: str, caption: str, fig, pillar, *, small: bool = False) -> Picture:

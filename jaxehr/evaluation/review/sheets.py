@@ -11,14 +11,16 @@ The sheets show real patients: they are to be handled as such.
 import html
 import secrets
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from jaxehr.data import DataError, Schema
-from jaxehr.evaluation.blocks.frames import with_times
+from jaxehr.data import DataError, Records, Schema, records_of
+from jaxehr.evaluation.blocks.frames import Data, check_parts, with_times
 from jaxehr.files import write_text
 
 UNKNOWN = "not recorded"
@@ -51,8 +53,8 @@ class Packet(NamedTuple):
 
 
 def review_packet(
-    real: pd.DataFrame,
-    synthetic: pd.DataFrame,
+    real: Data,
+    synthetic: Data,
     n: int,
     *,
     schema: Schema | None = None,
@@ -70,12 +72,18 @@ def review_packet(
     seed = secrets.randbits(63) if seed is None else seed
     rng = np.random.default_rng(seed)
     names = {} if names is None else names
-    sheets_of = _coded_sheets if schema.records == "codes" else _table_sheets
-    chosen = [
-        with_times(schema, which, _chosen(frame, n, schema, which, rng))
-        for which, frame in (("real", real), ("synthetic", synthetic))
-    ]
-    sheets = [*sheets_of(chosen, schema, names)]
+    check_parts({"real": records_of(real), "synthetic": records_of(synthetic)})
+    chosen = []
+    for which, data in (("real", real), ("synthetic", synthetic)):
+        some = _chosen(records_of(data), n, schema, which, rng)
+        chosen.append(records_of(with_times(schema, which, some)))
+    static, events = ([getattr(each, part) for each in chosen] for part in ("static", "events"))
+    lines = []
+    if static[0] is not None:
+        lines.append([*_column_lines(static, schema, names)])
+    if events[0] is not None:
+        lines.append([*_code_lines(events, n, names)])
+    sheets = [tuple(chain(*parts)) for parts in zip(*lines, strict=True)]
     order = rng.permutation(2 * n)
     return Packet(
         tuple(sheets[i] for i in order),
@@ -85,39 +93,46 @@ def review_packet(
 
 
 def _chosen(
-    frame: pd.DataFrame, n: int, schema: Schema, which: str, rng: np.random.Generator
-) -> pd.DataFrame:
-    """n patients at random, in the schema's columns."""
-    missing = [c.name for c in (*schema.columns, *schema.events) if c.name not in frame.columns]
+    records: Records, n: int, schema: Schema, which: str, rng: np.random.Generator
+) -> Records:
+    """n patients at random, numbered, in the schema's columns."""
+    static, events = records.static, records.events
+    names = [] if static is None else schema.names
+    missing = [name for name in names if static is not None and name not in static]
     if missing:
         raise DataError(f"the {which} records lack {missing}, which the real ones have")
-    coded = schema.records == "codes"
-    patients = frame["subject_id"].unique() if coded else np.arange(len(frame))
+    if events is None:
+        patients = np.arange(len(records))
+    else:
+        patients = (events if static is None else static)["subject_id"].unique()
     if n < 1 or len(patients) < n:
         raise DataError(f"{n} {which} patients are wanted, and there are {len(patients):,}")
-    some = rng.permutation(patients)[:n]
-    if not coded:
-        return frame[schema.names].iloc[some].reset_index(drop=True)
-    number = dict(zip(some, range(n), strict=True))
-    rows = frame.loc[frame["subject_id"].isin(number), ["subject_id", "code"]]
-    return rows.assign(subject_id=rows["subject_id"].map(number)).drop_duplicates()
+    place = rng.permutation(len(patients))[:n]
+    if static is not None:
+        static = static[names].iloc[place].reset_index(drop=True)
+    if events is not None:
+        number = dict(zip(patients[place], range(n), strict=True))
+        rows = events.loc[events["subject_id"].isin(number), ["subject_id", "code"]]
+        events = rows.assign(subject_id=rows["subject_id"].map(number)).drop_duplicates()
+    return replace(records, static=static, events=events)
 
 
-def _coded_sheets(
-    frames: list[pd.DataFrame], schema: Schema, names: Mapping[str, str]
+def _code_lines(
+    frames: list[pd.DataFrame], n: int, names: Mapping[str, str]
 ) -> Iterator[tuple[Line, ...]]:
     """Codes in the order of the alphabet, under what stands before their last //."""
     for frame in frames:
-        for _, codes in frame.groupby("subject_id")["code"]:
+        own = dict(iter(frame.groupby("subject_id")["code"]))
+        for patient in range(n):
             lines = []
-            for code in sorted(codes.astype(str).str.strip()):
+            for code in sorted(str(each).strip() for each in own.get(patient, ())):
                 kind, _, rest = code.rpartition("//")
                 name = names.get(code, "")
                 lines.append((kind or "code", f"{rest}  {name}".strip()))
             yield tuple(lines)
 
 
-def _table_sheets(
+def _column_lines(
     frames: list[pd.DataFrame], schema: Schema, names: Mapping[str, str]
 ) -> Iterator[tuple[Line, ...]]:
     """A line for each column but ids, written in one way for both sets."""

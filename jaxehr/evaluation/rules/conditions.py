@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
-from jaxehr.data import DataError
+from jaxehr.data import DataError, records_of
 from jaxehr.data.dates import date_formats, days
+from jaxehr.evaluation.blocks.frames import Data
 from jaxehr.evaluation.rules.rule_file import Condition, Rule, RuleFile, like
 
 Flags = Bool[np.ndarray, "patient"]
@@ -17,54 +18,75 @@ Flags = Bool[np.ndarray, "patient"]
 class Patients:
     """Records as rules see them: columns with one value per patient, and the codes that each has.
 
-    In a file of codes, a column beside subject_id, code and time is the patient's: its first value counts.
+    A column of the events beside subject_id, code and time is the patient's: its first value counts. Where the static
+    table has one of that name, it is that one.
     """
 
-    def __init__(self, frame: pd.DataFrame, rules: RuleFile, name: str):
-        self.frame, self.rules, self.name = frame, rules, name
-        self.coded = {"subject_id", "code"} <= set(frame.columns)
-        self._names = {_plain(column): column for column in frame.columns}
+    def __init__(self, data: Data, rules: RuleFile, name: str):
+        self.rules, self.name = rules, name
+        self.records = records_of(data)
+        self._frames = [f for f in (self.records.static, self.records.events) if f is not None]
+
+    @property
+    def columns(self) -> list[str]:
+        """What may be asked of, as the records call it."""
+        return [*dict.fromkeys(column for frame in self._frames for column in frame.columns)]
 
     def column(self, name: str) -> str | None:
         """What the records call the column that a rule calls `name`."""
         if name == "code":
-            return "code" if self.coded else None
-        for spelling in (name, *self.rules.columns.get(name, ())):
-            if _plain(spelling) in self._names:
-                return self._names[_plain(spelling)]
-        return None
+            return None if self.records.events is None else "code"
+        return next((own for frame in self._frames if (own := self._own(frame, name))), None)
+
+    def _own(self, frame: pd.DataFrame, name: str) -> str | None:
+        """What a frame calls it."""
+        own = {_plain(column): column for column in frame.columns}
+        spellings = map(_plain, (name, *self.rules.columns.get(name, ())))
+        return next((own[each] for each in spellings if each in own), None)
 
     @cached_property
-    def _subject(self) -> tuple[np.ndarray, int]:
-        """The patient's number of each line, and how many there are."""
-        if not self.coded:
-            return np.arange(len(self.frame)), len(self.frame)
-        number, subjects = pd.factorize(self.frame["subject_id"])
-        return number, len(subjects)
+    def _subject(self) -> np.ndarray:
+        """The patient's number of each event."""
+        events, static = self._events, self.records.static
+        if static is None:
+            return pd.factorize(events["subject_id"])[0]
+        return pd.Index(static["subject_id"]).get_indexer(pd.Index(events["subject_id"]))
 
     @property
+    def _events(self) -> pd.DataFrame:
+        assert self.records.events is not None
+        return self.records.events
+
+    @cached_property
     def count(self) -> int:
-        return self._subject[1]
+        return len(self.records)
 
     def values(self, name: str) -> pd.Series:
         """One value per patient."""
-        column = self.frame[self.column(name)]
-        if not self.coded:
+        frame = next(frame for frame in self._frames if self._own(frame, name))
+        column = frame[self._own(frame, name)]
+        if frame is self.records.static:
             return column.reset_index(drop=True)
-        return column.groupby(self._subject[0]).first()
+        return column.groupby(self._subject).first().reindex(range(self.count))
 
     def lines(self, group: str) -> Bool[np.ndarray, "line"]:
-        """Which lines have a code of the group; each different code is looked at once."""
-        place, codes = pd.factorize(self.frame["code"])
+        """Which events have a code of the group; each different code is looked at once."""
+        place, codes = pd.factorize(self._events["code"])
         return np.array([self.rules.is_in(str(code), group) for code in codes], bool)[place]
 
     def have(self, lines: Bool[np.ndarray, "line"]) -> Flags:
-        return np.bincount(self._subject[0][lines], minlength=self.count) > 0
+        whose = self._subject[lines]
+        return np.bincount(whose[whose >= 0], minlength=self.count) > 0
 
     def times(self, lines: Bool[np.ndarray, "line"], which: str) -> np.ndarray:
         """The first ("min") or last ("max") time of each patient's lines, in float; NaN where there is none."""
-        time = _numbers(self.frame[self.column("time")])
-        found = pd.Series(time[lines]).groupby(self._subject[0][lines]).agg(which)
+        column = self._own(self._events, "time")
+        if column is None:
+            raise DataError(
+                f"a rule asks for times, and the events of the {self.name} records have none"
+            )
+        time = _numbers(self._events[column])
+        found = pd.Series(time[lines]).groupby(self._subject[lines]).agg(which)
         return found.reindex(range(self.count)).to_numpy(float)
 
 

@@ -10,9 +10,8 @@ that of 10, and an excess is computed from what is given.
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-import pandas as pd
-
 from jaxehr.data import DataError
+from jaxehr.evaluation.blocks.frames import Data
 from jaxehr.evaluation.measures.proportions import newcombe, wilson
 from jaxehr.evaluation.rules.conditions import Patients, broken
 from jaxehr.evaluation.rules.rule_file import Rule, RuleFile
@@ -69,14 +68,15 @@ class Excess(NamedTuple):
         return line + (f" ({self.said})" if self.said else "")
 
 
-def rates(rules: RuleFile, frame: pd.DataFrame, name: str = "real") -> dict[str, Rate | None]:
-    """The rate of each rule on a table (a row per patient) or on codes (subject_id and code, perhaps time and more).
+def rates(rules: RuleFile, data: Data, name: str = "real") -> dict[str, Rate | None]:
+    """The rate of each rule on a table (a row per patient), on codes (subject_id and code, perhaps time and more), or
+    on records that have both.
 
     None where fewer than 22 patients are concerned: too few to tell both sides.
     name    of the records, for errors
     Raises DataError for a rule that names a column that is not there, or compares text; a starter set leaves it out.
     """
-    patients = Patients(frame, rules, name)
+    patients = Patients(data, rules, name)
     found = {}
     for rule in rules.rules:
         try:
@@ -90,9 +90,9 @@ def rates(rules: RuleFile, frame: pd.DataFrame, name: str = "real") -> dict[str,
 
 def excesses(
     rules: RuleFile,
-    real: pd.DataFrame,
-    synthetic: pd.DataFrame,
-    holdout: pd.DataFrame | None = None,
+    real: Data,
+    synthetic: Data,
+    holdout: Data | None = None,
 ) -> tuple[tuple[Excess, ...], tuple[str, ...]]:
     """Every rule as its excess over the real records' rate; and notes on rules that these records cannot be asked.
 
@@ -128,7 +128,7 @@ def _check_columns(patients: Patients, rule: Rule) -> None:
     if missing:
         raise DataError(
             f"the rule '{rule.name}' of {patients.rules.source} names the column '{missing[0]}', which the "
-            f"{patients.name} records lack (they have {_listed(patients.frame.columns)}); "
+            f"{patients.name} records lack (they have {_listed(patients.columns)}); "
             "correct it, or say under [columns] what your file calls it"
         )
 
