@@ -11,8 +11,8 @@ from jaxehr.data.hints import broken_constraints as broken_constraints
 from jaxehr.data.hints import hints as hints
 from jaxehr.data.hospital import hospital as hospital
 from jaxehr.data.kinds import listed as listed
-from jaxehr.data.layout import layouts as layouts
-from jaxehr.data.layout import read_layout as read_layout
+from jaxehr.data.layouts import layouts as layouts
+from jaxehr.data.layouts import read_layout as read_layout
 from jaxehr.data.meds import meds_writer as meds_writer
 from jaxehr.data.meds import read_meds as read_meds
 from jaxehr.data.meds import write_meds as write_meds

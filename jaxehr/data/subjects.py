@@ -8,9 +8,9 @@ from typing import Literal
 import pandas as pd
 import pyarrow as pa
 
-from jaxehr.data.by_subject import are_integers
-from jaxehr.data.cells import Cells
-from jaxehr.data.events import read_events
+from jaxehr.data.events.by_subject import are_integers
+from jaxehr.data.events.cells import Cells
+from jaxehr.data.events.read import read_events
 from jaxehr.data.kinds import DataError
 from jaxehr.data.read import read_records
 from jaxehr.data.records import Records

@@ -10,13 +10,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jaxehr.data.batches import RowFile
-from jaxehr.data.by_subject import parts_for, sorted_parts
-from jaxehr.data.cells import Cells
-from jaxehr.data.event_map import EventMap
-from jaxehr.data.events import events_of, in_order
+from jaxehr.data.events.batches import RowFile
+from jaxehr.data.events.by_subject import parts_for, sorted_parts
+from jaxehr.data.events.cells import Cells
+from jaxehr.data.events.columns import EventMap
+from jaxehr.data.events.read import events_of, in_order
 from jaxehr.data.kinds import DataError
-from jaxehr.data.layout_static import StaticColumn, static_table, whole_table
+from jaxehr.data.layouts.static import StaticColumn, static_table, whole_table
 from jaxehr.data.records import EVENT_COLUMNS, Records
 from jaxehr.data.subjects import Unmatched, joined
 from jaxehr.data.text_files import TEXT_SUFFIXES
@@ -24,7 +24,7 @@ from jaxehr.data.text_files import TEXT_SUFFIXES
 log = logging.getLogger(__name__)
 
 SUFFIXES = (*TEXT_SUFFIXES, ".parquet")
-LAYOUTS = Path(__file__).parent / "layouts"
+LAYOUTS = Path(__file__).parent
 KEYS = {"table", "with", "where", "time", "code", "numeric_value", "text_value"}
 
 

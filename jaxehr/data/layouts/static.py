@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from jaxehr.data.batches import RowFile
-from jaxehr.data.cells import Cells
 from jaxehr.data.dates import read_dates
+from jaxehr.data.events.batches import RowFile
+from jaxehr.data.events.cells import Cells
 from jaxehr.data.kinds import DataError
 from jaxehr.data.spelling import typed
 from jaxehr.data.words import words_of_series

@@ -7,7 +7,7 @@ import pytest
 
 from jaxehr.data import DataError, layouts, read_events, read_layout, read_subjects
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
+DATA = Path(__file__).parents[4] / "shared" / "data"
 
 # Made up, in the columns of MIMIC-IV 3.1.
 MIMIC4 = {

@@ -11,12 +11,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jaxehr.data.batches import RowFile
-from jaxehr.data.by_subject import parts_for, sorted_parts
-from jaxehr.data.cells import Cells
-from jaxehr.data.event_map import JOINT, EventMap
-from jaxehr.data.event_rows import LeftOut, mapped
-from jaxehr.data.event_times import time_format
+from jaxehr.data.events.batches import RowFile
+from jaxehr.data.events.by_subject import parts_for, sorted_parts
+from jaxehr.data.events.cells import Cells
+from jaxehr.data.events.columns import JOINT, EventMap
+from jaxehr.data.events.rows import LeftOut, mapped
+from jaxehr.data.events.times import time_format
 from jaxehr.data.kinds import DataError
 
 

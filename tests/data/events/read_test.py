@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jaxehr.data import DataError, by_subject, events_by_subject, read_events, text_files
+from jaxehr.data import DataError, events_by_subject, read_events, text_files
+from jaxehr.data.events import by_subject
 
 START = pd.Timestamp("2000-01-01")
 LABS = {"subject_id": "id", "time": "at", "code": "item+unit", "numeric_value": "value"}
@@ -158,6 +159,12 @@ def test_times_of_parquet_are_taken_as_they_are(tmp_path, kind):
     )
     found = read_events(tmp_path / "a.parquet")["time"]
     assert str(found.dtype) == "datetime64[us]" and found.tolist() == [day]
+
+
+def test_what_always_holds_comes_first(tmp_path):
+    lines = "1,2020-01-01,a\n2,2020-01-02,b\n1,,c\n1,2019-01-01,d\n2,,e\n1,,f\n"
+    found = read_events(csv(tmp_path / "a.csv", "subject_id,time,code\n" + lines))
+    assert "".join(found["code"]) == "cfdaeb"
 
 
 def test_numbers_are_no_dates_until_it_is_said_what_they_count(tmp_path):

@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jaxehr.data.by_subject import SCHEMA
-from jaxehr.data.cells import Cells
-from jaxehr.data.event_map import JOINT, UNITS, UNKNOWN, EventMap
-from jaxehr.data.event_times import read_times
+from jaxehr.data.events.by_subject import SCHEMA
+from jaxehr.data.events.cells import Cells
+from jaxehr.data.events.columns import JOINT, UNITS, UNKNOWN, EventMap
+from jaxehr.data.events.times import read_times
 from jaxehr.data.kinds import DataError
 from jaxehr.data.words import matches
 

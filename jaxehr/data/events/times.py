@@ -7,7 +7,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jaxehr.data.cells import Cells
 from jaxehr.data.dates import (
     date_formats,
     day_and_month_swapped,
@@ -16,7 +15,8 @@ from jaxehr.data.dates import (
     nearest_format,
     read_dates,
 )
-from jaxehr.data.event_map import UNITS, EventMap
+from jaxehr.data.events.cells import Cells
+from jaxehr.data.events.columns import UNITS, EventMap
 from jaxehr.data.kinds import DataError
 from jaxehr.data.words import NUMBER, matches
 
