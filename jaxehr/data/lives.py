@@ -9,10 +9,14 @@ import pandas as pd
 log = logging.getLogger(__name__)
 
 BIRTH, DEATH = "MEDS_BIRTH", "MEDS_DEATH"
+DAY = 86_400_000_000  # microseconds
 
 
 def outside_life(events: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """(which events are before birth, which after death), by the first birth and the last death of a subject."""
+    """(which events are before birth, which after death), by the first birth and the last death of a subject.
+
+    A death at midnight is known by its date, and is not over until that day is.
+    """
     none = np.zeros(len(events), bool)
     if "time" not in events or not pd.api.types.is_datetime64_any_dtype(events["time"]):
         return none, none
@@ -28,7 +32,8 @@ def outside_life(events: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     births, deaths = np.flatnonzero(born & there), np.flatnonzero(died & there)
     first = births[np.argsort(-at[births], kind="stable")]
     last = deaths[np.argsort(at[deaths], kind="stable")]
-    start[subject[first]], end[subject[last]] = at[first], at[last]
+    start[subject[first]] = at[first]
+    end[subject[last]] = np.where(at[last] % DAY == 0, at[last] + DAY - 1, at[last])
     return there & (at < start[subject]), there & (at > end[subject])
 
 

@@ -12,6 +12,7 @@ from jaxehr.data.events.by_subject import are_integers
 from jaxehr.data.events.cells import Cells
 from jaxehr.data.events.read import read_events
 from jaxehr.data.kinds import DataError
+from jaxehr.data.lives import say_outside_life
 from jaxehr.data.read import read_records
 from jaxehr.data.records import Records
 from jaxehr.data.schema import Schema
@@ -43,10 +44,12 @@ def read_subjects(
     unmatched   subjects of events that the table lacks: an error that counts them, their events left out, or a row
                 for each with nothing in it
 
-    Raises DataError for a static row without a subject or with another's, and where the files have no id in common.
+    Events before a birth or after a death are logged, and kept. Raises DataError for a static row without a subject or
+    with another's, and where the files have no id in common.
     """
     reading = {"missing": missing, "sep": sep, "encoding": encoding, "decimal": decimal}
     found = read_events(events, names, **reading)  # type: ignore[arg-type]
+    say_outside_life(events, found)
     if static is None:
         return Records(events=found)
     table = read_records(static, schema, names=_named(names), **reading)  # type: ignore[arg-type]

@@ -14,7 +14,10 @@ def one_by_one(events):
         births = own["time"][own["code"] == BIRTH].dropna()
         deaths = own["time"][own["code"] == DEATH].dropna()
         before[i] = len(births) > 0 and event.time < births.min()
-        after[i] = len(deaths) > 0 and event.time > deaths.max()
+        last = deaths.max()
+        if len(deaths) and last == last.normalize():  # a date
+            last += pd.Timedelta("1D") - pd.Timedelta("1us")
+        after[i] = len(deaths) > 0 and event.time > last
     return before, after
 
 
@@ -36,3 +39,11 @@ def test_without_times_none_is():
     events = pd.DataFrame({"subject_id": [1, 1], "code": [BIRTH, "a"]})
     assert not np.any(outside_life(events))
     assert not np.any(outside_life(events.assign(time=np.datetime64("NaT", "us"))))
+
+
+def test_a_death_that_is_known_by_its_date_lasts_the_day():
+    time = pd.to_datetime(["2150-03-01", "2150-03-01 23:59", "2150-03-02 00:00"], format="ISO8601")
+    events = pd.DataFrame({"subject_id": 1, "code": [DEATH, "a", "a"], "time": time})
+    assert outside_life(events)[1].tolist() == [False, False, True]
+    at_eight = events["time"].where(events["code"] != DEATH, pd.Timestamp("2150-03-01 08:00"))
+    assert outside_life(events.assign(time=at_eight))[1].tolist() == [False, True, True]

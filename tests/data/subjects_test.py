@@ -41,6 +41,20 @@ def test_a_table_may_have_the_name_of_meds_while_events_have_another(files):
         )
 
 
+def test_events_outside_a_life_are_said_and_kept(files, caplog):
+    birth, death = "7,2020-01-02,MEDS_BIRTH\n", "9,2020-01-01 12:00,MEDS_DEATH\n"
+    records = read_subjects(*files(events=EVENTS + birth + death), names=NAMES)
+    assert len(records.events) == 5
+    assert (
+        "1 events of 1 subjects are before birth (MEDS_BIRTH), such as one of subject 7"
+        in caplog.text
+    )
+    assert (
+        "1 events of 1 subjects are after death (MEDS_DEATH), such as one of subject 9"
+        in caplog.text
+    )
+
+
 def test_events_alone_are_records(files):
     records = read_subjects(None, files()[1], names=NAMES)
     assert records.static is None and len(records.events) == 3

@@ -17,6 +17,7 @@ from jaxehr.data.events.columns import EventMap
 from jaxehr.data.events.read import events_of, in_order
 from jaxehr.data.kinds import DataError
 from jaxehr.data.layouts.static import StaticColumn, static_table, whole_table
+from jaxehr.data.lives import say_outside_life
 from jaxehr.data.records import EVENT_COLUMNS, Records
 from jaxehr.data.subjects import Unmatched, joined
 from jaxehr.data.text_files import TEXT_SUFFIXES
@@ -122,6 +123,7 @@ def read_layout(
     streams = _streams(how, files, cells)
     size = sum(file.text_bytes for name, file in files.items())
     events = in_order(sorted_parts(streams, parts_for(size)))
+    say_outside_life(folder, events)
     where = str(files[how.table].path)
     return joined(static, events, unmatched=unmatched, static_is=where, events_are=str(folder))
 

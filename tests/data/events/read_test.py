@@ -290,6 +290,14 @@ def test_ids_are_integers_only_where_all_are_written_so(tmp_path, ids, wanted):
     assert read_events(path)["subject_id"].tolist() == wanted
 
 
+def test_one_id_that_is_none_makes_all_of_them_text_however_far_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(text_files, "BLOCK", 1 << 12)
+    for lines in (["x", *range(2000)], [*range(2000), "x"]):
+        text = "subject_id,code\n" + "".join(f"{i},I10\n" for i in lines)
+        found = read_events(csv(tmp_path / "a.csv", text))["subject_id"]
+        assert set(found) == set(map(str, lines))
+
+
 def test_ids_with_decimals_are_refused(tmp_path):
     table = pa.table({"subject_id": [7.0, 8.5], "code": ["a", "b"]})
     pq.write_table(table, tmp_path / "a.parquet")
