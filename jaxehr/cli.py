@@ -25,6 +25,7 @@ from jaxehr.commands import (
     review,
     sample,
     schema,
+    simulate,
 )
 from jaxehr.commands.command import shortened_logs
 from jaxehr.commands.signals import ended_by_signals
@@ -40,6 +41,7 @@ EXAMPLES = """examples:
   jaxehr evaluate --real stays.csv --synthetic synthetic.csv --holdout later.csv --out report
   jaxehr audit runs/stays --members stays.csv --nonmembers later.csv
   jaxehr review --real stays.csv --synthetic synthetic.csv -n 100 --out review
+  jaxehr simulate -n 10000 --out hospital                      whole patients, of a law that is known
   jaxehr benchmark samplers --solver my_solver.py:MySolver     your solver's line among ours
   jaxehr check my_solver.py:MySolver                           the laws that every sampler obeys
   jaxehr help                                                  pages on data, privacy, solvers and more
@@ -108,6 +110,7 @@ def parser() -> argparse.ArgumentParser:
         evaluate,
         audit,
         review,
+        simulate,
         benchmark,
         help,
     ):

@@ -32,7 +32,7 @@ Orders. At a visit a lab is measured with log odds order_l + order_by_l . s + or
 import pandas as pd
 
 from jaxehr.data.hospital.cohort import BLOCK, Do, cohorts
-from jaxehr.data.hospital.events import records_of
+from jaxehr.data.hospital.events import tables_of
 from jaxehr.data.hospital.world import World
 from jaxehr.data.records import Records
 
@@ -46,10 +46,9 @@ def hospital(n: int, seed: int = 0, *, world: int | World = 0, do: Do | None = N
 
     The labs' numeric_value is in the unit that their code names. Raises DataError for numbers that cannot be.
     """
-    parts = [
-        records_of(part, first=1 + BLOCK * block)
+    tables = [
+        tables_of(part, first=1 + BLOCK * block)
         for block, part in enumerate(cohorts(n, seed, world=world, do=do))
     ]
-    static = pd.concat([part.static for part in parts], ignore_index=True)
-    events = pd.concat([part.events for part in parts], ignore_index=True)
+    static, events = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
     return Records(static, events)

@@ -149,3 +149,29 @@ BACKGROUND = {
 SENSITIVITY = 0.6  # P(coded at a visit | there)
 FALSE = 0.004  # P(coded at a visit | not there)
 RENEWED = 0.8  # P(the drug is written at a visit | taken)
+
+# What the codes of conditions and of the background stand for.
+ABOUT = {
+    "ICD10//E66.9": "obesity",
+    "ICD10//I10": "hypertension",
+    "ICD10//E11.9": "type 2 diabetes",
+    "ICD10//E78.5": "hyperlipidaemia",
+    "ICD10//J44.9": "chronic obstructive pulmonary disease",
+    "ICD10//F32.9": "depressive episode",
+    "ICD10//I25.1": "ischaemic heart disease",
+    "ICD10//N18.9": "chronic kidney disease",
+    "ICD10//I48.9": "atrial fibrillation",
+    "ICD10//I63.9": "cerebral infarction",
+    "ICD10//I50.9": "heart failure",
+    "ICD10//C34.9": "lung cancer",
+    "ATC//C10AA": "statin",
+    "ATC//B01A": "anticoagulant",
+    "ICD10//J06.9": "acute upper respiratory infection",
+    "ICD10//M54.5": "low back pain",
+    "ICD10//R10.4": "abdominal pain",
+    "ICD10//N39.0": "urinary tract infection",
+    "ICD10//R51": "headache",
+    "ICD10//K21.9": "gastro-oesophageal reflux",
+    "ICD10//Z00.0": "general examination",
+    "ICD10//L30.9": "dermatitis",
+}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,25 +131,22 @@ def cohorts(
 
 
 def _checked(do: Do) -> dict[str, float]:
-    """Places and numbers in place of names."""
+    """Places in the tuples of names, and the age."""
+    known: dict[str, tuple] = {**STATICS, **dict.fromkeys(TREATMENTS, (0, 1))}
     checked: dict[str, float] = {}
     for name, value in do.items():
-        if name in STATICS and value in STATICS[name]:
-            checked[name] = STATICS[name].index(str(value))
-        elif (name in TREATMENTS and value in (0, 1)) or (name == "age" and _is_age(value)):
+        if name == "age" and isinstance(value, Real) and YOUNGEST <= value <= OLDEST:
             checked[name] = float(value)
+        elif name == "age":
+            raise DataError(f"do: age={value!r}; wanted is {YOUNGEST:.0f} to {OLDEST:.0f}")
+        elif name not in known:
+            raise DataError(f"do: nothing is called '{name}'; there are {', '.join(known)}, age")
+        elif value not in known[name]:
+            choices = ", ".join(map(str, known[name]))
+            raise DataError(f"do: {name}={value!r}; wanted is one of {choices}")
         else:
-            wanted = STATICS.get(name, (0, 1) if name in TREATMENTS else ())
-            choices = f"one of {', '.join(map(str, wanted))}" if wanted else (
-                f"{YOUNGEST:.0f} to {OLDEST:.0f}" if name == "age"
-                else f"one of the names {', '.join((*STATICS, 'age', *TREATMENTS))}"
-            )  # fmt: skip
-            raise DataError(f"do: {name}={value!r} is none of the law; wanted is {choices}")
+            checked[name] = known[name].index(value)
     return checked
-
-
-def _is_age(value) -> bool:
-    return isinstance(value, int | float) and YOUNGEST <= value <= OLDEST
 
 
 def _block(world: World, seed: int, block: int, n: int, do: dict[str, float]) -> Cohort:
@@ -239,10 +237,8 @@ def _labs(
     state = people["began"][patient, :DIES] <= ages[:, None]
     gaps = np.diff(ages, prepend=0.0)
     first = np.flatnonzero(np.diff(patient, prepend=-1))
-    gaps[first] = np.inf
-    kept = np.exp(
-        -world.decay * gaps[:, None]
-    )  # 0 at the first visit, which is of the stationary law
+    gaps[first] = np.inf  # nothing is kept, and the first visit is of the stationary law
+    kept = np.exp(-world.decay * gaps[:, None])
     factors = np.sqrt(-np.expm1(-2 * world.decay * gaps[:, None]))
     factors *= draw.standard_normal(factors.shape)
     last = np.append(first[1:], len(patient))

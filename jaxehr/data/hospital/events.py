@@ -5,6 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jaxehr.data.hospital.centres import (
+    ABOUT,
     BACKGROUND,
     BIRTH,
     DEATH,
@@ -20,7 +21,6 @@ from jaxehr.data.hospital.centres import (
 )
 from jaxehr.data.hospital.cohort import Cohort
 from jaxehr.data.hospital.world import Reals
-from jaxehr.data.records import Records
 
 OPENED = np.datetime64("2010-01-01", "us")  # nobody enters before
 DAY = 86_400_000_000  # microseconds
@@ -38,8 +38,8 @@ CODES = (
 )
 
 
-def records_of(cohort: Cohort, first: int = 1) -> Records:
-    """Static facts and events; subject_id counts from `first`."""
+def tables_of(cohort: Cohort, first: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Static facts and events, as Records hold them; subject_id counts from `first`."""
     ids = np.arange(first, first + len(cohort.age), dtype=np.int64)
     named = lambda places, names: np.array(names, object)[places]
     static = pd.DataFrame(
@@ -68,7 +68,7 @@ def records_of(cohort: Cohort, first: int = 1) -> Records:
             "numeric_value": value[order],
         }
     )
-    return Records(static, events)
+    return static, events
 
 
 def _events(cohort: Cohort):
@@ -107,3 +107,14 @@ def _times(cohort: Cohort, row: NDArray, age: Reals) -> NDArray:
     """Of ages in years of 365.25 days, by the day of entry."""
     days = cohort.entry[row] + (age - cohort.age[row]) * YEAR
     return OPENED + np.round(days * DAY).astype("timedelta64[us]")
+
+
+def about_codes() -> pd.DataFrame:
+    """code and description of each that is written."""
+    labs = {
+        code: f"{name} in {LABS[name].unit}" for code, name in zip(LAB_CODES, LABS, strict=True)
+    }
+    rest = {BIRTH: "birth", DEATH: "death"} | {
+        code: code.split("//")[1] + " visit" for code in VISITS
+    }
+    return pd.DataFrame(list((rest | ABOUT | labs).items()), columns=["code", "description"])

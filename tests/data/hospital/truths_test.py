@@ -12,7 +12,7 @@ import pytest
 
 from jaxehr.data import DataError
 from jaxehr.data.hospital import truths
-from jaxehr.data.hospital.centres import DIES, DISEASES, LABS, NAMES, SEXES
+from jaxehr.data.hospital.centres import DIES, DISEASES, LABS, NAMES, SEXES, SMOKING
 from jaxehr.data.hospital.chain import chain_of
 from jaxehr.data.hospital.cohort import cohort
 from jaxehr.data.hospital.course import courses
@@ -158,15 +158,15 @@ def effects(world):
     """Trials in which all or none are treated from entry on; and the contrast of who is and who is not."""
     scores = []
     for treatment, outcome in EFFECTS:
-        known = truth(truths.effect, treatment, outcome, 5.0, **WHO)
+        known = truth(truths.effect, treatment, outcome, 8.0, **WHO)
         place, ends = NAMES.index(treatment), truths.place_of(outcome)
-        arms = [(lives(world, 10_000, 8, **{treatment: given}), None, given) for given in (1, 0)]
+        arms = [(lives(world, 20_000, 8, **{treatment: given}), None, given) for given in (1, 0)]
         free = lives(world, 20_000, 9)
         arms += [(free, free[:, place] <= 70, given) for given in (1, 0)]
         for (began, taking, given), chance in zip(arms, known[:4], strict=True):
             at = began[:, ends]
             among = at > 70 if taking is None else (at > 70) & (taking == given)
-            hits = ((at <= 75) & (at <= began[:, DIES]))[among]
+            hits = ((at <= 78) & (at <= began[:, DIES]))[among]
             scores.append(z_of_share(hits, chance))
     return scores
 
@@ -254,6 +254,31 @@ def test_the_chain_is_a_law():
     assert truths.odds_ratio(WORLD, "depression", "diabetes", **WHO) == pytest.approx(1, abs=1e-5)
     more = truths.joint(WORLD, ["failure", "copd"], **WHO).sum(1)[1]
     assert more == pytest.approx(truths.prevalence(WORLD, "failure", **WHO), rel=1e-6)
+
+
+def test_what_is_left_out_is_averaged():
+    """The law of total probability, over smoking, group and sex, and the codes of who has the disease and has not."""
+    there = {
+        (sex, smoking): truths.prevalence(
+            WORLD, "cancer", age=70.0, sex=sex, smoking=smoking, group="A"
+        )
+        for sex in SEXES
+        for smoking in SMOKING
+    }
+    men, women = (
+        sum(p * there[sex, smoking] for smoking, p in zip(SMOKING, chances, strict=True))
+        for sex, chances in zip(("male", "female"), WORLD.smoking[::-1], strict=True)
+    )
+    whole = WORLD.male * men + (1 - WORLD.male) * women
+    for sex, known in (("male", men), ("female", women)):
+        found = truths.prevalence(WORLD, "cancer", age=70.0, sex=sex, group="A")
+        assert found == pytest.approx(known, rel=1e-6)
+    known = truths.prevalence(WORLD, "cancer", age=70.0, group="A")
+    assert known == pytest.approx(whole, rel=1e-6)
+    place = NAMES.index("cancer")
+    coded = WORLD.sensitivity[place] * whole + WORLD.false[place] * (1 - whole)
+    found = truths.code_prevalence(WORLD, "cancer", age=70.0, group="A")
+    assert found == pytest.approx(coded, rel=1e-6)
 
 
 def test_risks_compose():
