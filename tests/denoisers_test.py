@@ -85,3 +85,14 @@ def test_bits_and_categories_follow_bayes_rule(name, low):
         logits = jnp.log(prior)
         found = denoisers.of_one_hot(process, logits, jnp.asarray(x), jnp.asarray(time), low=low)
         np.testing.assert_allclose(found, mean, rtol=2e-3, atol=2e-4)
+
+
+def test_guidance_goes_from_what_is_said_without_the_label_through_what_is_said_with_it():
+    """Weight 0 is without, 1 is with, 3 is thrice as far: of x_0 and of logits alike."""
+    with_it = lambda x, t: {"number": x, "of_2": 2 * x}
+    without = lambda x, t: {"number": jnp.zeros(3), "of_2": jnp.ones(3)}
+    x = jnp.array([1.0, -2.0, 5.0])
+    for weight in (0.0, 1.0, 3.0):
+        found = denoisers.guided(with_it, without, weight)(x, 0.5)
+        np.testing.assert_allclose(found["number"], weight * x, rtol=1e-6)
+        np.testing.assert_allclose(found["of_2"], 1 + weight * (2 * x - 1), rtol=1e-6)
