@@ -4,7 +4,6 @@ import argparse
 import csv
 import re
 from pathlib import Path
-from typing import Any
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +20,14 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         "--map",
         action="append",
         metavar="NEW=OLD",
-        help="columns called otherwise in the file: subject_id=patient_id,code=icd9; and of events (see --events)",
+        help="columns called otherwise in the file: subject_id=patient_id,code=icd9; more in `jaxehr help events`",
+    )
+    group.add_argument(
+        "--unmatched",
+        choices=("refuse", "drop", "keep"),
+        default="refuse",
+        help="subjects of events that the table lacks: stop and say how many (by default), leave their events out, or "
+        "keep them, with nothing known in the table",
     )
 
 
@@ -48,13 +54,6 @@ def add_events(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("events", EVENTS)
     group.add_argument("--events", metavar="FILE", help="CSV or Parquet: a line for each event")
     group.add_argument("--layout", metavar="NAME", help="of the folder that --data names")
-    group.add_argument(
-        "--unmatched",
-        choices=("refuse", "drop", "keep"),
-        default="refuse",
-        help="subjects of events that the table lacks: stop and say how many (by default), leave their events out, or "
-        "keep them, with nothing known in the table",
-    )
 
 
 OF_FILES = ("missing", "sep", "encoding", "decimal", "map")
@@ -77,7 +76,7 @@ def read(options, path: str | Path, schema=None, *, events: str | None = None):
             )
         records = data.read_layout(path, layout, unmatched=options.unmatched, **reading)
     elif events is not None:
-        unmatched: Any = getattr(options, "unmatched", "refuse")
+        unmatched = options.unmatched
         records = data.read_subjects(
             path, events, schema, names=names, unmatched=unmatched, **reading
         )

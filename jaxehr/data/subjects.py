@@ -88,25 +88,30 @@ def joined(
         )
     if len(strange):
         few = ", ".join(map(str, strange.iloc[:4])) + ", ..." * (len(strange) > 4)
-        of_them = events["subject_id"].isin(strange)
-        said = (
-            f"{len(strange):,} of {len(subjects):,} subjects of {events_are} are not in {static_is} ({few}), with "
-            f"{of_them.sum():,} events"
-        )
-        if unmatched == "refuse":
-            raise DataError(
-                f"{said}; --unmatched drop leaves them out, keep gives them a row with nothing in it"
-            )
-        log.warning("%s; they are %s", said, {"drop": "left out", "keep": "kept"}[unmatched])
-        if unmatched == "drop":
-            events = events[~of_them].reset_index(drop=True)
-        else:
-            static = _with_empty_rows(static, strange)
+        said = f"{len(strange):,} of {len(subjects):,} subjects of {events_are} are not in {static_is} ({few})"
+        static, events = _without_strangers(static, events, strange, unmatched, said)
     silent = int((~static["subject_id"].isin(subjects)).sum())
     if silent:
         all_ = f"{len(static):,}"
         log.warning("%s of %s subjects of %s have no event", f"{silent:,}", all_, static_is)
     return Records(static, events)
+
+
+def _without_strangers(
+    static: pd.DataFrame, events: pd.DataFrame, strange: pd.Series, unmatched: Unmatched, said: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both with the same subjects, as it is chosen. Raises DataError where it is to be refused."""
+    of_them = events["subject_id"].isin(strange)
+    said = f"{said}, with {of_them.sum():,} events"
+    if unmatched == "refuse":
+        raise DataError(
+            f"{said}; --unmatched drop leaves them out, keep gives them a row with nothing in it"
+        )
+    if unmatched == "drop":
+        log.warning("%s; they are left out", said)
+        return static, events[~of_them].reset_index(drop=True)
+    log.warning("%s; they are kept", said)
+    return _with_empty_rows(static, strange), events
 
 
 def _named(names: Mapping[str, str] | None) -> dict[str, str]:

@@ -59,13 +59,18 @@ def time_format(batch: pa.Table, how: EventMap, cells: Cells, what: str) -> str 
             f"{what}: '{how.time}' holds no dates that are known, such as '{texts[0].as_py()}'; say their format: "
             f"--map 'time={how.time}:%d.%m.%Y %H:%M'"
         )
+    return _found(values, what, how.time)
+
+
+def _found(values: pd.Series, what: str, name: str) -> str:
+    """The format of dates that are not ISO; logs it, and whether day and month could be swapped."""
     form = (date_formats(values) or [nearest_format(values)])[0]
     other = day_and_month_swapped(form)
     doubt = other is not None and fits(values, other)
     log.warning(
         "%s: '%s' is read as %s%s",
-        *(what, how.time, form),
-        f"; if it is {other}, say so: --map 'time={how.time}:{other}'" if doubt else "",
+        *(what, name, form),
+        f"; if it is {other}, say so: --map 'time={name}:{other}'" if doubt else "",
     )
     return form
 

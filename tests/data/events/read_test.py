@@ -235,14 +235,18 @@ def test_codes_of_several_columns_with_a_text_in_front(tmp_path):
 
 def test_a_column_for_each_measurement_is_melted(tmp_path):
     rng = np.random.default_rng(1)
-    wide = pd.DataFrame({"id": np.repeat([3, 5], 50), "hour": np.arange(100)})
+    wide = pd.DataFrame({"id": np.repeat([3, 5], 50), "hour": np.arange(100) // 2})
     for name in ("HR", "Temp", "SysABP"):
         wide[name] = np.where(rng.random(100) < 0.4, np.nan, np.round(rng.normal(90, 9, 100), 1))
     wide.to_csv(tmp_path / "a.csv", index=False)
     wide.to_parquet(tmp_path / "a.parquet")
-    melted = wide.melt(["id", "hour"], var_name="code", value_name="numeric_value").dropna()
+    melted = (
+        wide.reset_index(names="row")
+        .melt(["row", "id", "hour"], var_name="code", value_name="numeric_value")
+        .dropna()
+    )
     melted["order"] = melted["code"].map({"HR": 0, "Temp": 1, "SysABP": 2})
-    melted = melted.sort_values(["id", "hour", "order"])
+    melted = melted.sort_values(["id", "hour", "row", "order"])
     for name in ("a.csv", "a.parquet"):
         for columns in ("HR|Temp|SysABP", "*"):
             names = {"subject_id": "id", "time": "hour:hours", "numeric_value": columns}
@@ -255,12 +259,13 @@ def test_a_column_for_each_measurement_is_melted(tmp_path):
     assert found["code"].tolist() == ("VITAL//" + melted["code"]).tolist()
 
 
-def test_a_text_beside_a_number_is_kept_where_it_says_more(tmp_path):
-    text = "subject_id,code,valuenum,value\n1,K,4.1,4.10\n1,K,,<1.0\n1,FiO2,10000,100.0\n1,K,,\n"
+def test_a_text_beside_a_number_is_kept_where_it_says_more(tmp_path, caplog):
+    text = "subject_id,code,valuenum,value\n1,K,4.1,4.10\n1,K,,<1.0\n1,FiO2,10000,100.0\n1,K,,\n1,K,high,\n1,K,low,<2\n"
     names = {"numeric_value": "valuenum", "text_value": "value"}
     found = read_events(csv(tmp_path / "a.csv", text), names)
-    assert found["numeric_value"].fillna(-1).tolist() == [4.1, -1, 10000, -1]
-    assert found["text_value"].fillna("").tolist() == ["", "<1.0", "100.0", ""]
+    assert found["numeric_value"].fillna(-1).tolist() == [4.1, -1, 10000, -1, -1, -1]
+    assert found["text_value"].fillna("").tolist() == ["", "<1.0", "100.0", "", "high", "<2"]
+    assert "the text beside them is kept (first row 6: 'low')" in caplog.text
 
 
 def test_marks_and_decimals_are_as_they_are_said(tmp_path, caplog):
