@@ -10,6 +10,10 @@ def add(command: Command) -> None:
     review = command("review", _run, "Sheets of patients for clinicians to judge, and the score.")
     review.add_argument("--real", metavar="FILE", help="real patients: handle the sheets as such")
     review.add_argument("--synthetic", metavar="FILE")
+    for name in ("real", "synthetic"):
+        review.add_argument(
+            f"--{name}-events", metavar="FILE", help=f"the events of the --{name} table's subjects"
+        )
     review.add_argument("-n", type=int, default=100, help="sheets of each; 100 if not given")
     review.add_argument("--out", type=Path, metavar="DIR", help="packet/, answers/ and key.csv")
     review.add_argument("--schema", metavar="FILE", help="schema.json of the run")
@@ -34,11 +38,11 @@ def _run(options) -> int:
 
     check_folder(options.out)
     schema = load_schema(options.schema)
-    real = read(options, options.real, schema)
+    real = read(options, options.real, schema, events=options.real_events)
     schema = schema_of(real, schema)
     packet = review_packet(
         real,
-        read(options, options.synthetic, schema),
+        read(options, options.synthetic, schema, events=options.synthetic_events),
         options.n,
         schema=schema,
         names=_names(options.names, options.sep, options.encoding),

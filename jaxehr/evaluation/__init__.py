@@ -1,4 +1,4 @@
-"""One standard evaluation of synthetic records. It sees data frames only, never a model."""
+"""One standard evaluation of synthetic records. It sees records only, never a model."""
 
 from jaxehr.evaluation.evaluate import evaluate as evaluate
 from jaxehr.evaluation.measures.metric import Metric as Metric

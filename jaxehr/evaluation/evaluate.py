@@ -43,11 +43,12 @@ def evaluate(
 ) -> Report:
     """Judges synthetic records of any origin.
 
-    real        what the generator was trained on
+    real        what the generator was trained on: a table, codes (subject_id and code), or Records with either or both,
+                as the others are
     holdout     real patients that it was not: they give the noise floor, and the privacy and utility figures
     schema      of the real records; inferred if not given
-    label       a column (or a code) to predict: utility. A class of a categorical column, or a number
-    by          subgroups: "sex,age:10" is each value of sex, and ages by tens; for codes, with and without a code
+    label       a column or a code to predict: utility. A class of a categorical column, or a number
+    by          subgroups: "sex,age:10" is each value of sex, and ages by tens; a code is with and without it
     rules       clinical sense: (real, synthetic, holdout) -> each rule's excess over the real rate, and notes
     pillars     which to judge, of fidelity, utility, privacy, clinical, fairness
     config      what to note in the report

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from patients import codes, table, whole
 
+from jaxehr.cli import main
 from jaxehr.data import DataError, Records, Schema
 from jaxehr.evaluation import evaluate
 from jaxehr.evaluation.blocks.blocks import joined
@@ -14,6 +15,7 @@ from jaxehr.evaluation.blocks.frames import comparable
 from jaxehr.evaluation.blocks.nearest import nearest
 from jaxehr.evaluation.blocks.rows import comparable_rows, without
 from jaxehr.evaluation.judges.furthest import furthest
+from jaxehr.evaluation.judges.verdict import standing
 from jaxehr.evaluation.measures import attacks, copies
 from jaxehr.evaluation.measures.counts import Moments
 from jaxehr.evaluation.measures.downstream import predictable
@@ -50,6 +52,12 @@ def test_a_patient_with_both_has_the_figures_of_both(judged):
         "Columns", "Prevalence of codes", "Correlation of columns and the 18 most frequent codes",
     }  # fmt: skip
     assert "column_code_gap" in judged.to_html()
+
+
+def test_a_fresh_sample_is_as_real(judged):
+    """At 99.9% for each figure, and with a floor as noisy as the value: 1 run in 100 by chance."""
+    for m in judged.metrics:
+        assert standing(m) not in ("off", "far off", "leak"), m
 
 
 def test_subgroups_of_a_static_column_have_the_figures_of_codes(judged):
@@ -238,6 +246,21 @@ def test_sheets_and_rules_have_both_parts(tmp_path):
     men = set(real.static.loc[real.static["sex"] == "m", "subject_id"])
     broken = men & set(real.events.loc[real.events["code"].str.startswith("F"), "subject_id"])
     assert (rate.patients, rate.n) == (len(broken), len(men))
+
+
+def test_a_review_of_two_files_each(tmp_path):
+    for name in ("real", "synthetic"):
+        records = whole(30, len(name))
+        records.static.to_csv(tmp_path / f"{name}.csv", index=False)
+        records.events.to_csv(tmp_path / f"{name}_events.csv", index=False)
+    files = [f"--{n}{end}" for n in ("real", "synthetic") for end in ("", "-events")]
+    paths = [f"{file[2:].replace('-', '_')}.csv" for file in files]
+    given = [
+        word for f, path in zip(files, paths, strict=True) for word in (f, str(tmp_path / path))
+    ]
+    assert main(["review", *given, "-n", "20", "--out", str(tmp_path / "out")]) == 0
+    text = (tmp_path / "out" / "packet" / "patients.html").read_text()
+    assert text.count("<section") == 40 and "<td>sex</td>" in text and "<td>O</td>" in text
 
 
 def test_a_matrix_of_correlations_holds_both_parts():

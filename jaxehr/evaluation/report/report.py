@@ -15,7 +15,8 @@ The schema of report.json, version 3 (version 2 had no verdicts and nothing of w
                                     columns of which only the ranges are known (fidelity), or for chance (utility)
                   status, why       "ok", or "underpowered: not evaluated" and the reason
     groups      a list of by, group, metric, value, floor: the metrics within each subgroup of 11 or more
-    furthest    the columns and the pairs of columns (or codes) that are furthest off, worst first: a list of
+    furthest    the columns, the codes, and the pairs of either or of both that are furthest off, the worst of each
+                first: a list of
                   what              column | pair | tell
                   names             one, or two
                   value, floor      the distance from 0 to 1 (of codes: of log odds; of pairs: of phi); of a tell,
