@@ -19,6 +19,7 @@ from jaxehr.evaluation.judges.verdict import standing
 from jaxehr.evaluation.measures import attacks, copies
 from jaxehr.evaluation.measures.counts import Moments
 from jaxehr.evaluation.measures.downstream import predictable
+from jaxehr.evaluation.measures.fairness import groupings
 from jaxehr.evaluation.measures.learners import Features, score, target, trained
 from jaxehr.evaluation.measures.pairs import pairs
 from jaxehr.evaluation.measures.tells import views
@@ -64,6 +65,15 @@ def test_subgroups_of_a_static_column_have_the_figures_of_codes(judged):
     of = {g.metric for g in judged.groups if g.by == "sex" and g.group == "f"}
     assert {"prevalence_gap", "column_code_gap", "shape_error"} <= of
     assert "column_code_gap_worst_group[sex]" in {m.name for m in judged.metrics}
+
+
+def test_subgroups_of_both_parts():
+    (a,) = sets(whole(200, 0))
+    by_code, by_sex, by_age = groupings(a, "F//5,sex,age:30")
+    assert (
+        by_code.of(a) == np.array(["without F//5", "with F//5"])[a.bits[:, a.codes.index("F//5")]]
+    ).all()
+    assert set(by_sex.of(a)) == {"f", "m"} and "30 to 60" in by_age.of(a)
 
 
 def test_what_ties_the_parts_is_seen_alone():
@@ -197,6 +207,8 @@ def test_learners_and_detectors_see_both_parts():
     assert features.names == ["age", "bmi", "sex", *(a.codes[j] for j in a.frequent(99))]
     assert features.boosting(a).shape == (200, len(features.names))
     linear = features.linear(a)
+    # A number and whether it is missing, twice; of sex each of three values; the codes.
+    assert linear.shape == (200, 4 + 3 + 18)
     np.testing.assert_array_equal(linear[:, -18:].toarray(), a.bits[:, a.frequent(18)])
     assert [features.names.index(n) for n in ("sex",)] == np.flatnonzero(
         features.categorical
