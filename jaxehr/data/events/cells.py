@@ -88,7 +88,6 @@ class Cells:
         if self.missing and (marks := marked_numbers(self.missing)):
             gone = pc.fill_null(pc.is_in(numbers, pa.array(marks)), False)
             numbers = pc.if_else(gone, None, numbers)
-            finite = pc.or_(finite, gone)
         return numbers, pc.if_else(finite, None, texts)
 
     def _unmarked(self, column: pa.Array) -> pa.Array:

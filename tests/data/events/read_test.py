@@ -202,6 +202,19 @@ def test_what_is_left_out_is_counted_with_its_first_row(tmp_path, caplog):
     assert found.loc[found["numeric_value"].isna(), "text_value"].tolist() == ["high"]
 
 
+def test_rows_are_counted_over_batches_and_a_column_may_hold_a_colon(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(text_files, "BLOCK", 1 << 12)
+    lines = [f"{i},I10,{i}" for i in range(3000)]
+    lines[2345], lines[2400] = ",I10,5", "7,I10,soon"
+    path = csv(tmp_path / "a.csv", "\n".join(["subject_id,code,at:utc", *lines]) + "\n")
+    found = read_events(path, {"time": "at:utc:minutes"})
+    assert (found["time"].max() - START) / pd.Timedelta("1min") == 2999
+    assert "2 of 3,000 rows are left out: 1 without subject_id (first row 2,346)" in caplog.text
+    assert "at:utc that does not read (first row 2,401: 'soon')" in caplog.text
+    with pytest.raises(DataError, match=r"time=on:minutes: .* has no column 'on'"):
+        read_events(path, {"time": "on:minutes"})
+
+
 def test_where_most_times_do_not_read_or_nothing_is_left_it_is_refused(tmp_path):
     rows = "1,I10,2020-01-01\n2,I10,2020-01-02\n"
     text = "subject_id,code,time\n" + rows + "".join(f"{i},I10,2020-13-01\n" for i in range(3))
