@@ -125,6 +125,11 @@ class Codec:
                 )
             if name in table or name in codes:
                 continue
+            if name in (column.name for column in self.schema.of_kind("id")):
+                raise DataError(
+                    f"'{name}' is an id: it is not learnt, each patient drawn gets a new one, and no condition can be "
+                    "put on it"
+                )
             what = " and no ".join([*(["column"] if table else []), *(["code"] if codes else [])])
             told = [f"the columns are {listed(sorted(table), name)}"] if table else []
             if codes:

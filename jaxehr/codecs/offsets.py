@@ -1,5 +1,6 @@
 """Constraints of a schema that the encoding itself keeps."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +11,8 @@ import pandas as pd
 from jaxehr.codecs.columns import Constant, Learnt, NumberKind, column_from_json, fit_column
 from jaxehr.codecs.quantity import UNITS, Quantity, finest
 from jaxehr.data.schema import Column, Inequality, Schema
+
+log = logging.getLogger(__name__)
 
 NUMBERS = ("numerical", "integer", "datetime")
 
@@ -54,8 +57,14 @@ class Offset:
             if not isinstance(constraint, Inequality):
                 continue
             pair = (constraint.low, constraint.high)
-            complete = all(kinds[name] in NUMBERS and frame[name].notna().all() for name in pair)
-            if not complete or taken & set(pair):
+            if any(kinds[name] not in NUMBERS for name in pair) or taken & set(pair):
+                continue
+            if lacking := int(frame[list(pair)].isna().any(axis=1).sum()):
+                log.warning(
+                    "%s is kept by drawing anew, since %s rows lack one of the two: the distance between them is then "
+                    "learnt less well",
+                    *(constraint, f"{lacking:,}"),
+                )
                 continue
             low, high = (quantity_of(columns[name]) for name in pair)
             if (low.unit is None) != (high.unit is None):

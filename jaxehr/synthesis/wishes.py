@@ -218,9 +218,10 @@ def _seen(column: Any, value: Any) -> Any:
     if found:
         return found[0]
     known = ", ".join(repr(seen) for seen in values[:12]) + (" ..." if len(values) > 12 else "")
-    raise DataError(
-        f"'{column.name}' was never {value!r} in training{_or_seldom(column)}; it was one of {known}"
-    )
+    told = f"it was one of {known}" if values else "it was empty"
+    if ":" in str(value):
+        told += "; what is no number has no range, but a choice: A|B"
+    raise DataError(f"'{column.name}' was never {value!r} in training{_or_seldom(column)}; {told}")
 
 
 def _or_seldom(column: Any) -> str:

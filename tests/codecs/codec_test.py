@@ -1,6 +1,7 @@
 """decode(encode(frame)) == frame, for everything that a hospital's file may hold."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -410,3 +411,12 @@ def test_records_in_which_nothing_varies_are_refused(numbers, rows):
     said = rf"all patients have the same codes \(patients: {rows}\); there is nothing to learn"
     with pytest.raises(DataError, match=said):
         fit_codec(codes, numbers=numbers, min_patients=1)
+
+
+def test_an_inequality_whose_columns_have_gaps_is_said_to_be_kept_by_drawing_anew(caplog):
+    frame = pd.DataFrame({"low": [1.0, 2.0, 3.0] * 10, "high": [4.0, 5.0, 6.0] * 10})
+    schema = replace(Schema.infer(frame), constraints=(Inequality("low", "high"),))
+    assert every_value(frame, schema).offsets and not caplog.text
+    frame.loc[:3, "high"] = np.nan
+    assert not every_value(frame, schema).offsets
+    assert "low <= high is kept by drawing anew, since 4 rows lack one of the two" in caplog.text

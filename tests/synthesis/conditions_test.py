@@ -170,6 +170,18 @@ def test_names_with_an_equals_sign():
     found = wishes.parse(["a=b=2:", "c=x=1|y"], table)
     assert found == {"a=b": (2.0, None), "c": ["x=1", "y"]}
     assert wishes.parse(["a=b=", "c=z|w"], table) == {"a=b": None, "c": "z|w"}
+    with pytest.raises(DataError, match=r"never '70:80' .*; what is no number has no range, but a"):
+        wishes.parse(["c=70:80"], table)
+
+
+def test_conditions_on_a_column_that_is_empty_or_an_id():
+    frame = pd.DataFrame({"note": [None] * 30, "age": [1, 2, 3] * 10, "pat_id": range(30)})
+    codec = fit_codec(frame.assign(note=frame["note"].astype("str")))
+    assert wishes.parse(["note="], codec) == {"note": None}
+    with pytest.raises(DataError, match="'note' was never 'x' in training; it was empty"):
+        wishes.parse(["note=x"], codec)
+    with pytest.raises(DataError, match="'pat_id' is an id: it is not learnt"):
+        wishes.parse(["pat_id=3"], codec)
 
 
 def test_a_time_of_day_may_end_a_range():
