@@ -128,15 +128,22 @@ def _ms(began: float, n: int) -> float:
 
 
 def _steps_in(minutes: float, make: Callable, train: pd.DataFrame, settings: dict) -> int:
-    """How many steps take so long in CPU time here: by 200 steps, what 300 take more than 100, compilation left out."""
-    spent = []
-    for steps in (100, 300):
+    """How many steps take so long in CPU time here: by what more steps take than 100, compilation left out.
+
+    So many more that they take five seconds: the time to compile differs by as much as one.
+    """
+
+    def spent(steps: int) -> float:
         recipe = make(train, steps=steps, **settings)
         began = time.process_time()
         with tempfile.TemporaryDirectory() as folder:
             jaxehr.fit(recipe, train, jax.random.key(0), run_dir=folder)
-        spent.append(time.process_time() - began)
-    steps = int(minutes * 60 * 200 / max(spent[1] - spent[0], 0.1))
+        return time.process_time() - began
+
+    few, more = spent(100), 200
+    while (longer := spent(100 + more) - few) < 5 and more < 20_000:
+        more *= 4
+    steps = int(minutes * 60 * more / max(longer, 0.1))
     return max(steps // 100 * 100, 100)
 
 

@@ -128,11 +128,6 @@ class Schema:
         rest = {c.name: c.format for c in self.columns if c.format and c.kind != "datetime"}
         return {**dates, **rest}
 
-    @property
-    def records(self) -> str:
-        """table, or codes."""
-        return "codes" if self.events and not self.columns else "table"
-
     def with_missing(self, texts: Iterable[str]) -> "Schema":
         """The same schema, to whose texts for a missing value these are added."""
         return replace(self, missing=tuple(dict.fromkeys([*self.missing, *texts])))
