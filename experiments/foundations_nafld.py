@@ -15,9 +15,10 @@ Time        Seconds on one of 2 CPU cores beside other work: 45 minutes for all 
     score_sde_sub_vp        .0133        .0236           .748        .798      120     402
     real held out           .0083        .0168           .500        .863
 
-    A 95% interval of TSTR is .034 wide to each side. By an earlier, blunter judge of detection: with the noise predicted for all columns, and normal scores a
-    fifth as wide as an even bit, ddpm had .0347, .0548, .668, .821, ddim .0159, .0303, .678, .856, ncsn .0595, .1013,
-    .808, .802: what told its patients from real ones most was that their BMI was not weight over height squared.
+    A 95% interval of TSTR is .034 wide to each side. By an earlier, blunter judge of detection, and with the noise
+    predicted for all columns and normal scores a fifth as wide as an even bit, ddpm had .0347, .0548, .668, .821, ddim
+    .0159, .0303, .678, .856, ncsn .0595, .1013, .808, .802: what told its patients from real ones most was that their
+    BMI was not weight over height squared.
 """
 
 import argparse

@@ -5,6 +5,25 @@ Choice      The static table of nafld1 with medians of labs (10 columns), and th
             events. masked with width 256 and 2,500 steps of 128, the others with 3,000 steps of 256 at learning rate
             1e-3 (TabDDPM with 100 timesteps at 3e-3); one seed. 8,774 patients to
             train, 8,774 held out, as many drawn; TSTR predicts death.
+Time        CPU seconds of a core, training and drawing: masked 28 and 6, tabddpm 19 and 4, ehrdiff 95 and 8, ddpm 39
+            and 14; a minute to judge each.
+
+                                     masked   tabddpm   ehrdiff      ddpm   real held out
+    shape error                       .0090     .0214     .0256     .0127           .0122
+    trend error                       .0214     .0214     .0253     .0194           .0162
+    phi of column and code: gap       .0135     .0133     .0224     .0158           .0129
+    the same: correlation             .974      .977      .941      .967            .978
+    phi of two codes: gap             .0205     .0227     .0740     .0412           .0127
+    prevalence Spearman              1.000     1.000      .964     1.000           1.000
+    codes present                    1.000     1.000     1.000     1.000           1.000
+    codes per patient (real 1.84)     1.78      1.81      2.12      1.85            1.87
+    their law: distance               .065      .040      .293      .090            .031
+    correlation difference            .69       .50       .98       .77             .38
+    detection AUC                     .914      .716      .879      .752            .494
+    TSTR AUROC                        .832      .827      .848      .819            .864
+
+    What gives masked's patients away is the body: BMI does not follow from weight and height (the linear detector has
+    .501). What ties table and codes is kept to within a hundredth of its floor by masked and TabDDPM.
 """
 
 import argparse
