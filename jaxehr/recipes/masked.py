@@ -97,7 +97,7 @@ def masked_model(network: Network, tokens: Tokens, *, places: int, steps: int) -
         sampler=unmasking(),
         grid=uniform,
         steps=steps,
-        hold=shown,
+        hold=shown(unmasking()),
         held_steps=steps,
     )
 

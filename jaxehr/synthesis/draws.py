@@ -11,8 +11,8 @@ from jaxehr.types import Denoiser, Draw, Grid, Key, Known, Params, Sampler, X
 
 INPAINT_STEPS = 50  # of a draw that is given something; each is taken 10 times
 
-# (key, sampler, what is known) -> a sampler that leaves it as it is
-Hold = Callable[[Key, Sampler, Known], Sampler]
+# (key, the sampler asked for, what is known) -> a sampler that leaves it as it is
+Hold = Callable[[Key, Sampler | None, Known], Sampler]
 
 
 class Walked(NamedTuple):
@@ -23,24 +23,32 @@ class Walked(NamedTuple):
     end: float
 
 
-def inpainted(first_key: Key, sampler: Sampler, known: Known) -> Sampler:
-    """RePaint in the place of any sampler: what is known is noised beside the rest."""
+def inpainted(first_key: Key, sampler: Sampler | None, known: Known) -> Sampler:
+    """RePaint: what is known is noised beside the rest. Raises ValueError where a sampler is asked for."""
+    if sampler is not None:
+        raise ValueError(
+            "where a part of a record is given, this recipe draws the rest by RePaint, ten evaluations a step: "
+            "leave the sampler out (--sampler and --nfe)"
+        )
     return inpaint(known)
 
 
-def shown(first_key: Key, sampler: Sampler, known: Known) -> Sampler:
-    """The same sampler from an x_T whose known cells are not hidden; what is narrow is drawn before all else."""
+def shown(own: Sampler) -> Hold:
+    """Any sampler, from an x_T whose known cells are not hidden; what is narrow is drawn before all else."""
 
-    def sample(key: Key, denoise: Denoiser, process: Any, x_T: Any, grid: Grid) -> Draw:
-        x0: Any = known.x0
-        mask: Any = known.mask
-        believe = restricted(denoise, known)
-        x_T = {name: jnp.where(mask[name], x0[name], part) for name, part in x_T.items()}
-        if known.narrow is not None:
-            x_T = shown_first(first_key, believe, process, x_T, known.narrow)
-        return sampler(key, believe, process, x_T, grid)
+    def hold(first_key: Key, sampler: Sampler | None, known: Known) -> Sampler:
+        def sample(key: Key, denoise: Denoiser, process: Any, x_T: Any, grid: Grid) -> Draw:
+            x0: Any = known.x0
+            mask: Any = known.mask
+            believe = restricted(denoise, known)
+            x_T = {name: jnp.where(mask[name], x0[name], part) for name, part in x_T.items()}
+            if known.narrow is not None:
+                x_T = shown_first(first_key, believe, process, x_T, known.narrow)
+            return (own if sampler is None else sampler)(key, believe, process, x_T, grid)
 
-    return sample
+        return sample
+
+    return hold
 
 
 def noise_to_data(
@@ -72,9 +80,10 @@ def noise_to_data(
         known: Known | None = None,
     ) -> Walked:
         first_key, path_key = keys
-        chosen = own if sampler is None else sampler
-        if known is not None:
-            chosen = hold(first_key, chosen, known)
+        if known is None:
+            chosen = own if sampler is None else sampler
+        else:
+            chosen = hold(first_key, sampler, known)
         if grid is None:
             grid = own_grid if known is None else held_grid
         x_T = process.prior(first_key, shape, float(grid[0]))

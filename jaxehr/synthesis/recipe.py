@@ -114,7 +114,8 @@ class Synthesizer(NamedTuple):
                         of values, or of numbers and dates a pair (low, high) with None for no end; of a code
                         whether it is there: {"DIAG//250": True}
         sampler, grid   None stands for the recipe's own
-        Raises ValueError if n < 1; DataError for a condition that cannot be.
+        Raises ValueError if n < 1, or for a sampler where a value is given to a recipe that then has its own alone;
+        DataError for a condition that cannot be.
         """
         drawn = self.stream(key, n, given=given, sampler=sampler, grid=grid, batch_size=batch_size)
         return stacked(list(drawn))

@@ -43,12 +43,12 @@ def test_its_own_sampler_and_grid_where_nothing_is_asked():
 
 def test_what_is_known_is_held_on_a_grid_of_its_own():
     """By the sampler that `hold` makes of the one asked for, on a grid shortened only where none is asked for."""
-    own, calls = told("own")
+    (own, calls), (other, _) = told("own"), told("other")
     held = []
 
     def hold(key, sampler, known):
         held.append((key, sampler, known))
-        return sampler
+        return own
 
     walk = noise_to_data(
         PROCESS, (3,), sampler=own, grid=uniform, steps=40, hold=hold, held_steps=6
@@ -56,7 +56,9 @@ def test_what_is_known_is_held_on_a_grid_of_its_own():
     walk(KEYS, None, known=NOTHING)
     walk(KEYS, None, known=NOTHING, grid=uniform(9))
     assert [len(grid) - 1 for _, grid in calls] == [6, 9]
-    assert all(key is KEYS[0] and s is own and k is NOTHING for key, s, k in held)
+    walk(KEYS, None, known=NOTHING, sampler=other)
+    assert all(key is KEYS[0] and k is NOTHING for key, _, k in held)
+    assert [s for _, s, _ in held] == [None, None, other]
     few = noise_to_data(PROCESS, (3,), sampler=own, grid=uniform, steps=3, hold=hold)
     few(KEYS, None, known=NOTHING)
     assert len(calls[-1][1]) - 1 == 3
@@ -65,8 +67,11 @@ def test_what_is_known_is_held_on_a_grid_of_its_own():
 def test_a_known_number_is_the_end_of_the_path():
     walk = noise_to_data(PROCESS, (3,), sampler=ancestral(), grid=uniform, steps=5)
     known = Known(jnp.array([0.25, 9.0, 9.0]), jnp.array([True, False, False]), {})
-    x = walk(KEYS, lambda x, t: jnp.full(3, -1.0), known=known).x
+    denoise = lambda x, t: jnp.full(3, -1.0)
+    x = walk(KEYS, denoise, known=known).x
     np.testing.assert_allclose(x, [0.25, -1.0, -1.0], atol=1e-6)
+    with pytest.raises(ValueError, match="leave the sampler out"):
+        walk(KEYS, denoise, known=known, sampler=ancestral())
 
 
 def test_a_known_cell_is_shown_from_the_start_and_a_narrow_one_next():
@@ -89,12 +94,14 @@ def test_a_known_cell_is_shown_from_the_start_and_a_narrow_one_next():
         {"of_4": (turn, fits)},
     )
     walk = noise_to_data(
-        process, {"of_4": (3,)}, sampler=unmasking(), grid=uniform, steps=2, hold=shown
+        process, {"of_4": (3,)}, sampler=unmasking(), grid=uniform, steps=2, hold=shown(unmasking())
     )
     x = walk(KEYS, denoise, known=known).x["of_4"]
     jax.effects_barrier()
     assert x[:2].tolist() == [3, 2] and x[2] != MASK
     assert seen[0].tolist() == [3, MASK, MASK] and seen[1].tolist() == [3, 2, MASK]
+    stay, _ = told("other")
+    assert walk(KEYS, denoise, known=known, sampler=stay).x["of_4"].tolist() == [3, 2, MASK]
 
 
 def test_what_has_no_path_says_so():
