@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jaxehr.data import Records as Records
     from jaxehr.data import Schema as Schema
     from jaxehr.data import events_by_subject as events_by_subject
+    from jaxehr.data import hospital as hospital
     from jaxehr.data import read_layout as read_layout
     from jaxehr.data import read_meds as read_meds
     from jaxehr.data import read_records as read_records
@@ -41,6 +42,7 @@ _HOME = {
     "Records": "data",
     "Schema": "data",
     "events_by_subject": "data",
+    "hospital": "data",
     "read_layout": "data",
     "read_meds": "data",
     "read_records": "data",

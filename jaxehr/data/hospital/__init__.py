@@ -17,7 +17,7 @@ Treatments. Whoever is ill is treated more: effect of diseases on a treatment's 
 Visits. One at entry; then a Poisson process of rate visits x regional[region] x (1 + burdened x number of diseases);
   inpatient with log odds inpatient[0] + inpatient[1] x number of diseases.
 Codes. At each visit a disease's code is written with P = sensitivity if it is there and `false` if not; a background
-  code with P = background; a drug that is taken with P = renewed, and always on the day it is begun. All independent.
+  code with P = background; a drug that is taken with P = renewed, and always when it is begun. All independent.
 Labs. L factors w_f, each a stationary Ornstein-Uhlenbeck process: w_f(t + d) = exp(-decay_f d) w_f(t) + e,
   e ~ N(0, 1 - exp(-2 decay_f d)). The deviations z = mixing @ w have variance 1, and
     corr(z_l(t), z_m(t + d)) = sum_f mixing_lf mixing_mf exp(-decay_f d).
