@@ -63,13 +63,14 @@ def _run(options) -> int:
                     batch_size=options.batch_size,
                 )
                 filled = data.table_of(done)
-                left = int(filled[names].isna().sum().sum())
+                empty = filled[names].isna().sum()
+                left = int(empty.sum())
                 if options.draws > 1:
                     filled.insert(0, "draw", draw + 1)
                 write(filled)
                 advance(draw + 1)
     say(
         f"{gaps - left:,} missing cells of {len(records):,} rows filled {options.draws} times in {options.out}"
-        + (f"; {left:,} left empty" if left else "")
+        + (f"; {left:,} left empty, of {data.listed(empty[empty > 0].index)}" if left else "")
     )
     return 0

@@ -11,7 +11,8 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--missing",
         metavar="TEXTS",
-        help='what stands for a missing value beside an empty cell: "NA,?,." (--missing=-9,-99 with a minus)',
+        help="what stands for a missing value beside an empty cell: 'NA,?,.' (--missing=-9,-99 with a minus, "
+        "'\"<0,5\",NA' with a comma)",
     )
     group.add_argument("--sep", metavar="S", help="between fields: ',', ';', '|' or tab")
     group.add_argument("--encoding", metavar="E", help="of text: latin-1, cp1252, utf-16, ...")

@@ -177,7 +177,8 @@ def _does_not_read(column: Any, value: Any) -> str:
     quantity = quantity_of(column)
     if quantity.kind == "datetime":
         return f"'{column.name}' is a date ({quantity.format or 'such as 2021-03-28'}); {value!r} does not read as one"
-    return f"'{column.name}' is {quantity.kind}: a condition is a number or LOW:HIGH; got '{value}'"
+    comma = "; decimals have a point" if "," in str(value) else ""
+    return f"'{column.name}' is {quantity.kind}: a condition is a number or LOW:HIGH; got '{value}'{comma}"
 
 
 def _between(column: Any, low: Any, high: Any) -> Between:

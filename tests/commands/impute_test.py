@@ -63,3 +63,33 @@ def test_a_table_is_filled_within_its_constraints(home, capsys, caplog):
     assert (
         f"{int(gaps.isna().sum().sum())} missing cells of 60 rows filled" in capsys.readouterr().err
     )
+
+
+def test_what_training_never_saw_stays_empty_or_is_refused_by_name(tmp_path, capsys):
+    """A column without a value in training is left empty, and said; of one with one value another is refused."""
+    frame = pd.DataFrame({"age": np.arange(60) % 7, "site": "A", "note": np.nan})
+    frame = frame.astype({"age": float}).astype({"note": "str"}).assign(note=None)
+    recipe = masked(frame, width=8, blocks=1, steps=10)
+    params = recipe.stages[0].model.init(jax.random.key(0))
+    Synthesizer(recipe, {"denoiser": params}).save(tmp_path / "run")
+    frame.loc[:4, "age"] = np.nan
+    frame.loc[7, "site"] = "B"
+    frame.to_csv(tmp_path / "gaps.csv", index=False)
+    out = tmp_path / "filled.csv"
+    command = [
+        "impute",
+        str(tmp_path / "run"),
+        "--data",
+        str(tmp_path / "gaps.csv"),
+        "--out",
+        str(out),
+    ]
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    assert "'site' has 'B'" in said and "(--unseen-as-missing) draws another instead" in said
+    assert main([*command, "--unseen-as-missing"]) == 0
+    filled = pd.read_csv(out)
+    assert filled["note"].isna().all() and filled["age"].notna().all()
+    assert (filled["site"] == "A").all()
+    assert "5 missing cells of 60 rows filled 1 times" in (said := capsys.readouterr().err)
+    assert "; 60 left empty, of note" in said

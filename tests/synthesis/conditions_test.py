@@ -99,6 +99,7 @@ def test_conditions_of_every_kind_hold_together(synthesizer):
         ({"age": float("nan")}, "'age' was never missing in training"),
         ({"sex": None}, "'sex' was never missing in training"),
         ({"age": "old"}, "'age' is integer: a condition is a number or LOW:HIGH; got 'old'"),
+        ({"age": "40,5"}, "got '40,5'; decimals have a point"),
         ({"age": (20, 30, 40)}, r"a range of 'age' is a pair \(low, high\)"),
         ({"admitted": "soon"}, "'admitted' is a date .* 'soon' does not read as one"),
         ({"pregnant": 2}, "'pregnant' was never 2 in training; it was one of False, True"),
