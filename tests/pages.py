@@ -7,6 +7,7 @@ import io
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 
 import jaxehr
 from jaxehr import cli, names, samplers, settings
@@ -52,11 +53,16 @@ def faults(page: str) -> Iterator[str]:
             yield f"there is no function {word}"
 
 
+@cache
+def parser() -> argparse.ArgumentParser:
+    return cli.parser()
+
+
 def _of_command(line: str) -> Iterator[str]:
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            options = cli.parser().parse_args(shlex.split(line, comments=True)[1:])
+            options = parser().parse_args(shlex.split(line, comments=True)[1:])
     except SystemExit:
         yield said.getvalue().strip().splitlines()[-1]
         return
@@ -84,14 +90,16 @@ def _samplers() -> set[str]:
     return {*names.samplers(), *names.mixed_samplers(), *names.masked_samplers()}
 
 
+@cache
 def flags() -> set[str]:
     """Of all commands."""
-    (found,) = [a for a in cli.parser()._actions if isinstance(a, argparse._SubParsersAction)]
+    (found,) = [a for a in parser()._actions if isinstance(a, argparse._SubParsersAction)]
     return {
         flag for each in found.choices.values() for a in each._actions for flag in a.option_strings
     }
 
 
+@cache
 def words() -> set[str]:
     """Names of more than one word."""
     recipes = names.recipes()
