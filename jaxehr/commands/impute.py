@@ -13,7 +13,7 @@ def add(command: Command) -> None:
         "--data",
         required=True,
         metavar="FILE",
-        help="a table with gaps; it is written",
+        help="a table with gaps, which is written; of a MEDS dataset, into another, the events too",
     )
     add_out(impute)
     impute.add_argument(
@@ -38,6 +38,7 @@ def _run(options) -> int:
     import jax
 
     from jaxehr import data
+    from jaxehr.data.write import FOLDER, written_suffix
     from jaxehr.numerics import seeded
     from jaxehr.runs import load
     from jaxehr.training.progress import progress
@@ -45,6 +46,9 @@ def _run(options) -> int:
     if options.draws < 1:
         raise ValueError(f"--draws must be at least 1; got {options.draws}")
     check_out(options.out, options.overwrite)
+    whole = written_suffix(options.out) == FOLDER
+    if whole and options.draws > 1:
+        raise ValueError("--draws of a patient are rows of one table; name a file in --out")
     cache_compilations()
     synthesizer = load(options.run)
     schema = synthesizer.recipe.codec.schema
@@ -67,7 +71,7 @@ def _run(options) -> int:
                 left = int(empty.sum())
                 if options.draws > 1:
                     filled.insert(0, "draw", draw + 1)
-                write(filled)
+                write(done if whole else filled)
                 advance(draw + 1)
     say(
         f"{gaps - left:,} missing cells of {len(records):,} rows filled {options.draws} times in {options.out}"

@@ -46,7 +46,8 @@ of theirs; a column subject_id in both says whose it is. --map says which column
   --map 'numeric_value=HR|SysABP|Temp'   a column for each measurement: an event of each that has a value (* is all)
 
 --data FOLDER --layout mimic3 (mimic4, eicu) reads the tables of MIMIC-III, MIMIC-IV and eICU as they are distributed.
---data FOLDER without --layout reads a MEDS dataset: data/**/*.parquet, and what lies in metadata/.
+--data FOLDER without --layout reads a MEDS dataset: data/**/*.parquet, and what lies in metadata/; FOLDER@train, in any
+option that takes records, only the subjects of that split.
 """
 
 
@@ -81,17 +82,26 @@ def read(options, path: str | Path, schema=None, *, events: str | None = None):
         records = data.read_subjects(
             path, events, schema, names=names, unmatched=unmatched, **reading
         )
-    elif Path(path).is_dir():
+    elif (dataset := _dataset(path)) is not None:
         given = [name for name in OF_FILES if getattr(options, name) is not None]
         if given:
             raise ValueError(f"--{given[0]} is for files; {path} is a folder, and read as MEDS")
-        records = data.read_meds(path)
+        folder, split = dataset
+        records = data.read_meds(folder, split=split)
     elif _beyond_codes(names):
         records = data.read_subjects(None, path, schema, names=names, **reading)
     else:
         return data.read_records(path, schema, names=names, **reading)
     data.say_learnt(events or path, () if records.events is None else records.events.columns)
     return records
+
+
+def _dataset(path: str | Path) -> tuple[Path, str | None] | None:
+    """(folder, split) of FOLDER and of FOLDER@train; None where there is no such folder."""
+    if Path(path).is_dir():
+        return Path(path), None
+    folder, at, split = str(path).rpartition("@")
+    return (Path(folder), split) if at and Path(folder).is_dir() else None
 
 
 def _reading(options) -> dict:

@@ -8,7 +8,7 @@ import pytest
 
 from jaxehr.cli import main
 from jaxehr.data import Records, read_meds, write_meds
-from jaxehr.data.meds import SYNTHETIC_IDS
+from jaxehr.data.meds import SYNTHETIC_IDS, Metadata
 
 SMALL = ["--set", "width=(16, 16)", "--set", "time_width=8", "--batch-size", "32", "--steps", "4"]
 TEXT = "str" if pd.__version__ >= "3" else object
@@ -58,6 +58,36 @@ def test_a_dataset_is_learnt_and_drawn(home, capsys):
     pd.testing.assert_frame_equal(again.events, drawn.events)
 
 
+def test_a_split_is_read_alone_in_every_command(home, capsys, tmp_path):
+    real = patients()
+    splits = pd.Series("train", real.static["subject_id"]).mask(
+        lambda s: s.index >= 1100, "held_out"
+    )
+    write_meds(real, tmp_path / "real", metadata=Metadata(splits=splits))
+    for name, n in (("real", 120), ("real@train", 100), ("real@held_out", 20)):
+        assert run("schema", "--data", tmp_path / name) == 0
+        assert f"({n} rows, " in capsys.readouterr().out
+    assert run("schema", "--data", tmp_path / "real@test") == 2
+    assert "no split 'test'; it has train (100), held_out (20)" in capsys.readouterr().err
+    assert run("schema", "--data", tmp_path / "none@train") == 2
+    assert "none@train" in capsys.readouterr().err
+
+
+def test_gaps_are_filled_and_events_stay(home):
+    real = patients()
+    gaps = real.static.assign(
+        age=real.static["age"].astype("float64").mask(real.static.index % 3 == 0)
+    )
+    write_meds(Records(gaps, real.events), home / "gaps")
+    assert run("impute", home / "run", "--data", home / "gaps", "--out", home / "filled") == 0
+    filled, given = read_meds(home / "filled"), read_meds(home / "gaps")
+    pd.testing.assert_frame_equal(filled.events, given.events)
+    there = given.static["age"].notna()
+    assert filled.static["age"].notna().all() and not there.all()
+    assert (filled.static["age"] == given.static["age"])[there].all()
+    assert filled.static["subject_id"].equals(given.static["subject_id"])
+
+
 def test_mistakes_in_one_line(home, capsys):
     def refused(*arguments):
         capsys.readouterr()
@@ -69,6 +99,8 @@ def test_mistakes_in_one_line(home, capsys):
     sample = ["sample", home / "run", "-n", 5, "--out"]
     assert "is there already; choose another --out" in refused(*sample, home / "mine")
     assert "is no part of a MEDS dataset and would be lost" in refused(*sample, home, "--overwrite")
+    impute = ["impute", home / "run", "--data", home / "mine", "--draws", 2, "--out"]
+    assert "name a file in --out" in refused(*impute, home / "two")
     fit = ["fit", "ehrdiff", "--out", home / "new", "--data"]
     assert "has no folder data/; a MEDS dataset has" in refused(*fit, home / "real" / "metadata")
     assert "--sep is for files" in refused(*fit, home / "real", "--sep", ",")

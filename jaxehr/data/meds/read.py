@@ -45,7 +45,7 @@ def read_meds(folder: str | Path, *, split: str | None = None, more: Sequence[st
     """
     folder = Path(folder)
     origin = Origin.load(folder)
-    subjects = None if split is None else _subjects(folder, split)
+    subjects = _subjects(folder, split)
     own = [c.name for c in origin.events or ()] if origin else []
     more = [name for name in dict.fromkeys([*more, *own]) if name not in SCHEMA.names]
     table = _in_order(folder, _tables(folder, more, subjects))
@@ -78,15 +78,21 @@ def shards(folder: Path) -> list[Path]:
     return found
 
 
-def _subjects(folder: Path, split: str) -> pa.Array:
+def _subjects(folder: Path, split: str | None) -> pa.Array | None:
+    """Those of the split; None for all, which the log says where there are several splits."""
     table = read_splits(folder)
+    counts = {} if table is None else table["split"].to_pandas().value_counts().to_dict()
+    said = ", ".join(f"{name} ({n:,})" for name, n in counts.items())
+    if split is None:
+        if len(counts) > 1:
+            log.warning("%s: the subjects of every split are read: %s", folder, said)
+        return None
     if table is None:
         raise DataError(f"{folder} has no metadata/{SPLITS}, which would say who is in '{split}'")
-    mine = table.filter(pc.equal(table["split"], split))
-    if not len(mine):
-        names = ", ".join(map(str, pc.unique(table["split"]).to_pylist()))
-        raise DataError(f"{folder} has no split '{split}'; it has {names}")
-    return mine["subject_id"].combine_chunks().cast(pa.int64())
+    if split not in counts:
+        raise DataError(f"{folder} has no split '{split}'; it has {said}")
+    mine = table.filter(pc.equal(table["split"], split))["subject_id"]
+    return mine.combine_chunks().cast(pa.int64())
 
 
 def _tables(folder: Path, more: Sequence[str], subjects: pa.Array | None) -> list[pa.Table]:

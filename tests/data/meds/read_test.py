@@ -189,7 +189,7 @@ def test_events_outside_life_are_counted_and_kept(tmp_path, caplog):
     )
 
 
-def test_a_split_is_read_alone(tmp_path):
+def test_a_split_is_read_alone(tmp_path, caplog):
     folder = dataset(tmp_path / "set", ONE, TWO)
     (folder / "metadata").mkdir()
     with pytest.raises(DataError, match=r"no metadata/subject_splits\.parquet"):
@@ -198,8 +198,11 @@ def test_a_split_is_read_alone(tmp_path):
     pq.write_table(splits, folder / "metadata" / "subject_splits.parquet")
     wanted = WANTED[WANTED["subject_id"].isin([1, 4])].reset_index(drop=True)
     assert_events(read_meds(folder, split="train"), wanted)
-    with pytest.raises(DataError, match="no split 'test'; it has train, tuning"):
+    with pytest.raises(DataError, match=r"no split 'test'; it has train \(2\), tuning \(1\)"):
         read_meds(folder, split="test")
+    assert not caplog.text
+    assert_events(read_meds(folder))
+    assert "every split are read: train (2), tuning (1)" in caplog.text
 
 
 BROKEN = {

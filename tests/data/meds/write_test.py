@@ -230,6 +230,24 @@ def test_batches_are_as_one(tmp_path):
     assert shards > 1
 
 
+def test_events_in_any_order_are_sorted(tmp_path):
+    """Subjects as they first come, their events by time; those of the same time stay in their order."""
+    rng = np.random.default_rng(0)
+    events = pd.DataFrame(
+        {
+            "subject_id": rng.integers(0, 9, 200),
+            "code": pd.Series(np.arange(200).astype(str), dtype=TEXT),
+        }
+    )
+    time = pd.Series(rng.integers(0, 20, 200).astype("datetime64[s]").astype("datetime64[us]"))
+    events["time"] = time.mask(rng.random(200) < 0.2)
+    found = there_and_back(events, tmp_path / "set", shard_events=50).events
+    check_meds(tmp_path / "set")
+    first = events.assign(rank=pd.factorize(events["subject_id"])[0])
+    wanted = first.sort_values(["rank", "time"], kind="stable", na_position="first")
+    pd.testing.assert_frame_equal(found, wanted.drop(columns="rank").reset_index(drop=True))
+
+
 def test_shards_are_of_the_size_wanted_and_subjects_whole(tmp_path):
     """Greedily: none has room for the next subject, and only a subject of its own may pass the size."""
     rng = np.random.default_rng(0)
