@@ -1,6 +1,5 @@
 """Records as arrays, and back: encode, and decode as its exact inverse on real subjects."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -17,10 +16,8 @@ from jaxehr.codecs.parts import DTYPES, KnownParts, Parts
 from jaxehr.codecs.shared import MIN_PATIENTS
 from jaxehr.codecs.table import TableCodec
 from jaxehr.data.kinds import listed
-from jaxehr.data.records import Records, records_of
+from jaxehr.data.records import Records, records_of, say_indices
 from jaxehr.data.schema import DataError, Schema
-
-log = logging.getLogger(__name__)
 
 Part = TableCodec | CodesCodec
 PARTS: dict[str, type[Part]] = {"static": TableCodec, "codes": CodesCodec}
@@ -251,7 +248,7 @@ def fit_codec(
     """
     schema = Schema.infer(data) if schema is None else schema
     records = records_of(data)
-    _say_indices(records)
+    say_indices(records, "not learnt and not drawn")
     schema.check(records)
     parts: dict[str, Part] = {}
     if records.static is not None:
@@ -267,16 +264,6 @@ def fit_codec(
             f"no column has more than one value (rows: {rows:,}); there is nothing to learn"
         )
     return codec
-
-
-def _say_indices(records: Records) -> None:
-    for frame in (records.static, records.events):
-        names = () if frame is None else frame.index.names
-        if named := [str(name) for name in names if name is not None]:
-            log.warning(
-                "the index, %s, is not learnt and not drawn: reset_index() makes it a column",
-                ", ".join(map(repr, named)),
-            )
 
 
 def codec_of(

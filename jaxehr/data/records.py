@@ -1,11 +1,14 @@
 """Patients as they are: what stands once for each of them, and what happened to them."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from jaxehr.data.kinds import DataError
+
+log = logging.getLogger(__name__)
 
 # The columns of events that are looked at, by their names in MEDS; the last three may be absent.
 EVENT_COLUMNS = ("subject_id", "code", "time", "numeric_value", "text_value")
@@ -102,3 +105,13 @@ def check_joined(static: pd.DataFrame, events: pd.DataFrame) -> None:
             f"{strange.nunique():,} subjects have events but no row in the static table, {strange.iloc[0]} for one; "
             "add their rows, or drop their events"
         )
+
+
+def say_indices(records: Records, what: str) -> None:
+    """Logs what becomes of an index that has a name, and so may be meant as a column."""
+    for frame in (records.static, records.events):
+        names = () if frame is None else frame.index.names
+        if named := [repr(str(name)) for name in names if name is not None]:
+            log.warning(
+                "the index, %s, is %s: reset_index() makes it a column", ", ".join(named), what
+            )

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from jaxehr.data.kinds import DataError
-from jaxehr.data.records import Records, records_of
+from jaxehr.data.records import Records, records_of, say_indices
 from jaxehr.files import whole
 
 WRITTEN = (".csv", ".csv.gz", ".parquet")
@@ -35,6 +35,7 @@ def write_records(
     records: pd.DataFrame | Records, path: str | Path, *, synthetic: bool = False
 ) -> None:
     """Writes a file, or a folder, whole or not at all."""
+    say_indices(records_of(records), "not written")
     with records_writer(path, synthetic=synthetic) as write:
         write(records)
 

@@ -235,6 +235,22 @@ def test_a_limit_of_detection_beside_decimal_commas(tmp_path, caplog):
     assert missing_option(["<0,5", "NA"]) == """--missing='"<0,5",NA'"""
 
 
+def test_an_index_that_has_a_name_is_said_when_read_and_written(tmp_path, caplog):
+    frame = pd.DataFrame({"age": [40, 50]}, index=pd.Index([7, 8], name="patient"))
+    frame.to_parquet(tmp_path / "a.parquet")
+    assert read_records(tmp_path / "a.parquet")["patient"].tolist() == [7, 8]
+    (said,) = caplog.messages
+    assert "what pandas wrote as its index, 'patient', is read as a column" in said
+    caplog.clear()
+    write_records(frame, tmp_path / "b.parquet")
+    assert caplog.messages == [
+        "the index, 'patient', is not written: reset_index() makes it a column"
+    ]
+    caplog.clear()
+    write_records(frame.reset_index(), tmp_path / "b.parquet")
+    assert list(read_records(tmp_path / "b.parquet")) == ["patient", "age"] and not caplog.text
+
+
 def test_a_comma_in_a_note_says_nothing_of_numbers(tmp_path):
     lines = [f"{i};{1.5 + i}" for i in range(40)] + ["see above, p. 3;2.5"]
     frame = read_records(file_of(tmp_path, rows("n;x", *lines)))
