@@ -39,9 +39,16 @@ def content(data: pd.DataFrame | Records, schema: Schema):
         if frame is None:
             continue
         frame = frame[[c.name for c in columns if c.name in frame]]
-        digest.update(repr([(name, str(dtype)) for name, dtype in frame.dtypes.items()]).encode())
+        digest.update(repr([(name, _kind(frame[name])) for name in frame]).encode())
         digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
     return digest
+
+
+def _kind(values: pd.Series) -> str:
+    """The dtype; of objects what they are as well, since 1 and "1" have one hash among them."""
+    if values.dtype != object:
+        return str(values.dtype)
+    return f"object of {pd.api.types.infer_dtype(values, skipna=True)}"
 
 
 def fingerprint(data: pd.DataFrame | Records, schema: Schema, table: X, key) -> str:

@@ -170,6 +170,25 @@ def test_a_folder_is_a_run_or_it_is_not(begun, whole, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+def test_records_are_told_apart_by_all_that_they_hold():
+    """Their values, what the values are, their names, dtypes and order; not by an index or other columns."""
+    frame = pd.DataFrame({"a": [1, 2, 3], "b": pd.Series([1, 2, None], dtype=object)})
+    schema = Schema.infer(pd.DataFrame({"a": [1, 2, 3], "b": [True, False, True]}))
+    told = lambda frame: run.content(frame, schema).hexdigest()
+    others = [
+        frame.assign(a=[1, 2, 4]),
+        frame.assign(a=[1.0, 2.0, 3.0]),
+        frame.assign(b=pd.Series(["1", "2", None], dtype=object)),
+        frame.assign(b=pd.Series([True, False, None], dtype=object)),
+        frame[["a"]],
+        frame[::-1],
+        frame.rename(columns={"a": "b", "b": "a"}),
+    ]
+    assert len({told(frame), *map(told, others)}) == len(others) + 1
+    same = frame.set_axis([7, 8, 9]).assign(c=0)[["b", "c", "a"]]
+    assert told(same) == told(frame)
+
+
 def test_a_run_is_trained_by_one_process_at_a_time(begun):
     """A second one is refused in a line that names the first, and changes nothing."""
     before = {p: p.read_bytes() for p in begun.rglob("*") if p.is_file()}
