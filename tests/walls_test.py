@@ -30,6 +30,7 @@ WALLS = {
     "pickle": EVERYWHERE,
     "cloudpickle": EVERYWHERE,
     "joblib": EVERYWHERE,
+    "meds": EVERYWHERE,  # of the tests
     "jaxehr.training": SCIENCE,
     "jaxehr.data": (*SCIENCE, "training"),
     "jaxehr.codecs": (*SCIENCE, "training", "evaluation"),

@@ -38,17 +38,11 @@ def _run(options) -> int:
     import jax
 
     from jaxehr import data
-    from jaxehr.data.write import FOLDER, written_suffix
     from jaxehr.numerics import seeded
     from jaxehr.runs import load
     from jaxehr.training.progress import progress
 
-    if options.draws < 1:
-        raise ValueError(f"--draws must be at least 1; got {options.draws}")
-    check_out(options.out, options.overwrite)
-    whole = written_suffix(options.out) == FOLDER
-    if whole and options.draws > 1:
-        raise ValueError("--draws of a patient are rows of one table; name a file in --out")
+    whole = _checked(options)
     cache_compilations()
     synthesizer = load(options.run)
     schema = synthesizer.recipe.codec.schema
@@ -78,3 +72,16 @@ def _run(options) -> int:
         + (f"; {left:,} left empty, of {data.listed(empty[empty > 0].index)}" if left else "")
     )
     return 0
+
+
+def _checked(options) -> bool:
+    """Whether --out is a folder, which takes the events too. Raises ValueError where it would not be written."""
+    from jaxehr.data.write import FOLDER, written_suffix
+
+    if options.draws < 1:
+        raise ValueError(f"--draws must be at least 1; got {options.draws}")
+    check_out(options.out, options.overwrite)
+    folder = written_suffix(options.out) == FOLDER
+    if folder and options.draws > 1:
+        raise ValueError("--draws of a patient are rows of one table; name a file in --out")
+    return folder
