@@ -48,10 +48,7 @@ def read_meds(folder: str | Path, *, split: str | None = None, more: Sequence[st
     subjects = _subjects(folder, split)
     own = [c.name for c in origin.events or ()] if origin else []
     more = [name for name in dict.fromkeys([*more, *own]) if name not in SCHEMA.names]
-    table = _in_order(folder, _tables(folder, more, subjects))
-    if not len(table):
-        raise DataError(f"{folder} has no events" + (f" of the split '{split}'" if split else ""))
-    records = _records(folder, table, origin)
+    records = _records(folder, _in_order(folder, _tables(folder, more, subjects)), origin)
     if records.events is not None:
         say_outside_life(folder, records.events)
     return records
@@ -191,7 +188,7 @@ def _in_order(folder: Path, tables: list[pa.Table]) -> pa.Table:
     shard = np.repeat(np.arange(len(tables)), [len(each) for each in tables])
     del tables
     if not len(table):
-        return table
+        raise DataError(f"{folder} has no events to read")
     subject, ids = pd.factorize(table["subject_id"].to_numpy())
     time = table["time"].cast(pa.int64()).fill_null(TIMELESS).to_numpy()
     same = (subject[1:] == subject[:-1]) & (shard[1:] == shard[:-1])
@@ -252,6 +249,7 @@ def _events(folder: Path, table: pa.Table, origin: Origin) -> pd.DataFrame:
         if found is None:
             raise DataError(f"{folder}: no shard has the column '{column.name}', which was written")
         made[column.name] = _event_column(found, column)
+        table = table.drop_columns([column.name])  # a large dataset is held once
     events = pd.DataFrame(made, copy=False)
     events["subject_id"] = _own(folder, events["subject_id"], origin.events)
     events.attrs = dict(origin.events_attrs)
