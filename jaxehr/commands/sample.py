@@ -41,6 +41,9 @@ def _run(options) -> int:
 
     if options.n < 1:
         raise ValueError(f"-n must be at least 1; got {options.n}")
+    for path in (options.out, options.events):
+        if path is not None:
+            check_out(path, options.overwrite)
     name, _, codec = run.read(options.run)
     _check_files(options, codec.schema)
     recipes = names.recipes()
@@ -75,7 +78,7 @@ def _run(options) -> int:
 
 
 def _check_files(options, schema) -> None:
-    """Before the work. Raises ValueError where a part of what is drawn has no file, or a file has no part."""
+    """Raises ValueError where a part of what is drawn has no file, or a file has no part."""
     folder = not options.out.suffix or options.out.is_dir()
     both = schema.columns and schema.events
     if options.events is not None and (folder or not both):
@@ -86,9 +89,6 @@ def _check_files(options, schema) -> None:
             f"{options.run} draws a table and events; say --events FILE for the events beside {options.out}, or name a "
             "folder (without an ending) in --out, which will be a MEDS dataset"
         )
-    for path in (options.out, options.events):
-        if path is not None:
-            check_out(path, options.overwrite)
 
 
 def _sampler(recipe, name: str | None, nfe: int | None):
