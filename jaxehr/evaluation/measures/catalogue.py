@@ -1,6 +1,7 @@
 """Every metric by name: its pillar, which way is better, and what it says in a sentence."""
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 from jaxehr.evaluation.measures.metric import Better, Pillar
@@ -20,163 +21,92 @@ class Entry(NamedTuple):
     reach: tuple[float, float] = (0.0, 1.0)
 
 
+_error = partial(Entry, "fidelity", "lower", 0.0)
+_agreement = partial(Entry, "fidelity", "higher", 1.0)
+_near = partial(Entry, "fidelity", "closer")
+_useful = partial(Entry, "utility", "higher", 1.0)
+_excess = partial(Entry, "privacy", "closer", 0.0)
+_leak = partial(Entry, "privacy", "lower", 0.0)
+
 CODES = {
-    "prevalence_pearson": Entry(
-        "fidelity",
-        "higher",
-        1.0,
-        "Correlation of code prevalences. Common codes dominate it.",
-        DIFFERENCES,
+    "prevalence_pearson": _agreement(
+        "Correlation of code prevalences. Common codes dominate it.", DIFFERENCES
     ),
-    "prevalence_spearman": Entry(
-        "fidelity",
-        "higher",
-        1.0,
-        "Rank correlation of code prevalences: rare codes count as much.",
-        DIFFERENCES,
+    "prevalence_spearman": _agreement(
+        "Rank correlation of code prevalences: rare codes count as much.", DIFFERENCES
     ),
-    "prevalence_slope": Entry(
-        "fidelity",
-        "closer",
-        1.0,
-        "Slope of synthetic on real prevalence: below 1 is too little.",
-        ANY,
+    "prevalence_slope": _near(
+        1.0, "Slope of synthetic on real prevalence: below 1 is too little.", ANY
     ),
-    "prevalence_gap": Entry("fidelity", "lower", 0.0, "Mean absolute difference of prevalences."),
-    "log_odds_gap": Entry(
-        "fidelity",
-        "lower",
-        0.0,
-        "Mean absolute difference of the log odds of having a code.",
-        COUNT,
+    "prevalence_gap": _error("Mean absolute difference of prevalences."),
+    "log_odds_gap": _error("Mean absolute difference of the log odds of having a code.", COUNT),
+    "log_odds_gap_rare": _error("The same for codes below 1%.", COUNT),
+    "log_odds_gap_medium": _error("The same for codes of 1% to 10%.", COUNT),
+    "log_odds_gap_common": _error("The same for codes above 10%.", COUNT),
+    "codes_present": _agreement(
+        "Share of the codes of 5 or more real patients that appear at all."
     ),
-    "log_odds_gap_rare": Entry("fidelity", "lower", 0.0, "The same for codes below 1%.", COUNT),
-    "log_odds_gap_medium": Entry(
-        "fidelity", "lower", 0.0, "The same for codes of 1% to 10%.", COUNT
+    "rare_codes_kept": _agreement(
+        "Of those below 1%: the share between half and twice as frequent."
     ),
-    "log_odds_gap_common": Entry("fidelity", "lower", 0.0, "The same for codes above 10%.", COUNT),
-    "codes_present": Entry(
-        "fidelity",
-        "higher",
-        1.0,
-        "Share of the codes of 5 or more real patients that appear at all.",
-    ),
-    "rare_codes_kept": Entry(
-        "fidelity",
-        "higher",
-        1.0,
-        "Of those below 1%: the share between half and twice as frequent.",
-    ),
-    "codes_per_patient": Entry(
-        "fidelity", "closer", 0.0, "Mean number of codes of a patient.", COUNT
-    ),
-    "codes_per_patient_distance": Entry(
-        "fidelity", "lower", 0.0, "Wasserstein distance of the numbers of codes, in codes.", COUNT
+    "codes_per_patient": _near(0.0, "Mean number of codes of a patient.", COUNT),
+    "codes_per_patient_distance": _error(
+        "Wasserstein distance of the numbers of codes, in codes.", COUNT
     ),
 }
 PAIRS = {
-    "trend_error": Entry(
-        "fidelity", "lower", 0.0, "Mean distance of the relation of two columns, from 0 to 1."
+    "trend_error": _error("Mean distance of the relation of two columns, from 0 to 1."),
+    "pair_gap": _error("Mean difference of the correlation of two codes (phi).", (0.0, 2.0)),
+    "pair_pearson": _agreement(
+        "Correlation of the synthetic phi of two codes with the real one.", DIFFERENCES
     ),
-    "pair_gap": Entry(
-        "fidelity",
-        "lower",
-        0.0,
-        "Mean difference of the correlation of two codes (phi).",
-        (0.0, 2.0),
+    "column_code_gap": _error(
+        "Mean difference of the correlation (phi) of a value of a column and a code.", (0.0, 2.0)
     ),
-    "pair_pearson": Entry(
-        "fidelity",
-        "higher",
-        1.0,
-        "Correlation of the synthetic phi of two codes with the real one.",
-        DIFFERENCES,
-    ),
-    "column_code_gap": Entry(
-        "fidelity",
-        "lower",
-        0.0,
-        "Mean difference of the correlation (phi) of a value of a column and a code.",
-        (0.0, 2.0),
-    ),
-    "column_code_pearson": Entry(
-        "fidelity",
-        "higher",
-        1.0,
+    "column_code_pearson": _agreement(
         "Correlation of the synthetic phi of a value of a column and a code with the real one.",
         DIFFERENCES,
     ),
-    "correlation_difference": Entry(
-        "fidelity",
-        "lower",
-        0.0,
-        "Frobenius norm of the difference of the correlation matrices.",
-        COUNT,
+    "correlation_difference": _error(
+        "Frobenius norm of the difference of the correlation matrices.", COUNT
     ),
 }
 SHAPES = {
-    "shape_error": Entry(
-        "fidelity", "lower", 0.0, "Mean distance of a column's distribution, from 0 to 1."
-    ),
+    "shape_error": _error("Mean distance of a column's distribution, from 0 to 1."),
 }
 UNSEEN = {
-    "unseen_values": Entry(
-        "fidelity", "lower", 0.0, "Share of the values of categories that no real patient has."
-    ),
+    "unseen_values": _error("Share of the values of categories that no real patient has."),
 }
 MISSING = {
-    "missing_share_error": Entry(
-        "fidelity", "lower", 0.0, "Largest difference, over columns, of the share that is missing."
+    "missing_share_error": _error(
+        "Largest difference, over columns, of the share that is missing."
     ),
-    "missing_together_error": Entry(
-        "fidelity",
-        "lower",
-        0.0,
-        "Mean difference of how two columns are missing together (phi).",
-        (0.0, 2.0),
+    "missing_together_error": _error(
+        "Mean difference of how two columns are missing together (phi).", (0.0, 2.0)
     ),
-    "missing_given_error": Entry(
-        "fidelity", "lower", 0.0, "How far the values of other columns differ where one is missing."
+    "missing_given_error": _error(
+        "How far the values of other columns differ where one is missing."
     ),
 }
 SUPPORT = {
-    "alpha_precision": Entry(
-        "fidelity", "higher", 1.0, "Are synthetic patients as typical and as odd as real ones?"
+    "alpha_precision": _agreement("Are synthetic patients as typical and as odd as real ones?"),
+    "beta_recall": _agreement("Is there a synthetic patient near every kind of real one?"),
+    "coverage": _agreement(
+        "Share of real patients that have a synthetic one as near as the fifth real one."
     ),
-    "beta_recall": Entry(
-        "fidelity", "higher", 1.0, "Is there a synthetic patient near every kind of real one?"
+    "authenticity": _near(
+        0.5, "Share farther from the nearest real patient than that one's own kind is."
     ),
-    "coverage": Entry(
-        "fidelity",
-        "higher",
-        1.0,
-        "Share of real patients that have a synthetic one as near as the fifth real one.",
-    ),
-    "authenticity": Entry(
-        "fidelity",
-        "closer",
-        0.5,
-        "Share farther from the nearest real patient than that one's own kind is.",
-    ),
-    "unique_rows_ratio": Entry(
-        "fidelity", "closer", 1.0, "Distinct patients, over those of as many real ones.", COUNT
-    ),
-    "spread_ratio": Entry(
-        "fidelity",
-        "closer",
-        1.0,
-        "Distance to the nearest of the same set, over the real one's.",
-        COUNT,
+    "unique_rows_ratio": _near(1.0, "Distinct patients, over those of as many real ones.", COUNT),
+    "spread_ratio": _near(
+        1.0, "Distance to the nearest of the same set, over the real one's.", COUNT
     ),
 }
 DETECTION = {
-    "detection_auc": Entry(
-        "fidelity",
-        "closer",
-        0.5,
-        "How well boosting tells a synthetic row from a real one: 0.5 cannot, 1 always.",
+    "detection_auc": _near(
+        0.5, "How well boosting tells a synthetic row from a real one: 0.5 cannot, 1 always."
     ),
-    "detection_auc_linear": Entry("fidelity", "closer", 0.5, "The same by logistic regression."),
+    "detection_auc_linear": _near(0.5, "The same by logistic regression."),
     "log_cluster": Entry(
         "fidelity",
         "lower",
@@ -186,16 +116,11 @@ DETECTION = {
     ),
 }
 PAIRINGS = {
-    "tstr": Entry("utility", "higher", 1.0, "Trained on synthetic patients, tested on real ones."),
-    "trtr": Entry("utility", "higher", 1.0, "Trained on as many real patients: what to reach."),
-    "trts": Entry("utility", "higher", 1.0, "Trained on real patients, tested on synthetic ones."),
-    "tsts": Entry("utility", "higher", 1.0, "Trained and tested on synthetic patients."),
-    "tsrtr": Entry(
-        "utility",
-        "higher",
-        1.0,
-        "Trained on synthetic and real patients together, tested on real ones.",
-    ),
+    "tstr": _useful("Trained on synthetic patients, tested on real ones."),
+    "trtr": _useful("Trained on as many real patients: what to reach."),
+    "trts": _useful("Trained on real patients, tested on synthetic ones."),
+    "tsts": _useful("Trained and tested on synthetic patients."),
+    "tsrtr": _useful("Trained on synthetic and real patients together, tested on real ones."),
     "tstr_gap": Entry("utility", "lower", 0.0, "What training on synthetic patients costs.", ANY),
 }
 CALIBRATION = {
@@ -207,15 +132,10 @@ CALIBRATION = {
     ),
 }
 DOWNSTREAM = {
-    "ranking_agreement": Entry(
-        "utility",
-        "higher",
-        1.0,
-        "Share of pairs of six learners that both kinds of data order alike.",
+    "ranking_agreement": _useful(
+        "Share of pairs of six learners that both kinds of data order alike."
     ),
-    "importance_overlap": Entry(
-        "utility", "higher", 1.0, "Overlap of the ten features that matter most."
-    ),
+    "importance_overlap": _useful("Overlap of the ten features that matter most."),
     "augmentation_gain_25pct": Entry(
         "utility",
         "higher",
@@ -227,28 +147,17 @@ DOWNSTREAM = {
     "augmentation_gain": Entry("utility", "higher", 0.0, "The same for as many.", ANY),
 }
 DIMENSIONS = {
-    "dimension_pearson": Entry(
-        "utility",
-        "higher",
-        1.0,
-        "Columns predicted from the others: agreement of the two AUROCs.",
-        DIFFERENCES,
+    "dimension_pearson": _useful(
+        "Columns predicted from the others: agreement of the two AUROCs.", DIFFERENCES
     ),
     "dimension_gap": Entry("utility", "lower", 0.0, "The same: mean AUROC lost.", DIFFERENCES),
 }
 COPIES = {
-    "copied_rows": Entry(
-        "privacy", "lower", 0.0, "Share of synthetic rows that equal a training row in every cell."
+    "copied_rows": _leak("Share of synthetic rows that equal a training row in every cell."),
+    "nearly_copied_rows": _leak(
+        "Share that equal one in nine cells of ten (of codes: that differ in one code of ten)."
     ),
-    "nearly_copied_rows": Entry(
-        "privacy",
-        "lower",
-        0.0,
-        "Share that equal one in nine cells of ten (of codes: that differ in one code of ten).",
-    ),
-    "copied_numbers": Entry(
-        "privacy", "lower", 0.0, "Share of numbers that equal one of a single training patient."
-    ),
+    "copied_numbers": _leak("Share of numbers that equal one of a single training patient."),
 }
 NEIGHBOURS = {
     "share_closer_to_train": Entry(
@@ -257,84 +166,43 @@ NEIGHBOURS = {
         0.5,
         "Share nearer to a training patient than to any of as many held out; ties split.",
     ),
-    "exact_copies_excess": Entry(
-        "privacy",
-        "closer",
-        0.0,
-        "Share that equals a training patient, beyond a held-out one.",
-        DIFFERENCES,
+    "exact_copies_excess": _excess(
+        "Share that equals a training patient, beyond a held-out one.", DIFFERENCES
     ),
-    "near_copies_excess": Entry(
-        "privacy",
-        "closer",
-        0.0,
-        "Share that all but equals a training patient, beyond held-out.",
-        DIFFERENCES,
+    "near_copies_excess": _excess(
+        "Share that all but equals a training patient, beyond held-out.", DIFFERENCES
     ),
-    "lone_copies_excess": Entry(
-        "privacy",
-        "closer",
-        0.0,
-        "Copies of training patients like no other, beyond those of held-out ones.",
-        DIFFERENCES,
+    "lone_copies_excess": _excess(
+        "Copies of training patients like no other, beyond those of held-out ones.", DIFFERENCES
     ),
-    "nnaa_loss": Entry(
-        "privacy",
-        "closer",
-        0.0,
+    "nnaa_loss": _excess(
         "How much harder synthetic patients are told from those trained on than from those held out, by "
         "who is nearest to whom (nearest-neighbour adversarial accuracy); 0 is no difference.",
         DIFFERENCES,
     ),
-    "identifiability_loss": Entry(
-        "privacy",
-        "closer",
-        0.0,
-        "Share whose nearest is synthetic, trained on minus held out.",
-        DIFFERENCES,
+    "identifiability_loss": _excess(
+        "Share whose nearest is synthetic, trained on minus held out.", DIFFERENCES
     ),
 }
 ATTACKS = {
-    "copied_numbers_excess": Entry(
-        "privacy",
-        "lower",
-        0.0,
-        "Numbers of a single training patient, beyond those of a single held-out one.",
-        DIFFERENCES,
+    "copied_numbers_excess": _leak(
+        "Numbers of a single training patient, beyond those of a single held-out one.", DIFFERENCES
     ),
-    "attribute_inference_excess": Entry(
-        "privacy",
-        "lower",
-        0.0,
-        "Hidden values guessed, beyond what is guessed of held-out patients.",
-        (-math.inf, 1.0),
+    "attribute_inference_excess": _leak(
+        "Hidden values guessed, beyond what is guessed of held-out patients.", (-math.inf, 1.0)
     ),
-    "singling_out_excess": Entry(
-        "privacy",
-        "lower",
-        0.0,
-        "Conditions that single out a training patient, beyond held-out.",
-        (-math.inf, 1.0),
+    "singling_out_excess": _leak(
+        "Conditions that single out a training patient, beyond held-out.", (-math.inf, 1.0)
     ),
-    "linkability_excess": Entry(
-        "privacy",
-        "lower",
-        0.0,
-        "Halves of a patient linked through one synthetic record, likewise.",
-        (-math.inf, 1.0),
+    "linkability_excess": _leak(
+        "Halves of a patient linked through one synthetic record, likewise.", (-math.inf, 1.0)
     ),
 }
 MEMBERSHIP = {
     "auc": Entry("privacy", "lower", 0.5, "Who was trained on? 0.5 cannot be told."),
     "tpr_at_1pct": Entry("privacy", "lower", 0.01, "Members found at 1% of others accused."),
     "tpr_at_01pct": Entry("privacy", "lower", 0.001, "Members found at 0.1% of others accused."),
-    "epsilon": Entry(
-        "privacy",
-        "lower",
-        0.0,
-        "Lower bound (95%) of epsilon by this attack; 0 is no evidence.",
-        COUNT,
-    ),
+    "epsilon": _leak("Lower bound (95%) of epsilon by this attack; 0 is no evidence.", COUNT),
 }
 ATTACKERS = {
     "membership_neighbour": "By the calibrated nearest synthetic patient.",
