@@ -70,8 +70,8 @@ def test_a_killed_process_leaves_what_was(tmp_path, caplog, when):
     assert "left by a process that was killed" in caplog.text
     # At once, too, where the next writes the same folder, though the last was killed just now.
     killed(folder, head + body + stop)
-    write(folder, one="4")
-    assert held_by(folder) == {"one": "4"}
+    write(folder, two="4")
+    assert held_by(folder) == {"two": "4"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
 
