@@ -105,11 +105,16 @@ class Origin:
                 "and static facts stay events"
             )
         told = [value.get(key) or {"columns": None, "attrs": {}} for key in ("static", "events")]
-        columns = [
-            None if each["columns"] is None else tuple(map(Kept.from_json, each["columns"]))
-            for each in told
-        ]
-        return Origin(columns[0], columns[1], told[0]["attrs"], told[1]["attrs"])
+        try:
+            columns = [
+                None if each["columns"] is None else tuple(map(Kept.from_json, each["columns"]))
+                for each in told
+            ]
+            return Origin(columns[0], columns[1], told[0]["attrs"], told[1]["attrs"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"{path} is not as jaxehr writes it ({error}); remove it, and static facts stay events"
+            ) from None
 
 
 def _joined(what: str, these, those):

@@ -328,11 +328,14 @@ def test_what_others_break_of_ours_is_said(tmp_path):
             read_meds(tmp_path / "set")
 
 
-def test_a_newer_jaxehr_is_asked_for(tmp_path):
+def test_what_columns_were_is_there_whole_or_not_at_all(tmp_path):
     ours(tmp_path / "set")
     path = tmp_path / "set" / "metadata" / "jaxehr.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "version": 2}))
     with pytest.raises(DataError, match="version 2; this jaxehr reads 1: upgrade it"):
+        read_meds(tmp_path / "set")
+    path.write_text('{"version": 1, "static": {"columns": [{"name": "a"}], "attrs": {}}}')
+    with pytest.raises(DataError, match=r"jaxehr\.json is not as jaxehr writes it .*; remove it"):
         read_meds(tmp_path / "set")
     path.unlink()
     found = read_meds(tmp_path / "set")
