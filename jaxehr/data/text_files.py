@@ -24,6 +24,7 @@ TEXT_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".zip"
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 SAMPLE = 1 << 20  # bytes, of which separators are told
 BLOCK = 1 << 24  # bytes that are parsed at a time
+STREAMED = 1 << 22  # the same where batches are asked for, of which Arrow keeps dozens ahead
 
 
 def check_there(path: Path) -> None:
@@ -105,7 +106,7 @@ def text_batches(path: Path, head: Head, columns: Sequence[str]) -> Iterator[pa.
     header, end = 1, ""
     with _opened(path) as file:
         try:
-            for batch in arrow.open_csv(file, *_options(head, told)):
+            for batch in arrow.open_csv(file, *_options(head, told, STREAMED)):
                 if not len(batch):
                     continue
                 while header and len(head.names) == 1 and batch.column(0)[0].as_py() == "":
@@ -248,13 +249,13 @@ def _header(path: Path, sample: str, sep: str) -> list[str]:
     return [name or f"Unnamed: {i}" for i, name in enumerate(names)]
 
 
-def _options(head: Head, columns: Sequence[int]) -> tuple:
-    """Of Arrow's reader: how to read, to parse, and to convert these columns."""
+def _options(head: Head, columns: Sequence[int], block: int) -> tuple:
+    """Of Arrow's reader: how to read blocks of so many bytes, to parse, and to convert these columns."""
     from pyarrow import csv as arrow
 
     text = "utf-8" if head.encoding == "utf-8-sig" else head.encoding
     # The header is the first row. A row may be no longer than a block.
-    reading = arrow.ReadOptions(encoding=text, block_size=BLOCK, autogenerate_column_names=True)
+    reading = arrow.ReadOptions(encoding=text, block_size=block, autogenerate_column_names=True)
     # In a file of one column an empty line is a missing value.
     parsing = arrow.ParseOptions(
         delimiter=head.sep, newlines_in_values=True, ignore_empty_lines=len(head.names) > 1
@@ -275,7 +276,7 @@ def _parsed(path: Path, head: Head) -> pa.Table:
     plain = not path.name.lower().endswith((".gz", ".zip"))
     with pa.memory_map(str(path)) if plain else _opened(path) as file:
         try:
-            table = arrow.read_csv(file, *_options(head, range(len(names))))
+            table = arrow.read_csv(file, *_options(head, range(len(names)), BLOCK))
         except pa.ArrowInvalid as error:
             _check_widths(path, head)
             raise ValueError(str(error)) from None

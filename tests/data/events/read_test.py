@@ -86,7 +86,7 @@ def test_batches_and_parts_change_nothing(tmp_path, monkeypatch):
     frame = labs()
     frame.to_csv(tmp_path / "a.csv", index=False)
     whole = read_events(tmp_path / "a.csv", LABS)
-    monkeypatch.setattr(text_files, "BLOCK", 1 << 12)
+    monkeypatch.setattr(text_files, "STREAMED", 1 << 12)
     monkeypatch.setattr(by_subject, "PART", 1 << 13)
     same(read_events(tmp_path / "a.csv", LABS), whole)
     parts = list(events_by_subject(tmp_path / "a.csv", LABS))
@@ -99,7 +99,7 @@ def test_batches_and_parts_change_nothing(tmp_path, monkeypatch):
 
 
 def test_a_torn_row_far_into_the_file_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(text_files, "BLOCK", 1 << 12)
+    monkeypatch.setattr(text_files, "STREAMED", 1 << 12)
     lines = ["subject_id,code", *(f"{i},I10" for i in range(5000)), "7,I10,x", "8,I10"]
     with pytest.raises(DataError, match=r"line 5,002: 3 fields, where the header has 2 names"):
         read_events(csv(tmp_path / "a.csv", "\n".join(lines)))
@@ -112,7 +112,7 @@ def test_no_file_is_left_behind_nor_seen_on_the_way(tmp_path, monkeypatch, broke
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))
-    monkeypatch.setattr(text_files, "BLOCK", 1 << 12)
+    monkeypatch.setattr(text_files, "STREAMED", 1 << 12)
     text = "subject_id,code\n" + "".join(f"{i},I10\n" for i in range(5000)) + (broken or "")
     seen = []
     try:
@@ -124,7 +124,7 @@ def test_no_file_is_left_behind_nor_seen_on_the_way(tmp_path, monkeypatch, broke
 
 
 def test_where_there_is_no_room_to_sort_it_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(text_files, "BLOCK", 1 << 14)
+    monkeypatch.setattr(text_files, "STREAMED", 1 << 14)
     rng = np.random.default_rng(0)
     lines = "".join(f"{i},{rng.integers(10**12)}\n" for i in range(20_000))
     path = csv(tmp_path / "a.csv", "subject_id,code\n" + lines)
@@ -203,7 +203,7 @@ def test_what_is_left_out_is_counted_with_its_first_row(tmp_path, caplog):
 
 
 def test_rows_are_counted_over_batches_and_a_column_may_hold_a_colon(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(text_files, "BLOCK", 1 << 12)
+    monkeypatch.setattr(text_files, "STREAMED", 1 << 12)
     lines = [f"{i},I10,{i}" for i in range(3000)]
     lines[2345], lines[2400] = ",I10,5", "7,I10,soon"
     path = csv(tmp_path / "a.csv", "\n".join(["subject_id,code,at:utc", *lines]) + "\n")
@@ -309,7 +309,7 @@ def test_ids_are_integers_only_where_all_are_written_so(tmp_path, ids, wanted):
 
 
 def test_one_id_that_is_none_makes_all_of_them_text_however_far_it_is(tmp_path, monkeypatch):
-    monkeypatch.setattr(text_files, "BLOCK", 1 << 12)
+    monkeypatch.setattr(text_files, "STREAMED", 1 << 12)
     for lines in (["x", *range(2000)], [*range(2000), "x"]):
         text = "subject_id,code\n" + "".join(f"{i},I10\n" for i in lines)
         found = read_events(csv(tmp_path / "a.csv", text))["subject_id"]
