@@ -112,10 +112,14 @@ class CodesCodec:
 
     def decode(self, parts: Parts, schema: Schema, *, first: int = 0) -> pd.DataFrame:
         """A long frame; subjects are numbered from first + 1."""
-        subject, code = schema.events
-        ids = new_ids(len(parts["bit"]), first, subject.dtype)
+        dtypes = {column.name: column.dtype for column in schema.events}
+        ids = new_ids(len(parts["bit"]), first, dtypes["subject_id"])
         frame = long_frame(parts["bit"], np.asarray(ids), self.codes)
-        return frame.astype({"subject_id": subject.dtype, "code": code.dtype})
+        categorical = (
+            dtypes["code"] == "category"
+        )  # the same in every batch, whichever codes it has
+        kind = pd.CategoricalDtype(list(self.codes)) if categorical else dtypes["code"]
+        return frame.astype({"subject_id": ids.dtype, "code": kind})
 
     def to_json(self) -> dict[str, Any]:
         return {"codes": list(self.codes), "rows": self.rows, "rare": self.rare}

@@ -75,9 +75,17 @@ def not_a_date(name: str, form: str, odd: pd.Series) -> str:
     )
 
 
+def _check_code(present: pd.Series, column: Column) -> None:
+    if pd.api.types.infer_dtype(present, skipna=True).startswith("mixed"):
+        raise DataError(
+            f"column '{column.name}' mixes text with other values; make it one or the other: astype(str)"
+        )
+
+
 _CHECKS: dict[str, Callable[[pd.Series, Column], None]] = {
     "numerical": _check_number,
     "integer": _check_number,
     "boolean": _check_boolean,
     "datetime": _check_datetime,
+    "code": _check_code,
 }

@@ -45,7 +45,9 @@ class Schema:
     whole: bool = False
 
     def __post_init__(self) -> None:
-        """Raises DataError for a format of dates that cannot be, and for a constraint that is not about the columns."""
+        """Raises DataError for a format of dates that cannot be, a constraint that is not about the columns, and where
+        nothing says whose the events are."""
+        _check_events(self.columns, self.events)
         columns = {c.name: c for c in self.columns}
         for column in self.columns:
             if column.kind == "datetime" and column.format is not None:
@@ -226,6 +228,22 @@ class Schema:
         table = f"table: one row per patient, {len(self.columns)} columns" if self.columns else ""
         codes = "codes: one row per patient and code" if self.events else ""
         return "; ".join(part for part in (table, codes) if part)
+
+
+def _check_events(columns: tuple[Column, ...], events: tuple[Column, ...]) -> None:
+    """Real ids are replaced, in the table as in the events: else one would not find the other's subjects."""
+    named = {c.name: c.kind for c in events}
+    if events and named != {"subject_id": "id", "code": "code"}:
+        raise DataError(
+            "of events a schema names subject_id, whose kind is id, and code, whose kind is code; "
+            f"got {', '.join(f'{name} ({kind})' for name, kind in named.items())}"
+        )
+    kind = {c.name: c.kind for c in columns}.get("subject_id")
+    if events and columns and kind != "id":
+        raise DataError(
+            "subject_id of the static table says whose the events are: its kind in the schema is id; "
+            f"{'it is not there' if kind is None else f'got {kind}'}"
+        )
 
 
 def _drafted(static: pd.DataFrame, *, joins: bool) -> tuple[tuple[Column, ...], tuple[str, ...]]:
