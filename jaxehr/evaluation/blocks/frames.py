@@ -145,9 +145,20 @@ def _bits(sets: Sequence[Records]) -> tuple[list[np.ndarray], tuple[str, ...]]:
     if sets[0].events is None:
         return [np.zeros((len(each), 0), np.int8) for each in sets], ()
     codes = code_matrix(sets[0].events)[2]
+    for each in sets[1:]:
+        _check_codes(codes, each.events["code"].unique())
     subjects = lambda each: None if each.static is None else each.static["subject_id"]
     found = [code_matrix(each.events, codes, subjects(each))[0] for each in sets]
     return [bits.toarray() for bits in found], codes
+
+
+def _check_codes(known: Sequence, found: Sequence) -> None:
+    """Raises DataError where no code is one of the first set's, but would be as text."""
+    if not set(known) & set(found) and (alike := set(map(str, known)) & set(map(str, found))):
+        raise DataError(
+            f"code '{min(alike)}' is text in one set of records and a number in another, and so are the others; make "
+            "them one or the other: astype(str)"
+        )
 
 
 def _check_labels(name: str, text: list[pd.Series]) -> None:
