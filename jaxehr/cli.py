@@ -95,7 +95,8 @@ def parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, run: Callable, about: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=about, description=about)
+        raw = argparse.RawDescriptionHelpFormatter  # examples keep their lines
+        made = commands.add_parser(name, help=about, description=about, formatter_class=raw)
         made.set_defaults(command=run)
         return made
 

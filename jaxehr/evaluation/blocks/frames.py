@@ -145,8 +145,8 @@ def _bits(sets: Sequence[Records]) -> tuple[list[np.ndarray], tuple[str, ...]]:
     if sets[0].events is None:
         return [np.zeros((len(each), 0), np.int8) for each in sets], ()
     codes = code_matrix(sets[0].events)[2]
-    for each in sets[1:]:
-        _check_codes(codes, each.events["code"].unique())
+    for events in [each.events for each in sets[1:] if each.events is not None]:
+        _check_codes(codes, events["code"].unique())
     subjects = lambda each: None if each.static is None else each.static["subject_id"]
     found = [code_matrix(each.events, codes, subjects(each))[0] for each in sets]
     return [bits.toarray() for bits in found], codes
