@@ -1,6 +1,6 @@
 """Records as arrays, and back: encode, and decode as its exact inverse on real subjects."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -149,6 +149,16 @@ class Codec:
         values = self._table.decode(self._split(parts)["static"], from_high=from_high)
         names = [name for name in self.schema.names if name in values]
         return pd.DataFrame({name: values[name] for name in names}, index=pd.RangeIndex(n))
+
+    def named(self, parts: Parts, names: Iterable[str]) -> pd.DataFrame:
+        """These columns of the static table, and these codes as columns, True where a subject has one."""
+        cells, bits = self.cells(parts), self._split(parts)["codes"]["bit"]
+        flags = {
+            name: bits[:, code.place] == 1
+            for name in names
+            if isinstance(code := self.by_name[name], Code)
+        }
+        return cells.assign(**flags)[list(names)]
 
     def assembled(self, cells: pd.DataFrame, parts: Parts, *, first: int = 0) -> Any:
         """Records as they came (a frame, or Records) of the cells of the static table, and of the codes in `parts`.

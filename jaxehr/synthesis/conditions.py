@@ -42,8 +42,8 @@ def given_of(given: Mapping[str, Any], codec: Codec, drawn: Drawn, *, narrows: b
     _refuse_what_cannot_be(wishes, codec, said)
     fixed = {name: w for name, w in wishes.items() if isinstance(w, Exact | Missing)}
     free = {name: w for name, w in wishes.items() if name not in fixed}
-    if fixed:
-        _warn_of_the_unseen(drawn(), fixed, codec, said)
+    if fixed or codes:
+        _warn_of_the_unseen(drawn(), {**fixed, **codes}, codec, said)
     known = _known({**fixed, **codes}, free, codec, narrows)
     written = {
         name: w.value
@@ -130,9 +130,9 @@ def _warn_of_the_unseen(
 ) -> None:
     seen = met = 0
     for parts in drawn:
-        frame = codec.cells(parts)
-        near = [w.met(frame[name], codec.by_name[name]) for name, w in fixed.items()]
-        seen, met = seen + len(frame), met + int(np.all(near, axis=0).sum())
+        cells = codec.named(parts, fixed)
+        near = [w.met(cells[name], codec.by_name[name]) for name, w in fixed.items()]
+        seen, met = seen + len(cells), met + int(np.all(near, axis=0).sum())
         if met >= ENOUGH or seen >= POOL:
             break
     if met < min(seen / 1000, ENOUGH):

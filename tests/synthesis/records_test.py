@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 
 import jax
 import numpy as np
@@ -14,6 +15,7 @@ from jaxehr import names
 from jaxehr.codecs import Bins, codec_from_json, fit_codec
 from jaxehr.data import DataError, Records, Schema
 from jaxehr.recipes import masked
+from jaxehr.synthesis import conditions
 
 KEY = jax.random.key(0)
 TINY = {  # one of each way of seeing records
@@ -198,3 +200,19 @@ def test_a_name_of_both_is_refused_where_it_is_given(learnt):
         codec.check_names({"ward": "a"})
     with pytest.raises(DataError, match=r"no column and no code 'X' .* of 3 codes"):
         learnt.sample(KEY, 5, given={"X": 1})
+
+
+def test_a_code_that_is_hardly_drawn_is_warned_of(caplog):
+    """Of 4,000 drawn half have G, alone or not; none has G beside the sex of those who have not."""
+    real = patients(4000)
+    women = real.static["subject_id"][real.static["sex"] == "f"]
+    held = pd.DataFrame({"subject_id": women, "code": "G"})
+    codec = fit_codec(Records(real.static, held), None, Bins, min_patients=1)
+    pool = lambda: iter([codec.encode(Records(real.static, held))])
+    for given, warned in (({"G": 1}, False), ({"G": 1, "sex": "m"}, True)):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            conditions.given_of(given, codec, pool, narrows=True)
+        assert (
+            "of 4000 patients drawn without the condition none has G=1" in caplog.text
+        ) == warned

@@ -53,7 +53,7 @@ def test_a_number_that_hardly_varies_is_not_blown_up():
 def test_bins_cannot_be_even():
     values = np.random.default_rng(0).normal(size=(2000, 2))
     codec = fit_codec(pd.DataFrame(values, columns=["a", "b"]), None, Bins)
-    with pytest.raises(ValueError, match="this one has Bins"):
+    with pytest.raises(ValueError, match="here they are Bins"):
         matrix_view(codec, even=True)
 
 
