@@ -31,8 +31,8 @@ from jaxehr.commands.command import shortened_logs
 from jaxehr.commands.signals import ended_by_signals
 
 EXAMPLES = """examples:
-  jaxehr demo                                                  real patients, a model, a report: about ten minutes
-  jaxehr schema --data stays.csv --out schema.json             what would be learnt, and what to look at
+  jaxehr demo                                                  # real patients, a model, a report: about ten minutes
+  jaxehr schema --data stays.csv --out schema.json             # what would be learnt, and what to look at
   jaxehr fit ehrdiff --data stays.csv --out runs/stays --steps 20000
   jaxehr sample runs/stays -n 10000 --out synthetic.csv
   jaxehr sample runs/stays -n 1000 --out old_women.csv --given sex=F --given age=65:80
@@ -41,10 +41,10 @@ EXAMPLES = """examples:
   jaxehr evaluate --real stays.csv --synthetic synthetic.csv --holdout later.csv --out report
   jaxehr audit runs/stays --members stays.csv --nonmembers later.csv
   jaxehr review --real stays.csv --synthetic synthetic.csv -n 100 --out review
-  jaxehr simulate -n 10000 --out hospital                      whole patients, of a law that is known
-  jaxehr benchmark samplers --solver my_solver.py:MySolver     your solver's line among ours
-  jaxehr check my_solver.py:MySolver                           the laws that every sampler obeys
-  jaxehr help                                                  pages on data, privacy, solvers and more
+  jaxehr simulate -n 10000 --out hospital                      # whole patients, of a law that is known
+  jaxehr benchmark samplers --solver my_solver.py:MySolver     # your solver's line among ours
+  jaxehr check my_solver.py:MySolver                           # the laws that every sampler obeys
+  jaxehr help                                                  # pages on data, privacy, solvers and more
 """
 
 

@@ -11,7 +11,7 @@ from pages import commands, faults, python
 
 import jaxehr
 from jaxehr import names
-from jaxehr.cli import main
+from jaxehr.cli import EXAMPLES, main
 from jaxehr.commands.help import pages
 from jaxehr.evaluation.judges import verdict
 from jaxehr.evaluation.judges.verdict import COPIED, LEAK, UNSEEN
@@ -47,6 +47,10 @@ def test_a_misspelt_topic_is_answered_with_the_nearest(capsys):
 @pytest.mark.parametrize("topic", PAGES)
 def test_nothing_is_named_that_is_not_there(topic):
     assert list(faults(PAGES[topic])) == []
+
+
+def test_the_examples_of_help_are_commands():
+    assert len(commands(EXAMPLES)) > 10 and list(faults(EXAMPLES)) == []
 
 
 @pytest.mark.parametrize(
