@@ -36,15 +36,12 @@ def given_of(given: Mapping[str, Any], codec: Codec, drawn: Drawn, *, narrows: b
     said = ", ".join(f"{name}={value!r}" for name, value in given.items())
     codec.check_names(given)
     wishes = {str(name): wish(codec.by_name[str(name)], wanted) for name, wanted in given.items()}
-    columns = {c.name for c in codec.columns}
-    codes = {name: w for name, w in wishes.items() if name not in columns}
-    wishes = {name: w for name, w in wishes.items() if name in columns}
     _refuse_what_cannot_be(wishes, codec, said)
     fixed = {name: w for name, w in wishes.items() if isinstance(w, Exact | Missing)}
     free = {name: w for name, w in wishes.items() if name not in fixed}
-    if fixed or codes:
-        _warn_of_the_unseen(drawn(), {**fixed, **codes}, codec, said)
-    known = _known({**fixed, **codes}, free, codec, narrows)
+    if fixed:
+        _warn_of_the_unseen(drawn(), fixed, codec, said)
+    known = _known(fixed, free, codec, narrows)
     written = {
         name: w.value
         for name, w in fixed.items()
@@ -55,8 +52,7 @@ def given_of(given: Mapping[str, Any], codec: Codec, drawn: Drawn, *, narrows: b
         found = [w.met(frame[name], codec.by_name[name]) for name, w in free.items()]
         return np.all(found, axis=0) if found else np.ones(len(frame), bool)
 
-    asked = fixed or codes or known.narrow
-    return Given(known if asked else None, meets, written, said)
+    return Given(known if fixed or known.narrow else None, meets, written, said)
 
 
 def _known(

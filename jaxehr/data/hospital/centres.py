@@ -2,12 +2,13 @@
 
 from typing import NamedTuple
 
+from jaxehr.data.lives import DEATH
+
 SEXES = ("female", "male")
 SMOKING = ("never", "former", "current")
 GROUPS = ("A", "B", "C")
 REGIONS = ("north", "east", "south", "west")
 VISITS = ("VISIT//outpatient", "VISIT//inpatient")
-BIRTH, DEATH = "MEDS_BIRTH", "MEDS_DEATH"
 REFERENCE_AGE = 60.0
 
 

@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 from jaxehr.data.hospital.centres import (
     ABOUT,
     BACKGROUND,
-    BIRTH,
-    DEATH,
     DIES,
     DISEASES,
     GROUPS,
@@ -21,6 +19,7 @@ from jaxehr.data.hospital.centres import (
 )
 from jaxehr.data.hospital.cohort import Cohort
 from jaxehr.data.hospital.world import Reals
+from jaxehr.data.lives import BIRTH, DEATH
 
 OPENED = np.datetime64("2010-01-01", "us")  # nobody enters before
 DAY = 86_400_000_000  # microseconds
