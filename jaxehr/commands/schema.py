@@ -1,5 +1,6 @@
 """jaxehr schema: what would be learnt of a file, before any fit."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from jaxehr.commands.command import Command, add_overwrite, check_kept, say
@@ -12,6 +13,12 @@ def add(command: Command) -> None:
     schema.add_argument(
         "--out", type=Path, metavar="FILE", help="write schema.json there, to edit and give to fit"
     )
+    schema.add_argument(
+        "--constraints",
+        metavar="WHICH",
+        help="of what is found in the rows, what --out has as constraints, which all draws keep: found (all that "
+        "always holds), or their numbers: 1,3-5",
+    )
     add_overwrite(schema)
     add_reading(schema)
     add_events(schema)
@@ -20,6 +27,9 @@ def add(command: Command) -> None:
 def show(options) -> int:
     from jaxehr import codecs, data
 
+    chosen = _chosen(options.constraints)
+    if chosen is not None and options.out is None:
+        raise ValueError("--constraints says what --out has; give --out schema.json")
     check_kept([options.out] if options.out else [], options.overwrite)
     frame = read(options, options.data, events=options.events)
     schema, problems = data.Schema.draft(frame)
@@ -28,12 +38,64 @@ def show(options) -> int:
         print(f"hint: {hint}")
     for problem in dict.fromkeys([*problems, *codecs.refusals(frame, schema)]):
         print(f"cannot be learnt as it is: {problem}")
+    found = data.dependencies(frame, schema)
+    _show_found(found, len(schema.columns))
     if options.out is not None:
+        schema = replace(schema, constraints=_taken(found, chosen))
         schema.save(options.out)
         say(
             f"{options.out}: edit it (`jaxehr help schema` explains it), and give it to fit as --schema"
         )
     return 0
+
+
+FOUND = 20  # dependencies that are shown
+
+
+def _show_found(found, columns: int) -> None:
+    """Those that always hold have a number, by which they can be chosen."""
+    from jaxehr.data.dependencies import WIDE
+
+    if columns > WIDE:
+        print(f"dependencies are looked for among the first {WIDE} of {columns:,} columns")
+    always = [each for each in found if each.always]
+    if always:
+        print("found (--constraints found --out schema.json has all draws keep what has a number):")
+    elif found:
+        print("found, and not kept by draws, since it does not always hold:")
+    for each in found[:FOUND]:
+        number = str(always.index(each) + 1) if each.always else "-"
+        print(f"{number:>4}  {each}")
+    if more := found[FOUND:]:
+        kept = sum(each.always for each in more)
+        print(f"      and {len(more):,} more, of which {kept:,} have a number")
+
+
+def _chosen(text: str | None) -> set[int] | str | None:
+    """The numbers of 1,3-5. Raises ValueError for what is neither that nor 'found'."""
+    if text is None or text == "found":
+        return text
+    numbers: set[int] = set()
+    for part in text.split(","):
+        ends = [end.strip() for end in part.split("-")]
+        if len(ends) > 2 or not all(end.isdecimal() and int(end) for end in ends):
+            raise ValueError(
+                f"--constraints is found, or numbers of what is found, such as 1,3-5; got '{text}'"
+            )
+        numbers |= set(range(int(ends[0]), int(ends[-1]) + 1))
+    return numbers
+
+
+def _taken(found, chosen: set[int] | str | None):
+    """The constraints of those that were chosen. Raises ValueError for a number that there is not."""
+    always = [each for each in found if each.always]
+    numbers = set() if chosen is None else chosen
+    if isinstance(numbers, str):
+        numbers = set(range(1, len(always) + 1))
+    if beyond := [n for n in sorted(numbers) if n > len(always)]:
+        there = f"1 to {len(always):,}" if always else "none"
+        raise ValueError(f"--constraints {beyond[0]}: what is found has the numbers {there}")
+    return tuple(law for n in sorted(numbers) for law in always[n - 1].laws)
 
 
 def _show(records, schema) -> None:

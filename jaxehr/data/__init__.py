@@ -4,6 +4,8 @@ from jaxehr.data.codes import code_matrix as code_matrix
 from jaxehr.data.codes import drop_rare as drop_rare
 from jaxehr.data.codes import long_frame as long_frame
 from jaxehr.data.codes import say_learnt as say_learnt
+from jaxehr.data.dependencies import Dependency as Dependency
+from jaxehr.data.dependencies import dependencies as dependencies
 from jaxehr.data.events import events_by_subject as events_by_subject
 from jaxehr.data.events import read_events as read_events
 from jaxehr.data.hints import Hint as Hint
@@ -30,9 +32,13 @@ from jaxehr.data.records import stacked as stacked
 from jaxehr.data.records import table_of as table_of
 from jaxehr.data.schema import Column as Column
 from jaxehr.data.schema import DataError as DataError
+from jaxehr.data.schema import Equal as Equal
+from jaxehr.data.schema import Implication as Implication
 from jaxehr.data.schema import Inequality as Inequality
+from jaxehr.data.schema import Product as Product
 from jaxehr.data.schema import Range as Range
 from jaxehr.data.schema import Schema as Schema
+from jaxehr.data.schema import Sum as Sum
 from jaxehr.data.subjects import read_subjects as read_subjects
 from jaxehr.data.write import records_writer as records_writer
 from jaxehr.data.write import write_records as write_records

@@ -1,4 +1,4 @@
-"""What holds in every row: one column never above another, or a column between two ends."""
+"""What holds in every row: one column never above another, a column between two ends, and what follows from others."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from jaxehr.data.dates import read_dates
+from jaxehr.data.formulas import ORDERED, Columns, Equal, Product, Sum, check_there
+from jaxehr.data.implications import Implication
 from jaxehr.data.kinds import Column, DataError
-
-Columns = Mapping[str, Column]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Inequality:
 
     def check(self, columns: Columns) -> None:
         """Raises DataError for columns that cannot be compared."""
-        _check_ordered(self, columns)
+        check_there(self, columns, ORDERED)
         if len({columns[name].kind == "datetime" for name in self.names}) > 1:
             raise DataError(f"the constraint {self} compares dates with numbers")
 
@@ -59,7 +59,7 @@ class Range:
 
     def check(self, columns: Columns) -> None:
         """Raises DataError for ends that are not what the column holds."""
-        _check_ordered(self, columns)
+        check_there(self, columns, ORDERED)
         low, high = self._ends(columns)
         if low is not None and high is not None and low > high:
             raise DataError(f"the constraint {self} can never hold: its low end is above its high")
@@ -81,12 +81,12 @@ class Range:
         return f"{low}{self.column}{high}"
 
 
-Constraint = Inequality | Range
+Constraint = Inequality | Range | Equal | Sum | Product | Implication
 
 
 def constraints_from_json(values: Sequence[Mapping[str, Any]]) -> tuple[Constraint, ...]:
     """Raises DataError for a kind that is not known."""
-    kinds: dict[str, type[Constraint]] = {"inequality": Inequality, "range": Range}
+    kinds = {kind.kind: kind for kind in (Inequality, Range, Equal, Sum, Product, Implication)}
     found = []
     for value in values:
         try:
@@ -95,18 +95,14 @@ def constraints_from_json(values: Sequence[Mapping[str, Any]]) -> tuple[Constrai
         except (AttributeError, KeyError, TypeError):
             raise DataError(
                 f"not a constraint: {json.dumps(value)}; there are "
-                '{"kind": "inequality", "low": COLUMN, "high": COLUMN} and '
-                '{"kind": "range", "column": COLUMN, "low": END, "high": END}, an end a number or a date'
+                '{"kind": "inequality", "low": COLUMN, "high": COLUMN}, '
+                '{"kind": "range", "column": COLUMN, "low": END, "high": END}, an end a number or a date, '
+                '{"kind": "equal", "column": COLUMN, "source": COLUMN}, '
+                '{"kind": "sum", "total": COLUMN, "parts": [COLUMN, ...]}, '
+                '{"kind": "product", "column": COLUMN, "factors": [COLUMN, ...], "over": [COLUMN, ...]} and '
+                '{"kind": "implication", "when": {COLUMN: VALUE}, "then": {COLUMN: VALUE}} (`jaxehr help schema`)'
             ) from None
     return tuple(found)
-
-
-def _check_ordered(constraint: Constraint, columns: Columns) -> None:
-    for name in constraint.names:
-        if name not in columns or columns[name].kind not in ("numerical", "integer", "datetime"):
-            raise DataError(
-                f"the constraint {constraint} needs columns of numbers or dates; '{name}' is none of the schema's"
-            )
 
 
 def _ordered(values: pd.Series, column: Column) -> pd.Series:

@@ -12,8 +12,12 @@ import pandas as pd
 
 from jaxehr.data.checks import check_values
 from jaxehr.data.constraints import Constraint, constraints_from_json
+from jaxehr.data.constraints import Equal as Equal
+from jaxehr.data.constraints import Implication as Implication
 from jaxehr.data.constraints import Inequality as Inequality
+from jaxehr.data.constraints import Product as Product
 from jaxehr.data.constraints import Range as Range
+from jaxehr.data.constraints import Sum as Sum
 from jaxehr.data.dates import check_format
 from jaxehr.data.infer import agreeing, infer_column
 from jaxehr.data.kinds import EVENT_KINDS, KINDS, Kind, listed

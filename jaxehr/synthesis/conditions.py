@@ -92,7 +92,11 @@ def _classes(name: str, w: Wish, codec: Codec) -> tuple[tuple[int, np.ndarray], 
 
 def _refuse_what_cannot_be(wishes: Mapping[str, Wish], codec: Codec, said: str) -> None:
     """Raises DataError where the ends of what is asked for break a constraint, whatever else is drawn."""
-    exact = {name: w.value for name, w in wishes.items() if isinstance(w, Exact)}
+    cells = {
+        name: w.value if isinstance(w, Exact) else pd.Series([None], dtype=object)
+        for name, w in wishes.items()
+        if isinstance(w, Exact | Missing)
+    }
     for constraint in codec.schema.constraints:
         if isinstance(constraint, Inequality):
             if not {constraint.low, constraint.high} & set(wishes):
@@ -100,9 +104,9 @@ def _refuse_what_cannot_be(wishes: Mapping[str, Wish], codec: Codec, said: str) 
             low, high = _span(constraint.low, wishes, codec), _span(constraint.high, wishes, codec)
             if low is None or high is None or low[0] <= high[1]:
                 continue
-        elif constraint.column in exact:
+        elif set(constraint.names) <= set(cells):
             alone = replace(codec.schema, constraints=(constraint,))
-            if not alone.broken(exact[constraint.column].to_frame(constraint.column)).any():
+            if not alone.broken(pd.DataFrame({name: cells[name] for name in constraint.names}))[0]:
                 continue
         else:
             continue

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from jaxehr.cli import main
-from jaxehr.data import Inequality, Range, Schema
+from jaxehr.data import Equal, Implication, Inequality, Product, Range, Schema, Sum
 from jaxehr.data.dates import FIELDS
 from jaxehr.data.kinds import EVENT_KINDS, KINDS
 
@@ -153,11 +153,14 @@ def test_a_wide_table_is_shortened_but_not_by_schema(tmp_path, capsys, caplog):
 def test_help_names_every_key_kind_and_word_of_a_format(capsys):
     assert main(["help", "schema"]) == 0
     page = capsys.readouterr().out
-    frame = pd.DataFrame({"a": ["01.02.2020", "03.04.2021"], "b": [1, 2]})
-    laws = (Range("a", "2020-01-01"), Inequality("a", "a"))
+    frame = pd.DataFrame({"a": ["01.02.2020", "03.04.2021"], "b": [1, 2]}).assign(
+        c=[1, 2], d=[2, 3]
+    )
+    laws = (Range("a", "2020-01-01"), Inequality("a", "a"), Product("b", ("c",), ("d",)))
+    laws += (Equal("b", "c"), Sum("b", ("c", "d")), Implication({"b": 1}, {"c": None}))
     value = Schema(Schema.infer(frame).columns, (), laws, ("?",)).to_json()
     keys = {*value, *value["columns"][0], *(key for law in value["constraints"] for key in law)}
-    kinds = {*KINDS, *EVENT_KINDS, "inequality", "range"}
+    kinds = {*KINDS, *EVENT_KINDS, *(law.kind for law in laws)}
     text = page[page.index("\n\nversion") :]
     heads = {word for pair in re.findall(r"^ *(\w+)  |`(\w+)`", text, re.M) for word in pair}
     assert keys <= heads and kinds | set(KINDS) <= set(re.findall(r"\w+", text))
