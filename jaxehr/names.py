@@ -45,6 +45,7 @@ def baselines() -> dict[str, Callable]:
     return {
         "marginals": baselines.marginals,
         "copula": baselines.copula,
+        "cart": baselines.cart,
         "smote": baselines.smote,
         "bootstrap": baselines.bootstrap,
     }

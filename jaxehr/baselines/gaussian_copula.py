@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from scipy.special import ndtri
 from scipy.stats import norm
 
-from jaxehr.baselines.records import BLOCK, begun, cells, patients, prevalence
+from jaxehr.baselines.records import BLOCK, begun_apart, cells, patients, prevalence
 from jaxehr.codecs.columns import Category, fit_column
 from jaxehr.codecs.numbers import Number
 from jaxehr.data import Schema, code_matrix
@@ -29,7 +29,7 @@ def copula(train: pd.DataFrame, n: int, seed: int, *, schema: Schema | None = No
 
     For codes the draws go on until n patients have one. Raises ValueError if n < 1.
     """
-    schema, rng = begun(train, n, seed, schema)
+    train, schema, rng = begun_apart(train, n, seed, schema)
     if schema.events:
         bits, _, codes = code_matrix(train)
         share = prevalence(bits)

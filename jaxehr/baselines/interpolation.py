@@ -7,7 +7,7 @@ import pandas as pd
 from jaxtyping import Int, Int8
 from scipy.sparse import csr_array
 
-from jaxehr.baselines.records import begun, patients
+from jaxehr.baselines.records import begun_apart, patients
 from jaxehr.codecs import fit_codec, matrix
 from jaxehr.data import Schema, code_matrix
 
@@ -23,7 +23,7 @@ def smote(
 
     Raises ValueError if n < 1 or there are fewer than 2 patients.
     """
-    schema, rng = begun(train, n, seed, schema)
+    train, schema, rng = begun_apart(train, n, seed, schema)
     if not schema.events:
         return _smote_table(train, n, rng, neighbours, schema)
     bits, _, codes = code_matrix(train)

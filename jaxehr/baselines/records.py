@@ -8,23 +8,33 @@ from jaxtyping import Float
 from scipy.sparse import csr_array, vstack
 
 from jaxehr.codecs.columns import new_ids
-from jaxehr.data import DataError, Schema, long_frame
+from jaxehr.data import DataError, Records, Schema, long_frame, records_of
 
 BLOCK = 4096  # patients that are dense at a time
 
 
 def begun(
-    train: pd.DataFrame, n: int, seed: int, schema: Schema | None
+    train: pd.DataFrame | Records, n: int, seed: int, schema: Schema | None
 ) -> tuple[Schema, np.random.Generator]:
     if n < 1:
         raise ValueError(f"the number of records to draw must be at least 1; got {n}")
     schema = Schema.infer(train) if schema is None else schema
     schema.check(train)
+    return schema, np.random.default_rng(seed)
+
+
+def begun_apart(
+    train: pd.DataFrame | Records, n: int, seed: int, schema: Schema | None
+) -> tuple[pd.DataFrame, Schema, np.random.Generator]:
+    """As `begun`, with the one frame that there is. Raises DataError where there are a table and codes."""
+    schema, rng = begun(train, n, seed, schema)
     if schema.columns and schema.events:
         raise DataError(
-            "a baseline is of a table or of codes; give one of the two (records.static, or records.events)"
+            "this baseline is of a table or of codes; give one of the two (records.static, or records.events), or take "
+            "cart, which draws both"
         )
-    return schema, np.random.default_rng(seed)
+    records = records_of(train)
+    return (records.events if records.static is None else records.static), schema, rng
 
 
 def cells(

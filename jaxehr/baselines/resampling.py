@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int8
 
-from jaxehr.baselines.records import begun, cells, coded, patients, prevalence
+from jaxehr.baselines.records import begun_apart, cells, coded, patients, prevalence
 from jaxehr.data import Schema, code_matrix
 
 
@@ -16,7 +16,7 @@ def marginals(
     For codes the draws go on until n patients have one, as no file shows a patient without.
     Raises ValueError if n < 1.
     """
-    schema, rng = begun(train, n, seed, schema)
+    train, schema, rng = begun_apart(train, n, seed, schema)
     if not schema.events:
         return cells(
             train, schema, n, lambda name: rng.integers(len(train), size=n, dtype=np.int64)
@@ -34,7 +34,7 @@ def bootstrap(
     train: pd.DataFrame, n: int, seed: int, *, schema: Schema | None = None
 ) -> pd.DataFrame:
     """Patients drawn with replacement: the copier. Raises ValueError if n < 1."""
-    schema, rng = begun(train, n, seed, schema)
+    train, schema, rng = begun_apart(train, n, seed, schema)
     if not schema.events:
         rows = rng.integers(len(train), size=n)
         return cells(train, schema, n, lambda name: rows)

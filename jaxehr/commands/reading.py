@@ -106,7 +106,7 @@ def _dataset(path: str | Path) -> tuple[Path, str | None] | None:
 
 def _reading(options) -> dict:
     return {
-        "missing": () if options.missing is None else _parts(options.missing),
+        "missing": () if options.missing is None else between_commas(options.missing),
         "sep": options.sep,
         "encoding": options.encoding,
         "decimal": options.decimal,
@@ -135,7 +135,7 @@ def schema_of(records, schema=None):
     return schema.with_missing(text for f in frames for text in f.attrs.get("missing", ()))
 
 
-def _parts(text: str) -> tuple[str, ...]:
+def between_commas(text: str) -> tuple[str, ...]:
     """Between commas, but for those in quotes: "<0,5",NA."""
     (parts,) = csv.reader([text], skipinitialspace=True)
     return tuple(part.strip() for part in parts if part.strip())
