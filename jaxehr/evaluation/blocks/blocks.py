@@ -65,6 +65,14 @@ class Blocks:
         changed[:, j] = changed[order, j]
         return replace(self, **{block: changed})
 
+    def differing(self, other: "Blocks") -> Int[np.ndarray, "row"]:
+        """The rows that are not the same in other records, which have as many."""
+        numbers = (self.numbers != other.numbers) & ~(
+            np.isnan(self.numbers) & np.isnan(other.numbers)
+        )
+        parts = (numbers, self.labels != other.labels, self.bits != other.bits)
+        return np.flatnonzero(np.any([part.any(1) for part in parts], axis=0))
+
 
 def joined(a: Blocks, b: Blocks) -> Blocks:
     """The rows of both."""

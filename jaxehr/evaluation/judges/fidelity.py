@@ -96,10 +96,11 @@ def of_columns(job: Job, family: Measure, bad: Bad | None) -> Iterator[Metric]:
 def of_patients(job: Job) -> Iterator[Metric]:
     d, rows = job.distances, job.rows
     at = {name: points(part) for name, part in rows.items()}
+    radius = manifold.radius(rows["real"])
 
     def figures(name: str):
         seen = d if name == "synthetic" else d.relabelled({"synthetic": name, "real": "real"})
-        support = manifold.support(seen, rows["real"], at["real"], at[name])
+        support = manifold.support(seen, radius, at["real"], at[name])
         variety = manifold.variety(seen, rows["real"], rows[name])
         return lambda leave: {**support(leave), **variety(leave)}
 

@@ -99,13 +99,14 @@ def _column_code_pairs(real: Blocks, other: Blocks) -> Distances:
     (hot, places), (other_hot, _) = one_hot(real, real), one_hot(other, real)
     sets = ((hot, real), (other_hot, other))
     a, b = (PairCounts.of(ones, blocks.bits[:, codes]).share() for ones, blocks in sets)
-    gaps = np.abs(np.nan_to_num(phi(a)) - np.nan_to_num(phi(b)))
-    asked = by_chance(a, len(real)) >= SMALL_CELL
     c = hot.shape[1]
+    of_both = lambda share: np.nan_to_num(phi(share, slice(c), slice(c, None)))
+    gaps = np.abs(of_both(a) - of_both(b))
+    asked = by_chance(a, len(real))[:c, c:] >= SMALL_CELL
     found: Distances = {}
     for j, name in enumerate(places.names):
         own = slice(places.ends[j], places.ends[j + 1])
-        most = np.where(asked, gaps, -1.0)[own, c:].max(0)
+        most = np.where(asked, gaps, -1.0)[own].max(0)
         found |= {
             (name, real.codes[k]): float(g) for k, g in zip(codes, most, strict=True) if g >= 0
         }

@@ -133,27 +133,31 @@ def _conditions(sets: dict[str, Blocks], rng: np.random.Generator) -> Iterator[l
     drawn = three[0]
     p, columns = drawn.numbers.shape[1], len(drawn.columns)
     bits = [np.asfortranarray(blocks.bits.astype(bool)) for blocks in three]
+    labels = [np.asfortranarray(blocks.labels) for blocks in three]
+    numbers = [np.asfortranarray(blocks.numbers) for blocks in three]
     middle = [np.median(x[~np.isnan(x)]) if (~np.isnan(x)).any() else 0.0 for x in drawn.numbers.T]
 
-    def fulfil(s: int, i: int, j: int) -> np.ndarray:
+    def fulfil(s: int, i: int, j: int, rows: slice | np.ndarray) -> np.ndarray:
         if j >= columns:
-            return bits[s][:, j - columns]
+            return bits[s][rows, j - columns]
         if j >= p:
-            return three[s].labels[:, j - p] == drawn.labels[i, j - p]
-        x, value = three[s].numbers[:, j], drawn.numbers[i, j]
+            return labels[s][rows, j - p] == drawn.labels[i, j - p]
+        x, value = numbers[s][rows, j], drawn.numbers[i, j]
         if np.isnan(value):
             return np.isnan(x)
         return x >= value if value >= middle[j] else x <= value
 
     for i in rng.permutation(len(drawn))[: QUERIES + QUERIES // 2]:
         own = np.concatenate([np.arange(columns), columns + np.flatnonzero(bits[0][i])])
-        kept = [np.ones(0, bool)] * 3
+        left = [np.zeros(0, int)] * 3
         for depth, j in enumerate(rng.permutation(own)[:DEEPEST]):
-            found = [fulfil(s, i, j) for s in range(3)]
-            kept = found if not depth else [a & b for a, b in zip(kept, found, strict=True)]
-            if kept[0].sum() == 1:
+            if not depth:
+                left = [np.flatnonzero(fulfil(s, i, j, slice(None))) for s in range(3)]
+            else:
+                left = [rows[fulfil(s, i, j, rows)] for s, rows in enumerate(left)]
+            if len(left[0]) == 1:
                 break
-        yield [int(part.sum()) for part in kept]
+        yield [len(rows) for rows in left]
 
 
 SETS = ("synthetic", "real", "holdout")

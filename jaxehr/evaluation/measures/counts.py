@@ -1,10 +1,13 @@
 """Counts of rows that have two things at once, as matrix products: what relations of columns and codes are read off.
 
 Everything is a 0/1 matrix: codes as they are, table columns one-hot (numbers in the deciles of the real records, a
-missing value in a place of its own). Counts are kept by group of patients, so that a group can be left out.
+missing value in a place of its own). Counts are kept by group of patients, so that a group can be left out. All are
+sparse: of the pairs of thousands of values few are ever met.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -14,6 +17,8 @@ from jaxehr.evaluation.blocks.nearest import groups_of
 from jaxehr.evaluation.measures.intervals import GROUPS
 
 FEWEST = 10  # rows that have both, without which two numbers have no correlation
+Sparse = Any  # scipy.sparse.csr_array, column x column where nothing else is said
+Which = slice | Int[np.ndarray, "place"]
 
 
 @dataclass(frozen=True)
@@ -21,39 +26,51 @@ class PairCounts:
     """How many rows of each group have both columns."""
 
     n: Float[np.ndarray, "group"]
-    both: Float[np.ndarray, "group column column"]
+    both: tuple[Sparse, ...]
 
     @staticmethod
-    def of(*ones: np.ndarray, groups: int = GROUPS) -> "PairCounts":
-        """Of 0/1 matrices beside each other."""
-        own = groups_of(len(ones[0]), groups)
-        beside = lambda rows: np.concatenate([part[rows].astype(np.float32) for part in ones], 1)
-        parts = [beside(own == g) for g in range(groups)]
-        # float32 counts are exact below 2^24 rows.
-        both = np.stack([part.T @ part for part in parts])
-        return PairCounts(np.array([len(part) for part in parts], float), both)
+    def of(*ones: Any, groups: int = GROUPS) -> "PairCounts":
+        """Of 0/1 matrices beside each other, sparse or not."""
+        from scipy.sparse import csr_array, hstack
 
-    def share(self, leave: int | None = None) -> Float[np.ndarray, "column column"]:
+        rows = hstack([csr_array(part, dtype=float) for part in ones], format="csr")
+        own = groups_of(rows.shape[0], groups)
+        parts = [rows[np.flatnonzero(own == g)] for g in range(groups)]
+        both = tuple((part.T @ part).tocsr() for part in parts)
+        return PairCounts(np.array([part.shape[0] for part in parts], float), both)
+
+    @cached_property
+    def whole(self) -> Sparse:
+        return sum(self.both[1:], self.both[0])
+
+    def share(self, leave: int | None = None) -> Sparse:
         """P(both); the diagonal holds P(one)."""
-        n, both = self.n.sum(), self.both.sum(0, dtype=float)
+        n, both = self.n.sum(), self.whole
         if leave is not None:
             n, both = n - self.n[leave], both - self.both[leave]
-        return both / max(n, 1)
+        share = both.copy()
+        share.data /= max(
+            n, 1
+        )  # SciPy's own quotient is a product with 1 / n, which may lie beside it
+        return share
 
 
-def phi(share: Float[np.ndarray, "column column"]) -> Float[np.ndarray, "column column"]:
-    """Correlation of 0/1 columns; NaN where one does not vary."""
-    p = np.diag(share)
+def phi(
+    share: Sparse, rows: Which = slice(None), columns: Which = slice(None)
+) -> Float[np.ndarray, "row column"]:
+    """Correlation of 0/1 columns, of some with some; NaN where one does not vary."""
+    p = share.diagonal()
     spread = p * (1 - p)
     with np.errstate(divide="ignore", invalid="ignore"):
-        r = (share - np.outer(p, p)) / np.sqrt(np.outer(spread, spread))
+        apart = share[rows][:, columns].toarray() - np.outer(p[rows], p[columns])
+        r = apart / np.sqrt(np.outer(spread[rows], spread[columns]))
     varies = spread > 1e-12
-    return np.where(np.outer(varies, varies), r, np.nan)
+    return np.where(np.outer(varies[rows], varies[columns]), r, np.nan)
 
 
-def by_chance(share: Float[np.ndarray, "column column"], n: int) -> np.ndarray:
+def by_chance(share: Sparse, n: int) -> Float[np.ndarray, "column column"]:
     """How many of n rows would have both, were they independent."""
-    p = np.diag(share)
+    p = share.diagonal()
     return np.outer(p, p) * n
 
 
@@ -71,12 +88,14 @@ class Places:
         return self.ends[:-1]
 
 
-def one_hot(blocks: Blocks, real: Blocks) -> tuple[np.ndarray, Places]:
+def one_hot(blocks: Blocks, real: Blocks) -> tuple[Sparse, Places]:
+    from scipy.sparse import csr_array
+
     binned = in_deciles(blocks, real)
     ends = np.cumsum([0, *[11] * len(real.number_names), *real.sizes])
-    hot = np.zeros((len(blocks), int(ends[-1])), np.float32)
-    for j in range(binned.shape[1]):
-        hot[np.arange(len(blocks)), ends[j] + binned[:, j]] = 1
+    n, columns = binned.shape
+    at = (np.ones(n * columns), (ends[:-1] + binned).ravel(), np.arange(n + 1) * columns)
+    hot = csr_array(at, shape=(n, int(ends[-1])))
     return hot, Places(ends, real.columns, len(real.number_names))
 
 
@@ -90,11 +109,14 @@ def in_deciles(blocks: Blocks, real: Blocks) -> np.ndarray:
     return np.concatenate([binned, blocks.labels], axis=1)
 
 
-def variation(p: np.ndarray, q: np.ndarray, places: Places) -> Float[np.ndarray, "column column"]:
+def variation(p: Sparse, q: Sparse, places: Places) -> Float[np.ndarray, "column column"]:
     """Total variation of the contingency tables of each pair of columns."""
-    starts = places.ends[:-1]
-    apart = np.abs(p - q)
-    return np.add.reduceat(np.add.reduceat(apart, starts, axis=0), starts, axis=1) / 2
+    from scipy.sparse import csr_array
+
+    c = int(places.ends[-1])
+    column = np.repeat(np.arange(len(places.names)), np.diff(places.ends))
+    inside = csr_array((np.ones(c), column, np.arange(c + 1)), shape=(c, len(places.names)))
+    return np.add.reduceat((inside.T @ abs(p - q)).toarray(), places.ends[:-1], axis=1) / 2
 
 
 def correlation(numbers: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "p p"]:

@@ -10,7 +10,13 @@ from jaxtyping import Float
 from jaxehr.evaluation.blocks.blocks import Blocks, joined
 from jaxehr.evaluation.blocks.nearest import groups_of
 from jaxehr.evaluation.measures.intervals import GROUPS, Estimate, auc, jackknife
-from jaxehr.evaluation.measures.learners import Features, area_under_curve, linear, one_thread
+from jaxehr.evaluation.measures.learners import (
+    Features,
+    area_under_curve,
+    linear,
+    one_thread,
+    splittable,
+)
 from jaxehr.evaluation.measures.proportions import Z
 from jaxehr.evaluation.measures.tells import View, views
 
@@ -54,18 +60,31 @@ class Detection:
                 order, told = rng.permutation(len(rows)), list(scores)
                 for i, view in enumerate(self.views):
                     if name in view.names:
-                        x, j = parts[i].copy(), view.names.index(name)
-                        x[:, j] = x[order, j]
-                        told[i] = self.last.score(i, x)
+                        j = view.names.index(name)
+                        told[i] = self._without(i, parts[i], j, order, scores[i])
                 lost[name] = whole - area_under_curve(y, np.sum(told, axis=0))
         return dict(sorted(lost.items(), key=lambda item: -item[1]))
+
+    def _without(
+        self, view: int, x: np.ndarray, j: int, order: np.ndarray, scores: np.ndarray
+    ) -> np.ndarray:
+        """The scores with feature j in another order: asked of the rows that it changes alone."""
+        if j not in self.last.kept[view]:
+            return scores
+        mixed, (rows,) = x[order, j], np.nonzero(x[order, j] != x[:, j])
+        changed, told = x[rows], scores.copy()
+        if len(rows):
+            changed[:, j] = mixed[rows]
+            told[rows] = self.last.score(view, changed)
+        return told
 
 
 @dataclass(frozen=True)
 class Detector:
-    """Boosters of each view; what they say is added."""
+    """Boosters of each view, and the features that they look at; what they say is added."""
 
     models: tuple[list[Any], list[Any]]
+    kept: tuple[np.ndarray, np.ndarray]
 
     @staticmethod
     def fit(seen: tuple[View, View], y: np.ndarray, rows: np.ndarray, seed: int) -> "Detector":
@@ -74,19 +93,22 @@ class Detector:
         # A few patients say little of when to stop.
         share = float(np.clip(200 / len(rows), 0.1, 0.3))
         settings = {**BOOSTED, "validation_fraction": share}
+        parts = [view.x[rows] for view in seen]
+        kept = tuple(splittable(x) for x in parts)
         models = tuple(
             [
                 HistGradientBoostingClassifier(random_state=seed + i, **settings).fit(
-                    view.x[rows], y[rows]
+                    x[:, own], y[rows]
                 )
                 for i in range(SPLITS)
             ]
-            for view in seen
+            for x, own in zip(parts, kept, strict=True)
         )
-        return Detector(models)  # type: ignore[arg-type]
+        return Detector(models, kept)  # type: ignore[arg-type]
 
     def score(self, view: int, x: np.ndarray) -> Float[np.ndarray, "n"]:
         """Log odds of being synthetic, as its boosters have them together."""
+        x = x[:, self.kept[view]]
         return np.sum([model.decision_function(x) for model in self.models[view]], axis=0)
 
 

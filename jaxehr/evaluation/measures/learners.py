@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from jaxehr.data import DataError, listed
 from jaxehr.evaluation.blocks.blocks import Blocks
@@ -15,6 +15,7 @@ from jaxehr.evaluation.blocks.blocks import Blocks
 BOOSTED_CODES = (
     300  # the most frequent ones of the real records: boosting looks at every column in every tree
 )
+LEAF = 20  # rows of a leaf at the least: scikit-learn's own
 ONE_HOT = 50  # labels of more values enter linear models by their most frequent ones
 LOGISTIC = {
     "max_iter": 100,
@@ -90,6 +91,17 @@ class Features:
     def _codes(self, most: int) -> np.ndarray:
         order = self.real.frequent(len(self.real.codes))
         return np.array([j for j in order if self.real.codes[j] != self.leave_out][:most], int)
+
+
+def splittable(x: Float[np.ndarray, "n feature"]) -> Int[np.ndarray, "kept"]:
+    """The features that a tree of boosting may split on: 20 rows or more, which is its least leaf, are not of the most
+    frequent value. Without the others it is the same tree, sooner."""
+    most = []
+    for column in x.T:
+        counts = np.unique(column, return_counts=True)[1]  # NaN is a value
+        most.append(counts.max())
+    kept = np.flatnonzero(len(x) - np.array(most) >= LEAF)
+    return kept if len(kept) else np.arange(min(1, x.shape[1]))
 
 
 def boosting(features: Features, task: Task, seed: int, **changes: Any):
@@ -175,9 +187,6 @@ def trained(
     """
     wanted = target(train, label)
     view = features.boosting if learner == "boosting" else features.linear
-    model: Any = (
-        boosting(features, wanted.task, seed) if learner == "boosting" else linear(wanted.task)
-    )
     y = wanted.values[wanted.known]
     classes = _classes(features.real, label)
     if wanted.task == "classification" and len(np.unique(y)) < 2:
@@ -185,17 +194,24 @@ def trained(
         only[y[:1]] = 1.0
         return lambda blocks: np.tile(only, (len(blocks), 1))
     x = view(train)[np.nonzero(wanted.known)[0]]
+    kept: Any = slice(None)
     if learner == "boosting":
+        kept = splittable(x)
+        x = x[:, kept]
         x[:, np.isnan(x).all(0)] = 0  # which boosting refuses: a column without a value
+        categorical = features.categorical[kept]
+        model: Any = boosting(features, wanted.task, seed, categorical_features=categorical)
+    else:
+        model = linear(wanted.task)
     with one_thread():
         model.fit(x, y)
 
     def predict(blocks: Blocks) -> np.ndarray:
         with one_thread():
             if wanted.task == "regression":
-                return model.predict(view(blocks))
+                return model.predict(view(blocks)[:, kept])
             probability = np.zeros((len(blocks), classes))
-            probability[:, model.classes_] = model.predict_proba(view(blocks))
+            probability[:, model.classes_] = model.predict_proba(view(blocks)[:, kept])
             return probability
 
     return predict

@@ -47,17 +47,23 @@ def from_mean(points: Float[np.ndarray, "n d"], mean: Float[np.ndarray, "d"]) ->
     return far + 1e-6 * np.random.default_rng(0).random(len(far))
 
 
-def support(d: Distances, rows: Rows, real: np.ndarray, other: np.ndarray) -> Figures:
+def radius(real: Rows) -> Float[np.ndarray, "n"]:
+    """How far the fifth nearest other row is from each."""
+    return kth_nearest(real, NEIGHBOURS)
+
+
+def support(
+    d: Distances, radius: Float[np.ndarray, "n"], real: np.ndarray, other: np.ndarray
+) -> Figures:
     """alpha_precision, beta_recall, coverage and authenticity of the synthetic rows.
 
     coverage       share of real rows that are covered: beta_recall's R(1), which falls where a mode is lost
     authenticity   share of the others farther from their nearest real row than that row is from its own nearest real
                    neighbour, ties split: what copies lack. Fresh records have more than a half
-    rows           the real rows of d; real, other: both sets as points
+    radius         of the real rows of d; real, other: both sets as points
     """
     a, b = from_mean(real, real.mean(0)), from_mean(other, real.mean(0))
     own = from_mean(other, other.mean(0))
-    radius = kth_nearest(rows, NEIGHBOURS)
 
     def figures(leave: int | None) -> dict[str, float]:
         kept = d.kept(leave)

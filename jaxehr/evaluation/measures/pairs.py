@@ -17,6 +17,7 @@ from jaxehr.evaluation.measures.counts import (
     Moments,
     PairCounts,
     Places,
+    Sparse,
     by_chance,
     correlation,
     one_hot,
@@ -27,7 +28,7 @@ from jaxehr.evaluation.measures.frequencies import Figures, left, mean
 
 PAIR_CODES = 500  # the most frequent ones: pairs of rarer codes have no count to speak of
 EXPECTED = 5.0  # patients that a pair would have by chance, for its correlation to be asked
-Shares = np.ndarray  # of every two of the table's one-hot columns, then the codes
+Shares = Sparse  # of every two of the table's one-hot columns, then the codes
 
 
 def pairs(real: Blocks, other: Blocks) -> Figures:
@@ -92,11 +93,12 @@ def _of_columns(real: Blocks, other: Blocks, places: Places) -> Part:
 
 
 def _of_codes(whole: Shares, n: int, c: int) -> Part:
-    above = np.triu_indices(len(whole) - c, 1)
-    asked = by_chance(whole[c:, c:], n)[above] >= EXPECTED
+    own = slice(c, None)
+    above = np.triu_indices(whole.shape[0] - c, 1)
+    asked = by_chance(whole[own, own], n)[above] >= EXPECTED
 
     def part(a: Shares, b: Shares, leave: int | None) -> tuple[dict[str, float], float]:
-        x, y = (np.nan_to_num(phi(share[c:, c:])) for share in (a, b))
+        x, y = (np.nan_to_num(phi(share, own, own)) for share in (a, b))
         agreeing = _agreement(x[above][asked], y[above][asked])
         found = dict(zip(("pair_gap", "pair_pearson"), agreeing, strict=True))
         return found, float(np.linalg.norm(x - y))
@@ -110,7 +112,7 @@ def _of_both(real: Blocks, other: Blocks, whole: Shares, c: int, codes: np.ndarr
     related = np.isfinite(moments[0].correlation())
 
     def part(a: Shares, b: Shares, leave: int | None) -> tuple[dict[str, float], float]:
-        x, y = (np.nan_to_num(phi(share)[:c, c:]) for share in (a, b))
+        x, y = (np.nan_to_num(phi(share, slice(c), slice(c, None))) for share in (a, b))
         agreeing = _agreement(x[asked], y[asked])
         r, s = (np.nan_to_num(each.correlation(leave)) for each in moments)
         norm = 2**0.5 * float(np.linalg.norm(np.where(related, r - s, 0.0)))  # it stands twice
@@ -167,7 +169,7 @@ def missing(real: Blocks, other: Blocks) -> Figures:
     """
     (hot, places), (other_hot, _) = one_hot(real, real), one_hot(other, real)
     counts, other_counts = PairCounts.of(hot), PairCounts.of(other_hot)
-    share, other_share = (np.diag(c.share())[places.missing] for c in (counts, other_counts))
+    share, other_share = (c.share().diagonal()[places.missing] for c in (counts, other_counts))
     (may,) = np.nonzero((share > 0) | (other_share > 0))
     if not len(may):
         return lambda leave: {}
@@ -176,8 +178,8 @@ def missing(real: Blocks, other: Blocks) -> Figures:
 
     def figures(leave: int | None) -> dict[str, float]:
         a, b = counts.share(leave), other_counts.share(leave)
-        p, q = np.diag(a)[at], np.diag(b)[at]
-        pair, other_pair = (np.nan_to_num(phi(x[np.ix_(at, at)])) for x in (a, b))
+        p, q = a.diagonal()[at], b.diagonal()[at]
+        pair, other_pair = (np.nan_to_num(phi(x, at, at)) for x in (a, b))
         return {
             "missing_share_error": float(np.abs(p - q).max()),
             "missing_together_error": mean(np.abs(pair - other_pair)[above]),
@@ -190,8 +192,8 @@ def missing(real: Blocks, other: Blocks) -> Figures:
 def _given(a: Shares, b: Shares, at: np.ndarray, may: np.ndarray, places: Places) -> float:
     """The total variation of P(value | missing), weighted by how much is missing in the real records."""
     starts = places.ends[:-1]
-    p, q = (np.diag(x)[at] for x in (a, b))
-    rows = [x[at] / np.maximum(np.diag(x)[at], 1e-12)[:, None] for x in (a, b)]
+    p, q = (x.diagonal()[at] for x in (a, b))
+    rows = [x[at].toarray() / np.maximum(x.diagonal()[at], 1e-12)[:, None] for x in (a, b)]
     apart = np.add.reduceat(np.abs(rows[0] - rows[1]), starts, axis=1) / 2
     apart[q == 0] = 1.0
     others = np.arange(len(starts))[None, :] != may[:, None]

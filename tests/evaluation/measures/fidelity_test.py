@@ -152,7 +152,7 @@ def measured(real, other):
 def test_support_equals_ten_lines():
     real, other = sets(frame(bits(200, 0)), frame(bits(200, 1)))
     d, rows, at = measured(real, other)
-    found = manifold.support(d, rows["real"], *at)(None)
+    found = manifold.support(d, manifold.radius(rows["real"]), *at)(None)
     a, b = real.bits, other.bits
     across = (b[:, None] != a).sum(2)
     within = np.where(np.eye(200, dtype=bool), 10**6, (a[:, None] != a).sum(2))
@@ -180,7 +180,7 @@ def test_a_collapsed_mode_and_copies_are_seen_patient_by_patient():
     found = []
     for other in others:
         d, rows, at = measured(real, other)
-        support = manifold.support(d, rows["real"], *at)(None)
+        support = manifold.support(d, manifold.radius(rows["real"]), *at)(None)
         found.append(support | manifold.variety(d, rows["real"], rows["synthetic"])(None))
     good, few, copies = found
     assert few["unique_rows_ratio"] < 0.1 < 0.9 < good["unique_rows_ratio"]
