@@ -183,6 +183,10 @@ class Codec:
         """Subjects in the columns, order and dtypes of the records, numbered from first + 1."""
         return self.assembled(self.cells(parts, from_high), parts, first=first)
 
+    def kept(self, cells: pd.DataFrame, asked: pd.DataFrame) -> pd.DataFrame:
+        """Cells of the static table, in which those asked for that follow from others do."""
+        return self._table.kept(cells, asked)
+
     def encodable(self, static: pd.DataFrame) -> np.ndarray:
         """Which rows of a static table hold nothing but values that were there in training."""
         return self._table.encodable(static)

@@ -49,6 +49,7 @@ class Offset:
     ) -> Iterator["Offset"]:
         """Of each inequality that can be kept this way; a column is in one offset at most.
 
+        columns what is learnt of each; a column that is not among them follows from others
         least   patients that have what is kept of the values, as in `Quantity`
         """
         kinds = {column.name: column.kind for column in schema.columns}
@@ -57,7 +58,9 @@ class Offset:
             if not isinstance(constraint, Inequality):
                 continue
             pair = (constraint.low, constraint.high)
-            if any(kinds[name] not in NUMBERS for name in pair) or taken & set(pair):
+            if not columns.keys() >= set(pair) or taken & set(pair):
+                continue
+            if any(kinds[name] not in NUMBERS for name in pair):
                 continue
             if lacking := int(frame[list(pair)].isna().any(axis=1).sum()):
                 log.warning(

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from jaxehr.codecs.columns import Learnt, NumberKind, column_from_json, encodable, fit_column
+from jaxehr.codecs.derived import Derived, completed, derived, followed
 from jaxehr.codecs.numbers import Arrays, Number, Quantile
 from jaxehr.codecs.offsets import Offset
 from jaxehr.codecs.parts import DTYPES, KnownParts, Parts
@@ -43,7 +44,9 @@ class TableCodec:
             )
         learnt = [c for c in schema.columns if c.kind != "id"]
         columns = {c.name: fit_column(frame[c.name], c, numbers, min_patients) for c in learnt}
-        offsets = tuple(Offset.found(frame, schema, columns, numbers, min_patients))
+        columns = derived(frame, schema, columns, numbers, min_patients)
+        own = {name: c for name, c in columns.items() if not isinstance(c, Derived)}
+        offsets = tuple(Offset.found(frame, schema, own, numbers, min_patients))
         return cls(tuple(columns.values()), offsets)
 
     @property
@@ -111,7 +114,7 @@ class TableCodec:
         Raises DataError for a column that was never missing, or a category that was never seen.
         """
         n = len(frame)
-        frame = self._with_gaps(frame)
+        frame = self._with_gaps(completed(frame, self.by_name))
         frame = frame.assign(
             **{
                 o.name: frame[o.name].where(frame[o.name] >= 0)
@@ -180,7 +183,7 @@ class TableCodec:
         values = self._values(parts)
         for offset in self.offsets:
             values |= offset.pair(values, self.by_name, (from_high or {}).get(offset.name))
-        return values
+        return followed(values, self.by_name)
 
     def _values(self, parts: Parts) -> dict[str, pd.Series]:
         taken = dict.fromkeys(DTYPES, 0)
@@ -202,6 +205,16 @@ class TableCodec:
                 found &= offset.possible(self._values(parts), self.by_name, from_high[offset.name])
         return found
 
+    def kept(self, frame: pd.DataFrame, asked: pd.DataFrame) -> pd.DataFrame:
+        """The rows, in which what is asked for of a column that follows from others is made to do so, be it beyond what
+        was learnt: it is said by the row."""
+        index = frame.index
+        frame, asked = frame.reset_index(drop=True), asked.reset_index(drop=True)
+        again = followed(dict(frame.items()), self.by_name, (-np.inf, np.inf))
+        names = [c.name for c in self.columns if isinstance(c, Derived)]
+        new = {name: frame[name].where(~asked[name], again[name]) for name in names}
+        return frame.assign(**new).set_axis(index)
+
     def encodable(self, frame: pd.DataFrame) -> np.ndarray:
         """Which rows hold nothing but values that were there in training."""
         found = np.ones(len(frame), bool)
@@ -217,5 +230,12 @@ class TableCodec:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "TableCodec":
-        columns = tuple(column_from_json(column) for column in value["columns"])
+        columns = tuple(_from_json(column) for column in value["columns"])
         return cls(columns, tuple(Offset.from_json(offset) for offset in value["offsets"]))
+
+
+def _from_json(value: dict[str, Any]) -> Learnt:
+    column: Learnt = (
+        Derived.from_json(value) if value["type"] == "Derived" else column_from_json(value)
+    )
+    return column

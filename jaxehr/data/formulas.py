@@ -13,7 +13,9 @@ from jaxehr.data.kinds import Column, DataError
 Columns = Mapping[str, Column]
 NUMBERS = ("numerical", "integer")
 ORDERED = (*NUMBERS, "datetime")
-ROUNDING = 1e-9  # of the largest number in a row: 0.1 + 0.2 is 0.3
+ROUNDING = (
+    1e-11  # of the largest number in a row: 0.1 + 0.2 is 0.3; of a date less than 20 milliseconds
+)
 
 
 @dataclass(frozen=True)
@@ -40,16 +42,16 @@ class Equal:
                 f"the constraint {self} needs two columns of numbers, of dates, or of categories"
             )
 
-    def computed(self, frame: pd.DataFrame, columns: Columns) -> pd.Series:
-        """What the column is, from its source: numbers, days since 1970, or values."""
-        return values_of(frame[self.source], columns[self.source])
+    def of(self, values: Mapping[str, pd.Series]) -> pd.Series:
+        """What the column is, of the values of its source."""
+        return values[self.source]
 
     def broken(self, frame: pd.DataFrame, columns: Columns) -> np.ndarray:
-        own, other = (
-            values_of(frame[self.column], columns[self.column]),
-            self.computed(frame, columns),
-        )
-        return (own.notna() & other.notna()).to_numpy() & (own.to_numpy() != other.to_numpy())
+        own, other = (values_of(frame[name], columns[name]) for name in self.names)
+        there = (own.notna() & other.notna()).to_numpy()
+        if _sort(columns[self.column]) == "category":
+            return there & (own.to_numpy() != other.to_numpy())
+        return there & _are_apart(own, other, 0.0, np.maximum(own.abs(), other.abs()))
 
     def __str__(self) -> str:
         return f"{self.column} = {self.source}"
@@ -97,10 +99,9 @@ class Sum:
             )
         _check_within(self)
 
-    def computed(self, frame: pd.DataFrame, columns: Columns) -> pd.Series:
-        """The sum: numbers, or days since 1970."""
-        parts = [values_of(frame[name], columns[name]) for name in self.parts]
-        return sum(parts[1:], parts[0])
+    def of(self, values: Mapping[str, pd.Series]) -> pd.Series:
+        """The sum of numbers; of a date they are days since 1970."""
+        return sum((values[name] for name in self.parts[1:]), values[self.parts[0]])
 
     def broken(self, frame: pd.DataFrame, columns: Columns) -> np.ndarray:
         return _is_off(self, frame, columns)
@@ -148,13 +149,15 @@ class Product:
             )
         _check_within(self)
 
-    def computed(self, frame: pd.DataFrame, columns: Columns) -> pd.Series:
-        found = pd.Series(float(self.times), index=frame.index)
+    def of(self, values: Mapping[str, pd.Series]) -> pd.Series:
+        """The product of numbers; NaN where it is divided by 0."""
+        found: Any = float(self.times)
         for name in self.factors:
-            found = found * values_of(frame[name], columns[name])
+            found = found * values[name]
         for name in self.over:
-            found = found / values_of(frame[name], columns[name])
-        return found.where(np.isfinite(found))
+            found = found / values[name]
+        numbers: pd.Series = found.where(np.isfinite(found))
+        return numbers
 
     def broken(self, frame: pd.DataFrame, columns: Columns) -> np.ndarray:
         return _is_off(self, frame, columns)
@@ -199,11 +202,17 @@ def _sort(column: Column) -> str:
 
 def _is_off(law: Sum | Product, frame: pd.DataFrame, columns: Columns) -> np.ndarray:
     own = values_of(frame[law.column], columns[law.column])
-    found = law.computed(frame, columns)
+    values = {name: values_of(frame[name], columns[name]) for name in law.sources}
+    found = law.of(values)
     size = np.maximum(own.abs(), found.abs())
-    for name in law.sources:
-        size = np.maximum(size, values_of(frame[name], columns[name]).abs())
-    return ((own - found).abs() > law.within + ROUNDING * size).to_numpy()
+    if isinstance(law, Sum):
+        for part in values.values():
+            size = np.maximum(size, part.abs())
+    return _are_apart(own, found, law.within, size)
+
+
+def _are_apart(own: pd.Series, found: pd.Series, within: float, size: pd.Series) -> np.ndarray:
+    return ((own - found).abs() > within + ROUNDING * size).to_numpy()
 
 
 def _names(law: Any, field: str, names: Any) -> tuple[str, ...]:

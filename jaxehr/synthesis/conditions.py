@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from jaxehr.codecs import Codec, KnownParts, Parts
+from jaxehr.codecs.derived import Derived
 from jaxehr.codecs.offsets import nanoseconds, quantity_of
 from jaxehr.data import DataError, Inequality
 from jaxehr.synthesis.sampling import Given
@@ -37,7 +38,7 @@ def given_of(given: Mapping[str, Any], codec: Codec, drawn: Drawn, *, narrows: b
     codec.check_names(given)
     wishes = {str(name): wish(codec.by_name[str(name)], wanted) for name, wanted in given.items()}
     _refuse_what_cannot_be(wishes, codec, said)
-    fixed = {name: w for name, w in wishes.items() if isinstance(w, Exact | Missing)}
+    fixed = {name: w for name, w in wishes.items() if _is_known(codec.by_name[name], w)}
     free = {name: w for name, w in wishes.items() if name not in fixed}
     if fixed:
         _warn_of_the_unseen(drawn(), fixed, codec, said)
@@ -70,6 +71,13 @@ def _known(
     ways = [_classes(name, w, codec) for name, w in free.items() if name not in aside]
     shares = [float(np.prod([fits.mean() for _, fits in way])) for way in ways]
     return known._replace(narrow=ways[int(np.argmin(shares))] if ways and min(shares) < 1 else ())
+
+
+def _is_known(column: Any, w: Wish) -> bool:
+    """Whether it can be said inside a draw. That a column is missing that follows from others is said by its bit."""
+    if isinstance(w, Missing):
+        return not isinstance(column, Derived) or column.there is not None
+    return isinstance(w, Exact)
 
 
 def _classes(name: str, w: Wish, codec: Codec) -> tuple[tuple[int, np.ndarray], ...]:

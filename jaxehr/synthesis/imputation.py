@@ -120,8 +120,9 @@ def _drawn(
     drawn = codec.cells(parts, known.from_high)[: len(rows)].set_axis(rows)
     seen = wanted.cells.iloc[rows].set_axis(rows)
     whole = {c.name: seen[c.name].where(seen[c.name].notna(), drawn[c.name]) for c in codec.columns}
+    kept = codec.kept(pd.DataFrame(whole), seen.isna())
     can_be = codec.possible(parts, known.from_high)[: len(rows)]
-    return drawn[can_be & ~_broken(pd.DataFrame(whole), codec, seen.isna())]
+    return kept[can_be & ~_broken(kept, codec, seen.isna())]
 
 
 def _broken(frame: pd.DataFrame, codec: Codec, asked: pd.DataFrame) -> np.ndarray:

@@ -14,6 +14,7 @@ import optax
 from jaxtyping import Array, Float
 
 from jaxehr.codecs import Codec
+from jaxehr.codecs.derived import Derived
 from jaxehr.data import DataError, listed
 from jaxehr.networks import perceptron
 from jaxehr.processes import MASK
@@ -39,6 +40,11 @@ def label_token(codec: Codec, label: str) -> int:
         known = listed(columns, label) or "none: these are codes"
         raise DataError(f"there is no column '{label}' to be the label; the columns are {known}")
     column = columns[label]
+    if isinstance(column, Derived):
+        raise DataError(
+            f"the label '{label}' follows from other columns ({column.law}) and is not learnt; take one of these, or "
+            "leave that constraint out of the schema"
+        )
     if not column.parts():
         raise DataError(f"the label '{label}' has one value only; there is nothing to predict")
     if "number" in [part for part, _ in column.parts()]:

@@ -52,16 +52,16 @@ def of_formula(
     spread      how far off it may be, as a share of the column's standard deviation
     """
     own = values_of(frame[law.column], columns[law.column]).to_numpy()
-    computed = law.computed(frame, columns).to_numpy()
+    parts = {name: values_of(frame[name], columns[name]) for name in law.sources}
+    computed = law.of(parts).to_numpy()
     there = ~(np.isnan(own) | np.isnan(computed))
     held, of = int((there & ~law.broken(frame, columns)).sum()), int(there.sum())
     if of < LEAST or held < NEARLY * of or law.within > spread * np.std(own[there]):
         return None
     a, b = own[there], computed[there]
     asked = np.ones(of, bool)
-    for name in law.sources:
-        part = values_of(frame[name], columns[name]).to_numpy()[there]
-        asked &= part != 0
+    for part in parts.values():
+        asked &= part.to_numpy()[there] != 0
     if asked.sum() < LEAST:
         return None
     turned = np.random.default_rng(0).permutation(b[asked])
