@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from jaxehr.data.formulas import Columns, check_there
+from jaxehr.data.formulas import NUMBERS, Columns, check_there
 from jaxehr.data.kinds import Column, DataError
 
 SHOWN = 4  # values of a list
@@ -17,8 +17,8 @@ SHOWN = 4  # values of a list
 class Implication:
     """Where each column of `when` has its value, each one of `then` has its own.
 
-    A value is a number, a text, True or False, or None, which is missing; or a list, of which it is one. Of a date it
-    can be said that it is missing.
+    A value is a number, a text, True or False, or None, which is missing; or a list, of which it is one; of numbers
+    also {"low": LOW, "high": HIGH}, of which one may be left out. Of a date it can be said that it is missing.
     """
 
     when: Mapping[str, Any]
@@ -39,6 +39,9 @@ class Implication:
         if not self.when or not self.then or set(self.when) & set(self.then):
             raise DataError(f"the constraint {self} needs columns in 'when', and others in 'then'")
         for name, wanted in (*self.when.items(), *self.then.items()):
+            if isinstance(wanted, Mapping):
+                _check_range(self, columns[name], wanted)
+                continue
             for value in _listed(wanted):
                 if value is not None and not isinstance(value, _held(columns[name])):
                     raise DataError(
@@ -61,6 +64,10 @@ def _all(wanted: Mapping[str, Any], frame: pd.DataFrame) -> np.ndarray:
     found = np.ones(len(frame), bool)
     for name, value in wanted.items():
         values, cells = _listed(value), frame[name]
+        if isinstance(value, Mapping):
+            low, high = value.get("low", -np.inf), value.get("high", np.inf)
+            found &= cells.between(low, high).fillna(False).to_numpy(bool)
+            continue
         there = [each for each in values if each is not None]
         # What is compared is the value itself: in a column of text "1" is meant by "1" alone.
         found &= cells.isin(there).to_numpy(bool) | (cells.isna().to_numpy() & (None in values))
@@ -69,6 +76,20 @@ def _all(wanted: Mapping[str, Any], frame: pd.DataFrame) -> np.ndarray:
 
 def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _check_range(law: Implication, column: Column, wanted: Mapping[str, Any]) -> None:
+    ends = list(wanted.values())
+    numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends)
+    if not numbers or not ends or not set(wanted) <= {"low", "high"}:
+        raise DataError(
+            f"the constraint {law} says of '{column.name}' {dict(wanted)!r}; a range is "
+            '{"low": NUMBER, "high": NUMBER}, of which one may be left out'
+        )
+    if column.kind not in NUMBERS:
+        raise DataError(
+            f"the constraint {law} has a range of '{column.name}', which is {column.kind}, no number"
+        )
 
 
 def _held(column: Column) -> tuple[type, ...]:
@@ -87,7 +108,18 @@ def _takes(column: Column) -> str:
 
 
 def _said(wanted: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {_value(_listed(value))}" for name, value in wanted.items())
+    return ", ".join(
+        f"{name} {_span(value) if isinstance(value, Mapping) else _value(_listed(value))}"
+        for name, value in wanted.items()
+    )
+
+
+def _span(value: Mapping[str, Any]) -> str:
+    return " ".join(
+        f"{word} {_word(value[end])}"
+        for end, word in (("low", "from"), ("high", "to"))
+        if end in value
+    )
 
 
 def _value(values: list[Any]) -> str:

@@ -132,7 +132,37 @@ def test_the_most_telling_comes_first_and_what_follows_is_left_out():
     assert {"a <= b", "b <= c"} <= orders and not {"a <= c", "d <= f", "e <= f"} & orders
 
 
+def test_classes_of_a_number_are_told_by_where_they_begin():
+    """Three who are in another class are no reason to leave it; the ends are no patient's own numbers."""
+    rng = np.random.default_rng(6)
+    frame = pd.DataFrame({"age": rng.integers(18, 95, 900), "egfr": rng.normal(70, 20, 900)})
+    frame["group"] = np.select([frame["age"] < 40, frame["age"] < 65], ["young", "middle"], "old")
+    frame["kidney"] = np.select([frame["egfr"].isna(), frame["egfr"] < 60], [0, 1], 0)
+    frame.loc[:2, "kidney"] = 1 - frame.loc[:2, "kidney"]
+    found = {each.said: each for each in of(frame)}
+    assert set(found) == {
+        "age determines group (another value from 40, 65 on)",
+        "egfr determines kidney (another value from 60 on)",
+    }
+    by_age, by_egfr = found.values()
+    assert by_age.laws == (
+        Implication({"age": {"high": 39}}, {"group": "young"}),
+        Implication({"age": {"low": 40, "high": 64}}, {"group": "middle"}),
+        Implication({"age": {"low": 65}}, {"group": "old"}),
+    )
+    assert by_age.held == 900 and by_egfr.held == 897 and by_egfr.always
+    ends = [end for law in by_egfr.laws for value in law.when.values() for end in value.values()]
+    assert not frame["egfr"].isin(ends).any()
+    assert not any(law.broken(frame, {}).any() for law in by_age.laws)
+    assert sum(law.broken(frame, {}).sum() for law in by_egfr.laws) == 3
+
+
 CONSTRAINTS = [
+    ({"kind": "implication", "when": {"a": {"low": "1"}}, "then": {"b": 2}}, "a range is"),
+    (
+        {"kind": "implication", "when": {"c": {"low": 1}}, "then": {"b": 2}},
+        "categorical, no number",
+    ),
     ({"kind": "equal", "column": "a", "source": "a"}, "needs two columns of numbers, of dates"),
     ({"kind": "equal", "column": "a", "source": "c"}, "needs two columns of numbers, of dates"),
     ({"kind": "equal", "column": "a", "source": "z"}, "'z' is none of the schema's"),

@@ -1,7 +1,7 @@
 """What a value of one column says of another: implications, and columns that determine others."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -66,8 +66,7 @@ def implications(
     known   pairs of which it is known already that they are equal
     """
     found, aside = together(frame)
-    coded = [_coded(frame[name], columns[name], name in aside) for name in frame]
-    coded = [each for each in coded if each.said.any()]
+    coded = coded_columns(frame, columns, aside)
     tests = sum(len(each.said) for each in coded) * max(len(coded) - 1, 1)
     shares = {each.name: each.shares for each in coded}
     kept: list[Rule] = []
@@ -89,8 +88,18 @@ def implications(
     return [*found, *_both_ways([_dependency(rule) for rule in _widest(kept)])]
 
 
+def coded_columns(
+    frame: pd.DataFrame, columns: Mapping[str, Column], aside: Collection[str] = ()
+) -> list[Coded]:
+    """Those of which there is something to say.
+
+    aside   columns that another one is missing with: what that says is said of it alone
+    """
+    found = [_coded(frame[name], columns[name], name in aside) for name in frame]
+    return [each for each in found if each.said.any()]
+
+
 def _coded(values: pd.Series, column: Column, aside: bool) -> Coded:
-    """aside     another column is missing where this is: what that says is said of it alone"""
     codes, distinct = pd.factorize(values, use_na_sentinel=True)
     counts = np.bincount(codes[codes >= 0], minlength=len(distinct))
     few = column.kind in ("categorical", "boolean") or len(distinct) <= MANY

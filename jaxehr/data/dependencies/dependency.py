@@ -10,6 +10,7 @@ from jaxehr.data.constraints import Constraint
 LEAST = 11  # patients; what holds on fewer is not told, nor on how many of fewer it does not hold
 NEARLY = 0.99  # of the rows that it is about: what is told, beside what always holds
 OF_CHANCE = 0.1  # rows that break it, of those that would by chance
+HARDLY = 0.02  # the same of what always holds, but for an error here and there
 ALPHA = 0.0025  # that columns without any dependency show one, for each of the four kinds of search
 
 
@@ -42,8 +43,10 @@ class Dependency(NamedTuple):
 
     @property
     def always(self) -> bool:
-        """Whether it can be asked of draws: fewer patients break it than are learnt from."""
-        return self.breaks < LEAST and self.whole
+        """Whether it can be asked of draws: fewer patients break it than are learnt from, and hardly one that would by
+        chance."""
+        few = min(LEAST - 1, HARDLY * self.of * (1 - self.chance))
+        return self.breaks <= few and self.whole
 
     def __str__(self) -> str:
         return f"{self.said}: {self._held}, by chance in {_percent(self.chance)}"

@@ -9,6 +9,7 @@ from jaxehr.data.dependencies.dependency import Dependency
 from jaxehr.data.dependencies.pairs import equalities, orders
 from jaxehr.data.dependencies.products import products
 from jaxehr.data.dependencies.quantities import Quantities
+from jaxehr.data.dependencies.steps import steps
 from jaxehr.data.dependencies.sums import sums
 from jaxehr.data.records import Records, records_of
 from jaxehr.data.schema import Schema
@@ -40,10 +41,12 @@ def dependencies(data: pd.DataFrame | Records, schema: Schema) -> tuple[Dependen
     multiplied = products(frame, columns, quantities.without(followed))
     multiplied = [each for each in multiplied if not _pairs([each]) & _pairs(equal)]
     ordered = orders(quantities.without(same), added)
-    implied = implications(frame[[n for n in frame if n not in same]], columns, _pairs(equal))
-    found = [*equal, *added, *multiplied, *ordered, *implied]
+    own = frame[[name for name in frame if name not in same]]
+    stepped = steps(own, columns, quantities.without(same))
+    implied = implications(own, columns, _pairs([*equal, *stepped]))
+    found = [*equal, *added, *multiplied, *ordered, *stepped, *implied]
     return tuple(sorted(found, key=lambda each: -each.telling))
 
 
-def _pairs(equal: Iterable[Dependency]) -> set[frozenset[str]]:
-    return {frozenset(each.laws[0].names) for each in equal}
+def _pairs(found: Iterable[Dependency]) -> set[frozenset[str]]:
+    return {frozenset(each.laws[0].names) for each in found}
