@@ -207,7 +207,8 @@ class Schema:
         return Schema.from_json(value)
 
     def __str__(self) -> str:
-        """A line for each column; of many the first and the last, and how many of each kind there are between."""
+        """A line for each column and each constraint; of many the first and the last, and how many of each kind there
+        are between."""
         every = (*self.columns, *self.events)
         first, last = (len(every), 0) if len(every) <= LONG else (FIRST, LAST)
         between = every[first : len(every) - last]
@@ -223,7 +224,10 @@ class Schema:
             lines.insert(first, f"  ... {len(between):,} more: {counts}")
         if self.missing:
             lines.append(f"  missing where empty, or {', '.join(self.missing)}")
-        lines += [f"  always {constraint}" for constraint in self.constraints]
+        laws = self.constraints if len(self.constraints) <= LONG else self.constraints[:FIRST]
+        lines += [f"  always {constraint}" for constraint in laws]
+        if more := len(self.constraints) - len(laws):
+            lines.append(f"  and {more:,} more constraints")
         return "\n".join([self.said, *lines])
 
     @property

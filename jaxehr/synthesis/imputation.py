@@ -157,7 +157,7 @@ def _say_what_is_left(rows: np.ndarray, codec: Codec) -> None:
 
 
 def _laws(codec: Codec) -> str:
-    return ", ".join(map(str, codec.schema.constraints))
+    return listed(codec.schema.constraints)
 
 
 def _named(rows: np.ndarray) -> str:

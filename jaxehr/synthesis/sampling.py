@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from jaxehr.codecs import Codec, KnownParts, Parts
-from jaxehr.data import DataError
+from jaxehr.data import DataError, listed
 from jaxehr.numerics import in_float32
 from jaxehr.synthesis.view import View
 from jaxehr.training.sharding import by_row, data_mesh, replicated
@@ -176,7 +176,7 @@ def _hardly_any(codec: Codec, given: Given | None, drawn: int, met: int, good: i
             f"of {drawn:,} patients drawn {met or 'none'} {'have' if met > 1 else 'has'} {given.said}; "
             "there is nothing to go by: ask for a wider range"
         )
-    laws = ", ".join(str(constraint) for constraint in codec.schema.constraints)
+    laws = listed(codec.schema.constraints)
     asked = f" that have {given.said}" if given is not None else ""
     way = "ask for what can be beside them" if asked else "train for more steps"
     return f"of {met:,} rows drawn{asked} only {good:,} keep the constraints ({laws}); {way}"

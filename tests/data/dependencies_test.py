@@ -94,6 +94,22 @@ def test_what_fewer_than_eleven_patients_have_is_not_told(n, shown):
     assert ("ward = b => died = True" in said) == shown
 
 
+def test_no_value_is_named_that_fewer_than_eleven_patients_have():
+    """Of codes some are rare: these say nothing, be it that they do determine the group."""
+    rng = np.random.default_rng(8)
+    frame = independent(700, 7, columns=2).assign(code=rng.geometric(0.2, 700).astype(str))
+    frame["group"] = np.where(frame["code"].astype(int) % 3 == 0, "a", "b")
+    frame["sick"] = frame["code"].isin(["2", "5", "30"]) | (rng.random(700) < 0.3)
+    counts = frame["code"].value_counts()
+    assert (counts < 11).sum() > 5
+    found = of(frame)
+    assert any(each.said.startswith("code determines group") for each in found)
+    assert any("sick = True" in each.said for each in found)
+    for law in (law for each in found for law in each.laws):
+        values = {**law.when, **law.then}.get("code", [])
+        assert (counts[[values] if isinstance(values, str) else values] >= 11).all(), law
+
+
 @pytest.mark.parametrize("odd", [0, 3, 20])
 def test_how_many_fewer_than_eleven_are_is_not_told(odd):
     """A law that some break is told with its share, or 'all but fewer than 11', and is asked of draws in this case."""
