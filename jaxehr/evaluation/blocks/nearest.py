@@ -1,6 +1,7 @@
 """Distances between sets of records, on the device, in tiles of bounded memory: the nearest, the k-th, a kernel's sum.
 
-Bits and one-hot columns are packed 32 to a word, and their distance is XOR and count. What is held at once is one tile
+Bits and one-hot columns are packed 32 to a word, and their distance is XOR and count; a label of so many values that it
+would fill words of its own is compared as a number, which counts the same. What is held at once is one tile
 of distances; a set of n rows against m in G groups returns n x G numbers. Nothing here is a matrix product, whose
 rounding on an accelerator (TF32, bfloat16) would make equal records differ.
 """
@@ -16,6 +17,7 @@ import numpy as np
 from jaxtyping import Float, Int, Int8
 
 Kind = Literal["hamming", "gower", "l2"]
+FEW = 32  # values of a label that is kept one-hot: those of a word
 
 
 class Tiling(NamedTuple):
@@ -40,14 +42,20 @@ class Rows:
 
     words     bits, packed; for Gower's distance one-hot columns, of which two mismatched labels differ in two
     numbers   in [0, 1] for Gower's distance
+    labels    of more than 32 values
+    wide      where they would stand among the one-hot columns, and how many values each has
+    ones      how many bits and one-hot columns there would be with them
     kind      hamming counts bits; gower is the mean over columns of |a - b| (at most 1) or a mismatch; l2 is Euclid's
     columns   that Gower's mean is over
     """
 
     words: np.ndarray
     numbers: np.ndarray
+    labels: np.ndarray
     kind: Kind
     columns: int
+    wide: tuple[tuple[int, int], ...] = ()
+    ones: int = 0
 
     def __len__(self) -> int:
         return len(self.words)
@@ -58,7 +66,12 @@ class Rows:
         return self.columns if self.kind == "gower" else 1
 
     def take(self, index: np.ndarray) -> "Rows":
-        return replace(self, words=self.words[index], numbers=self.numbers[index])
+        words, numbers, labels = (part[index] for part in self.parts)
+        return replace(self, words=words, numbers=numbers, labels=labels)
+
+    @property
+    def parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.words, self.numbers, self.labels
 
 
 class Nearest(NamedTuple):
@@ -80,7 +93,12 @@ class Nearest(NamedTuple):
 def bit_rows(bits: Int8[np.ndarray, "n column"]) -> Rows:
     """Hamming's distance."""
     words = packed(bits)
-    return Rows(words, np.zeros((len(bits), 0), np.float32), "hamming", bits.shape[1])
+    n = bits.shape[1]
+    return Rows(words, _none(bits, np.float32), _none(bits, np.int32), "hamming", n, ones=n)
+
+
+def _none(rows: np.ndarray, dtype: type) -> np.ndarray:
+    return np.zeros((len(rows), 0), dtype)
 
 
 def mixed_rows(
@@ -95,20 +113,30 @@ def mixed_rows(
     sizes     of each label: its values are 0 .. size - 1
     bits      each a column as the others are: it stands twice, as a mismatched label does
     """
+    bits = _none(labels, np.int8) if bits is None else bits
+    columns = numbers.shape[1] + labels.shape[1] + bits.shape[1]
+    many = np.array(sizes, int) > FEW
+    hot = one_hot(labels[:, ~many], np.array(sizes, int)[~many])
+    words = packed(np.concatenate([hot, bits, bits], axis=1))
+    starts = np.cumsum([0, *sizes])[:-1]
+    wide = tuple((int(starts[j]), sizes[j]) for j in np.flatnonzero(many))
+    rest = labels[:, many].astype(np.int32)
+    ones = sum(sizes) + 2 * bits.shape[1]
+    return Rows(words, numbers.astype(np.float32), rest, "gower", columns, wide, ones)
+
+
+def one_hot(labels: Int[np.ndarray, "n q"], sizes: Int[np.ndarray, "q"]) -> Int8[np.ndarray, "n k"]:
     ends = np.cumsum([0, *sizes])
     hot = np.zeros((len(labels), int(ends[-1])), np.int8)
     for j, start in enumerate(ends[:-1]):
         hot[np.arange(len(labels)), start + labels[:, j]] = 1
-    bits = hot[:, :0] if bits is None else bits
-    columns = numbers.shape[1] + labels.shape[1] + bits.shape[1]
-    words = packed(np.concatenate([hot, bits, bits], axis=1))
-    return Rows(words, numbers.astype(np.float32), "gower", columns)
+    return hot
 
 
 def point_rows(numbers: Float[np.ndarray, "n p"]) -> Rows:
     """Euclid's distance."""
-    words = np.zeros((len(numbers), 0), np.uint32)
-    return Rows(words, numbers.astype(np.float32), "l2", numbers.shape[1])
+    words, labels = _none(numbers, np.uint32), _none(numbers, np.int32)
+    return Rows(words, numbers.astype(np.float32), labels, "l2", numbers.shape[1])
 
 
 def groups_of(n: int, groups: int) -> Int[np.ndarray, "n"]:
@@ -167,8 +195,8 @@ def _over_tiles(
     columns = _chunks(groups_of(m, groups), groups, tiling)
     (lines,) = _chunks(np.zeros(n, int), 1, tiling)
     found = _scanned(
-        (jnp.asarray(rows.words), jnp.asarray(rows.numbers)),
-        (jnp.asarray(others.words), jnp.asarray(others.numbers)),
+        tuple(map(jnp.asarray, rows.parts)),
+        tuple(map(jnp.asarray, others.parts)),
         jnp.asarray(lines, jnp.int32),
         jnp.asarray(columns, jnp.int32),
         jnp.float32(scale),
@@ -231,6 +259,12 @@ def _between(kind, a, b, unroll):
             return total + bits.astype(jnp.int32), None
 
         differ = jax.lax.scan(count, differ, (a[0].T, b[0].T), unroll=unroll)[0]
+    if a[2].shape[1]:
+
+        def mismatch(total, labels):
+            return total + 2 * (labels[0][:, None] != labels[1][None, :]).astype(jnp.int32), None
+
+        differ = jax.lax.scan(mismatch, differ, (a[2].T, b[2].T), unroll=unroll)[0]
     if a[1].shape[1]:
 
         def add(total, columns):
@@ -247,8 +281,10 @@ def _closest(_scale):
         return jnp.full(n, jnp.inf, jnp.float32), jnp.full(n, -1, jnp.int32)
 
     def update(state, d, column):
-        best = d.argmin(1)
-        least = jnp.take_along_axis(d, best[:, None], 1)[:, 0]
+        # Two minima are vectorised, an argmin is not: the first place of the least.
+        least = d.min(1)
+        place = jnp.arange(d.shape[1], dtype=jnp.int32)
+        best = jnp.where(d == least[:, None], place, d.shape[1]).min(1)
         closer = least < state[0]
         return jnp.where(closer, least, state[0]), jnp.where(closer, column[best], state[1])
 

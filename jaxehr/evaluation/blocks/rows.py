@@ -5,12 +5,13 @@ columns and the codes of |a - b| over the range, or of a mismatch, so that a cod
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from jaxehr.evaluation.blocks.blocks import Blocks
-from jaxehr.evaluation.blocks.nearest import Rows, bit_rows, mixed_rows, packed
+from jaxehr.evaluation.blocks.nearest import FEW, Rows, bit_rows, mixed_rows, packed
 
 
 def comparable_rows(sets: Mapping[str, Blocks], scale: Blocks) -> dict[str, Rows]:
@@ -55,27 +56,46 @@ def without(blocks: Blocks, hidden: Int[np.ndarray, "column"]) -> Callable[[Rows
     """A function that makes rows of `comparable_rows` without some columns: all alike in them. Columns are counted
     over numbers, labels and codes."""
     p, q = blocks.numbers.shape[1], blocks.labels.shape[1]
-    coded = p + q + np.arange(len(blocks.codes))
-    place = [np.repeat(p + np.arange(q), blocks.sizes), coded, *([coded] if p + q else [])]
+    coded, sizes = p + q + np.arange(len(blocks.codes)), np.array(blocks.sizes, int)
+    few, many = p + np.flatnonzero(sizes <= FEW), p + np.flatnonzero(sizes > FEW)
+    place = [np.repeat(few, sizes[few - p]), coded, *([coded] if p + q else [])]
     seen = lambda columns: ~np.isin(columns, hidden)
     words = packed(seen(np.concatenate(place))[None])
-    numbers = seen(np.arange(p)).astype(np.float32)
+    numbers, labels = seen(np.arange(p)).astype(np.float32), seen(many).astype(np.int32)
 
     def hide(rows: Rows) -> Rows:
-        return Rows(rows.words & words, rows.numbers * numbers, rows.kind, rows.columns)
+        return replace(
+            rows,
+            words=rows.words & words,
+            numbers=rows.numbers * numbers,
+            labels=rows.labels * labels,
+        )
 
     return hide
 
 
 def as_bytes(rows: Rows) -> np.ndarray:
     """A row as one value of bytes."""
-    both = np.concatenate([rows.words.view(np.uint8), rows.numbers.view(np.uint8)], axis=1)
-    both = np.ascontiguousarray(both)
+    parts = [np.ascontiguousarray(part).view(np.uint8) for part in rows.parts]
+    both = np.ascontiguousarray(np.concatenate(parts, axis=1))
     return both.view(np.dtype((np.void, both.shape[1]))).reshape(-1)
 
 
 def points(rows: Rows) -> Float[np.ndarray, "n d"]:
     """Bits and one-hot columns unpacked, and numbers, missing ones in the middle."""
-    bits = np.unpackbits(rows.words.view(np.uint8), axis=1).astype(np.float32)
+    bits = _with_wide(np.unpackbits(rows.words.view(np.uint8), axis=1), rows).astype(np.float32)
     numbers = np.where(rows.numbers > 1, 0.5, rows.numbers)
     return np.concatenate([bits, numbers], axis=1)
+
+
+def _with_wide(bits: np.ndarray, rows: Rows) -> np.ndarray:
+    """The bits with the labels of many values one-hot in their places, in whole words."""
+    if not rows.wide:
+        return bits
+    whole = np.zeros((len(rows), -(-rows.ones // 32) * 32), bits.dtype)
+    many = np.concatenate([start + np.arange(size) for start, size in rows.wide])
+    few = np.setdiff1d(np.arange(rows.ones), many)
+    whole[:, few] = bits[:, : len(few)]
+    for (start, _), column in zip(rows.wide, rows.labels.T, strict=True):
+        whole[np.arange(len(rows)), start + column] = 1
+    return whole

@@ -14,7 +14,7 @@ from jaxehr.evaluation.judges.job import Job, Step, measured
 from jaxehr.evaluation.measures import downstream, utility
 from jaxehr.evaluation.measures.catalogue import CALIBRATION, DIMENSIONS, DOWNSTREAM, PAIRINGS
 from jaxehr.evaluation.measures.intervals import Estimate
-from jaxehr.evaluation.measures.learners import Learner, target
+from jaxehr.evaluation.measures.learners import Features, Learner, target
 from jaxehr.evaluation.measures.metric import SMALL_CELL, Metric
 
 SAME = (
@@ -147,8 +147,10 @@ def _compared(job: Job, split: utility.Split) -> Callable[[utility.Tests], dict[
     """The figures of DOWNSTREAM."""
     assert job.label is not None
     ranking = downstream.ranking_agreement(split, job.label, job.seed)
-    importance = downstream.importance_overlap(split, job.label, job.seed)
-    adding = downstream.augmentation(split, job.label, job.seed)
+    features = Features(split.real, job.label)
+    on_real = utility.learnt("boosting", features, split.real, job.label, job.seed)
+    importance = downstream.importance_overlap(split, on_real, job.label, job.seed)
+    adding = downstream.augmentation(split, on_real, job.label, job.seed)
 
     def figures(tests: utility.Tests) -> dict[str, Estimate]:
         gains = adding(tests)

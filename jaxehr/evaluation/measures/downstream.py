@@ -23,9 +23,10 @@ from jaxehr.evaluation.measures.proportions import wilson
 from jaxehr.evaluation.measures.utility import Split, Tests, learnt, lost
 
 PREDICTED = 20  # columns or codes of dimension-wise prediction
-SHARES = (0.0, 0.25, 0.5, 1.0)  # of synthetic rows added to as many real ones; none comes first
+SHARES = (0.25, 0.5, 1.0)  # of synthetic rows added to as many real ones
 ASKED = 50  # features whose importance is measured
 TOP = 10  # features whose overlap is taken
+Predict = Callable[[Blocks], np.ndarray]
 
 
 def ranking_agreement(parts: Split, label: str, seed: int) -> Callable[[Tests], Estimate]:
@@ -94,7 +95,7 @@ def _fitted(train: Blocks, models: tuple, label: str, real: Blocks) -> Callable[
 def dimension_wise(parts: Split, seed: int) -> Callable[[Tests], dict[str, np.ndarray]]:
     """For up to 20 labels and 20 codes: AUROC on the holdout of predicting each from all others, trained on real rows
     and on synthetic ones (MedGAN's dimension-wise prediction)."""
-    fitted: dict[str, list[Callable[[Blocks], np.ndarray]]] = {}
+    fitted: dict[str, list[Predict]] = {}
     for name in predictable(parts.real):
         features = Features(parts.real, name)
         both = (parts.real, parts.synthetic)
@@ -143,34 +144,38 @@ def predictable(real: Blocks) -> Sequence[str]:
     return [*varies[:PREDICTED], *(real.codes[j] for j in most[spread])]
 
 
-def augmentation(parts: Split, label: str, seed: int) -> Callable[[Tests], dict[float, Estimate]]:
-    """What adding a share of as many synthetic rows to the real ones brings to boosting, on the same patients."""
+def augmentation(
+    parts: Split, on_real: Predict, label: str, seed: int
+) -> Callable[[Tests], dict[float, Estimate]]:
+    """What adding a share of as many synthetic rows to the real ones brings to boosting, on the same patients.
+
+    on_real     boosting that was trained on the real rows alone
+    """
     features = Features(parts.real, label)
-    fitted = {}
+    fitted = [on_real]
     for share in SHARES:
         added = parts.synthetic.rows(np.arange(int(share * len(parts.synthetic))))
-        fitted[share] = learnt("boosting", features, joined(parts.real, added), label, seed)
+        fitted.append(learnt("boosting", features, joined(parts.real, added), label, seed))
 
     def on(tests: Tests) -> dict[float, Estimate]:
         asked = target(tests.holdout, label)
-        without, *with_ = (predict(tests.holdout) for predict in fitted.values())
+        without, *with_ = (predict(tests.holdout) for predict in fitted)
         gains = (lost(asked, after, without) for after in with_)
-        return dict(zip(SHARES[1:], gains, strict=True))
+        return dict(zip(SHARES, gains, strict=True))
 
     return on
 
 
-def importance_overlap(parts: Split, label: str, seed: int) -> Callable[[Tests], Estimate]:
+def importance_overlap(
+    parts: Split, on_real: Predict, label: str, seed: int
+) -> Callable[[Tests], Estimate]:
     """Jaccard overlap of the ten features that matter most, trained on real rows and on synthetic ones.
 
     A feature matters by how much the score on the holdout falls when its column is shuffled, if it falls. The interval
     takes the features that are in either ten for independent trials, and is rough.
     """
     features = Features(parts.real, label)
-    fitted = [
-        learnt("boosting", features, records, label, seed)
-        for records in (parts.real, parts.synthetic)
-    ]
+    fitted = [on_real, learnt("boosting", features, parts.synthetic, label, seed)]
 
     def on(tests: Tests) -> Estimate:
         asked = target(tests.holdout, label)
@@ -190,7 +195,7 @@ def importance_overlap(parts: Split, label: str, seed: int) -> Callable[[Tests],
 
 
 def _drops(
-    predict: Callable[[Blocks], np.ndarray],
+    predict: Predict,
     test: Blocks,
     features: Features,
     asked: Target,
