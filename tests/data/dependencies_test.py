@@ -9,6 +9,7 @@ import pytest
 
 from jaxehr.cli import main
 from jaxehr.data import Equal, Implication, Inequality, Product, Schema, Sum, dependencies
+from jaxehr.data.dependencies.dependency import ALPHA, holds
 
 
 def independent(n, seed, columns=8):
@@ -84,6 +85,15 @@ def test_nothing_is_found_where_nothing_is():
     assert [str(each) for seed in range(10) for each in of(independent(300, seed))] == []
 
 
+def test_a_law_is_found_by_the_binomial_tail_times_the_number_of_tests():
+    """On all of n patients, by chance on a share of 0.9 each: with the probability 0.9^n."""
+    for n, tests in ((109, 1), (112, 1), (112, 1000), (150, 1000), (150, 100_000)):
+        enough = 0.1 * n >= 11 and tests * 0.9**n <= ALPHA
+        assert holds([n], [n], [0.9], tests).tolist() == [enough], (n, tests)
+    # A tenth of those who would break it may, and no more.
+    assert holds([1981, 1979], [2000, 2000], [0.9, 0.9], 10).tolist() == [True, False]
+
+
 @pytest.mark.parametrize(("n", "shown"), [(10, False), (40, True)])
 def test_what_fewer_than_eleven_patients_have_is_not_told(n, shown):
     frame = independent(500, 3)
@@ -136,13 +146,13 @@ def test_the_most_telling_comes_first_and_what_follows_is_left_out():
     frame["d"], frame["e"] = rng.integers(1, 90, 800), rng.integers(1, 50, 800)
     frame["f"] = frame["d"] + frame["e"]
     frame["sick"] = rng.random(800) < 0.5
-    frame["drug"] = np.where(frame["sick"], rng.choice(["low", "high"], 800), "none")
+    frame["drug"] = np.where(frame["sick"], rng.choice(["low", "high", "none"], 800), "none")
     found = of(frame)
     assert [each.telling for each in found] == sorted((e.telling for e in found), reverse=True)
-    # 'drug' determines 'sick'; that no sick one has none is said by that.
+    # That who has a drug is sick says the same.
     assert [each.said for each in found if "<=" not in each.said] == [
         "f = d + e",
-        "drug determines sick (3 values, 2)",
+        "sick = False => drug = none",
     ]
     orders = {each.said for each in found if "<=" in each.said}
     assert {"a <= b", "b <= c"} <= orders and not {"a <= c", "d <= f", "e <= f"} & orders
