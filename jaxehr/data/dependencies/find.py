@@ -40,6 +40,8 @@ def dependencies(data: pd.DataFrame | Records, schema: Schema) -> tuple[Dependen
     followed = same | {name for each in added if each.always for name in each.laws[0].names[:1]}
     multiplied = products(frame, columns, quantities.without(followed))
     multiplied = [each for each in multiplied if not _pairs([each]) & _pairs(equal)]
+    # Of a column in two units one is enough.
+    same |= {e.laws[0].names[0] for e in multiplied if e.always and len(e.laws[0].names) == 2}
     ordered = orders(quantities.without(same), added)
     own = frame[[name for name in frame if name not in same]]
     stepped = steps(own, columns, quantities.without(same))

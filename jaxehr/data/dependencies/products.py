@@ -60,39 +60,53 @@ def _candidates(
 
     First those of one other column, and of several columns the last one in the table.
     """
+    logs = np.log(quantities.values[positive])
     rng = np.random.default_rng(0)
-    for several in (False, True):
-        for column in reversed(positive):
-            at = np.flatnonzero(~np.isnan(quantities.values[column]))
-            at = rng.choice(at, min(len(at), ROWS), replace=False)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                logs = np.log(quantities.values[np.array(positive)[:, None], at])
-            y = logs[positive.index(column)]
-            most = NEAR * float(np.nanstd(y))
-            for i, other in enumerate(positive):
-                if other == column:
-                    continue
-                for power in POWERS:
-                    rest = y - power * logs[i]
-                    if not several:
-                        if _constant(rest[None], most)[0]:
-                            yield column, {other: power}
-                        continue
-                    for second in POWERS:
-                        fits = _constant(rest - second * logs[i + 1 :], most)
-                        for j in np.flatnonzero(fits) + i + 1:
-                            if positive[j] != column:
-                                yield column, {other: power, positive[j]: second}
+    tried = []
+    for y in reversed(range(len(positive))):
+        at = np.flatnonzero(~np.isnan(logs[y]))
+        some = logs[:, rng.choice(at, min(len(at), ROWS), replace=False)]
+        some = some - np.nanmean(some, axis=1, keepdims=True)  # a constant more or less
+        tried.append((y, some, NEAR * float(np.std(some[y]))))
+    for y, some, most in tried:
+        for power in POWERS:
+            for x in _constant((some[y] - power * some)[:, None], most)[:, 0].nonzero()[0]:
+                if x != y:
+                    yield positive[y], {positive[x]: power}
+    for y, some, most in tried:
+        for first in POWERS:
+            for second in POWERS:
+                fits = np.triu(_pairs(some, y, first, second) <= most**2, 1)
+                fits[y] = fits[:, y] = False
+                for i, j in np.argwhere(fits):
+                    yield positive[y], {positive[i]: first, positive[j]: second}
 
 
 def _constant(logs: np.ndarray, most: float) -> np.ndarray:
-    """[k]: which rows vary no more than `most`, where half of them at least is there."""
+    """[..., rows] -> which vary no more than `most`, where half of the rows at least are there."""
     there = np.isfinite(logs)
-    count = there.sum(axis=1)
+    count = there.sum(axis=-1)
     filled = np.where(there, logs, 0.0)
-    mean = filled.sum(axis=1) / np.maximum(count, 1)
-    off = np.where(there, filled - mean[:, None], 0.0)
-    return (count >= ROWS // 2) & ((off**2).sum(axis=1) <= most**2 * np.maximum(count, 1))
+    mean = filled.sum(axis=-1, keepdims=True) / np.maximum(count, 1)[..., None]
+    off = np.where(there, filled - mean, 0.0)
+    return (count >= ROWS // 2) & ((off**2).sum(axis=-1) <= most**2 * np.maximum(count, 1))
+
+
+def _pairs(logs: np.ndarray, y: int, first: int, second: int) -> np.ndarray:
+    """[p, p]: the variance of log y - first log i - second log j over the rows of both; inf where these are few.
+
+    By products of matrices, of which a missing value is 0: the square is written out.
+    """
+    there = (~np.isnan(logs)).astype(float)
+    x, own = np.nan_to_num(logs), logs[y]
+    count = there @ there.T
+    mixed = (there * own) @ there.T, x @ there.T
+    total = mixed[0] - first * mixed[1] - second * mixed[1].T
+    square, cross = (x**2) @ there.T, (x * own) @ there.T
+    squares = (there * own**2) @ there.T + first**2 * square + second**2 * square.T
+    squares += 2 * (first * second * x @ x.T - first * cross - second * cross.T)
+    many = np.maximum(count, 1)
+    return np.where(count >= ROWS // 2, squares / many - (total / many) ** 2, np.inf)
 
 
 def _fitted(quantities: Quantities, column: int, powers: dict[int, int]) -> Product:

@@ -20,7 +20,10 @@ SPREAD = 0.01  # what is off by rounding, as a share of the total's standard dev
 def sums(
     frame: pd.DataFrame, columns: Mapping[str, Column], quantities: Quantities
 ) -> list[Dependency]:
-    """Totals of two parts, and then of more; each column is the total of one sum at most, and no sum is told twice."""
+    """Totals of two parts, and then of more, which are there wherever the total is.
+
+    Each column is the total of one sum at most, and no sum is told twice.
+    """
     found: list[Dependency] = []
     p = len(quantities.names)
     tests = max(p * p * (p - 1) // 2, 1)
