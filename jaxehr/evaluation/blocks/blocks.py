@@ -74,13 +74,13 @@ class Blocks:
         return np.flatnonzero(np.any([part.any(1) for part in parts], axis=0))
 
 
-def joined(a: Blocks, b: Blocks) -> Blocks:
-    """The rows of both."""
+def joined(*parts: Blocks) -> Blocks:
+    """The rows of all."""
     return replace(
-        a,
-        numbers=np.concatenate([a.numbers, b.numbers]),
-        labels=np.concatenate([a.labels, b.labels]),
-        bits=np.concatenate([a.bits, b.bits]),
+        parts[0],
+        numbers=np.concatenate([part.numbers for part in parts]),
+        labels=np.concatenate([part.labels for part in parts]),
+        bits=np.concatenate([part.bits for part in parts]),
     )
 
 

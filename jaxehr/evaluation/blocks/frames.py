@@ -186,8 +186,9 @@ def _spelled(values: pd.Series) -> pd.Series:
     """Text, the same for True, 1 and 1.0, whatever the file's dtype."""
     if pd.api.types.is_bool_dtype(values):
         values = values.astype("object")
-    spelled = values.map(_one, na_action="ignore")
-    return spelled.astype(object).where(values.notna(), None)
+    place, different = pd.factorize(values)  # -1 of a missing value
+    spelled = np.array([*different.to_series().map(_one), None], object)
+    return pd.Series(spelled[place], values.index, dtype=object)
 
 
 def _one(value) -> str:
