@@ -113,6 +113,8 @@ def _run(options) -> int:
         say(f"hint: {hint}")
     if len(hints) > SHOWN:
         say(f"hint: and {len(hints) - SHOWN:,} more, which `jaxehr schema` shows")
+    if not given:
+        _say_found(data.dependencies(records, schema), options.data)
     say(f"sigma_data {made.settings['sigma_data']:.4g}") if "sigma_data" in made.settings else None
     done = _trained(
         options.out,
@@ -147,6 +149,17 @@ def _no_label(recipe: str, label: str) -> str:
     if recipe in names.OWN_SAMPLER:
         return f"{other}: it learns every column alike, and draws under any: sample --given {label}=VALUE"
     return f"{other}, and draws under no condition; fit masked, and draw with --given {label}=VALUE"
+
+
+def _say_found(found, path) -> None:
+    """What draws could be made to keep."""
+    laws = [each.said for each in found if each.always]
+    if laws:
+        more = f"; and {len(laws) - 3:,} more" if len(laws) > 3 else ""
+        say(
+            f"hint: always so in these rows: {'; '.join(laws[:3])}{more}. To have draws keep it: jaxehr schema --data "
+            f"{path} --constraints found --out schema.json, then fit with --schema schema.json"
+        )
 
 
 @contextmanager

@@ -64,10 +64,14 @@ def test_a_refused_fit_leaves_the_schema_to_edit(tmp_path, capsys):
     draft.write_text(json.dumps(edited))
     assert main(fit) == 2 and "of an earlier try" in capsys.readouterr().err
     assert json.loads(draft.read_text()) == edited
-    table(tmp_path / "data.csv")  # without the texts it is learnt; hints are said
+    days = np.arange(200) % 7
+    table(
+        tmp_path / "data.csv", day=days, again=days
+    )  # without the texts it is learnt; hints are said
     assert main(fit) == 0
     said = capsys.readouterr().err
     assert "hint: patient_id: 100 different ones" in said and "%d.%m.%Y" in said
+    assert "always so in these rows: again = day. To have draws keep it: jaxehr schema" in said
 
 
 FIT = ["--steps", "2", "--batch-size", "8", "--set", "width=8", "--set", "blocks=1"]

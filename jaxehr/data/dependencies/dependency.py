@@ -11,7 +11,7 @@ LEAST = 11  # patients; what holds on fewer is not told, nor on how many of fewe
 NEARLY = 0.99  # of the rows that it is about: what is told, beside what always holds
 OF_CHANCE = 0.1  # rows that break it, of those that would by chance
 HARDLY = 0.02  # the same of what always holds, but for an error here and there
-ALPHA = 0.0025  # that columns without any dependency show one, for each of the four kinds of search
+ALPHA = 0.0016  # that columns without any dependency show one, for each of the six kinds of search
 
 
 class Dependency(NamedTuple):
@@ -72,13 +72,15 @@ def holds(
     It holds on 11 patients at least, and by chance would be broken on as many; and so often that, over all tests, it
     would be found with the probability ALPHA in columns that have nothing to do with each other (binomial, Bonferroni).
     """
-    from scipy.stats import binom
+    from scipy.special import betainc
 
     right, asked, share = (np.asarray(each) for each in (held, of, chance))
     broken = asked * (1 - share)
     found = (right >= LEAST) & (broken >= LEAST) & (asked - right <= of_chance * broken)
     if found.any():
-        found[found] = binom.sf(right[found] - 1, asked[found], share[found]) * tests <= ALPHA
+        k, n = right[found], asked[found]
+        # Of n draws k or more, by the incomplete beta function.
+        found[found] = betainc(k, n - k + 1, share[found]) * tests <= ALPHA
     return found
 
 
