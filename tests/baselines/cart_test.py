@@ -209,19 +209,33 @@ def test_a_list_longer_than_enough_patients_have_is_filled_from_everybody():
     long = lists[lists.str.len() > 3]
     assert set(long.str.len()) == {14} and len(long) > 10
     assert tuple(names[::3]) not in set(long)
+    assert long.explode().isin(names[::3]).mean() < 0.5  # a third and a little more, of everybody's
 
 
-def test_what_is_filled_from_everybody_is_the_first_of_what_is_to_come():
-    """The least of k uniform draws has the mean 1 / (k + 1); were the next code drawn alone, long lists would run to
-    the rarest. 4 standard errors, 4 of them: 1 in 4,000."""
-    from jaxehr.baselines.cart import _anyone
+def test_rare_codes_stay_rare():
+    """Patients have 1 to 20 of 200 codes: a list that ran to the rarest once would stay there. As many are of the rarer
+    half, and of the rarest quarter, as are of real ones, within 5 standard errors of two counts: 1 in 800,000."""
+    rng, n = np.random.default_rng(0), 3000
+    many = rng.integers(1, 21, n)
+    often = 1 / np.arange(1, 201)
+    bits = np.zeros((n, 200), np.int8)
+    for row, held in zip(bits, many, strict=True):
+        row[rng.choice(200, held, replace=False, p=often / often.sum())] = 1
+    drawn = cart(long_frame(bits, np.arange(n), [f"C{j:03}" for j in range(200)]), n, 0)
+    place = np.argsort(np.argsort(-bits.sum(0), kind="stable"))[drawn["code"].str[1:].astype(int)]
+    counts = np.sort(bits.sum(0))[::-1]
+    for first in (100, 150):
+        real = counts[first:].sum()
+        assert abs((place >= first).sum() - real) < 5 * (2 * real) ** 0.5
 
-    n = 4000
-    for k in (1, 2, 5, 13):
-        low, high, left = (np.full(n, each) for each in (200, 799, k))
-        found = _anyone(np.random.default_rng(k), np.arange(1000), low, high, left)
-        assert found.min() >= 200 and found.max() <= 799
-        assert (found.mean() - 199.5) / 600 == pytest.approx(1 / (k + 1), abs=4 * 0.3 / n**0.5)
+
+def test_bands_are_of_enough_patients():
+    from jaxehr.baselines.cart import _bands
+
+    having = np.array([3, 40, 50, 0, 30, 9, 4, 1])
+    assert _bands(having, 14).tolist() == [3, 3, 2, 2, 1, 0, 0, 0]
+    assert _bands(having, 40).tolist() == [2, 2, 1, 1, 0, 0, 0, 0]
+    assert set(_bands(having, 45)) == {0}  # the lowest would be 43
 
 
 ORDERS = {
