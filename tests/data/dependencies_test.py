@@ -1,6 +1,7 @@
 """What is planted in a table is found, and nothing in columns that have nothing to do with each other."""
 
 import json
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -156,6 +157,23 @@ def test_the_most_telling_comes_first_and_what_follows_is_left_out():
     ]
     orders = {each.said for each in found if "<=" in each.said}
     assert {"a <= b", "b <= c"} <= orders and not {"a <= c", "d <= f", "e <= f"} & orders
+
+
+ODD = {
+    "one row": {"a": [1]},
+    "one value": {"a": [1] * 30, "b": ["x"] * 30},
+    "no value": {"a": [np.nan] * 30, "b": np.arange(30) * 0.7},
+    "mostly 0": {"a": [0] * 60 + [1, 2, 3, 5] * 5, "b": [0] * 40 + [1, 2] * 20, "c": [0, 1] * 40},
+    "too large": {"a": [1e300, -1e300, 1.5] * 20, "b": [np.inf, 2, 0.5, 3] * 15},
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_a_table_of_which_there_is_nothing_to_say(what):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        frame = pd.DataFrame(ODD[what])
+        assert not dependencies(frame, Schema.draft(frame)[0])
 
 
 def test_classes_of_a_number_are_told_by_where_they_begin():

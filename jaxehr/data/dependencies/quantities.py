@@ -50,4 +50,5 @@ class Quantities:
 
 
 def _finite(values: np.ndarray) -> np.ndarray:
-    return np.where(np.isfinite(values), values, np.nan)
+    """What is infinite, or so large that its square is, is missing."""
+    return np.where(np.abs(values) < 1e100, values, np.nan)
