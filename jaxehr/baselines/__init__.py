@@ -9,7 +9,7 @@
 Each is `(train, n, seed) -> DataFrame`: n patients in the columns, order and dtypes of the training records, with ids
 of their own; cart draws a table and codes together too, as Records. Constraints of a schema are not kept. NumPy and
 scikit-learn on the host; codes stay sparse, and what is dense is made for 4,096 patients at a time: 71,517 patients x
-902 codes take 1, 8, 4, 35 and 1 CPU seconds, and 0.1 GiB (smote: 0.5).
+902 codes take 1, 8, 1, 35 and 1 CPU seconds, and 0.1 GiB (smote: 0.5).
 """
 
 from jaxehr.baselines.cart import cart as cart
