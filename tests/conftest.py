@@ -6,8 +6,10 @@ Programs are compiled once in a run of the tests, whichever process comes to the
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 
+import pytest
 from jaxtyping import install_import_hook
 
 if "PYTEST_XDIST_WORKER" not in os.environ:
@@ -19,3 +21,11 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 SCIENCE = ("processes", "denoisers", "losses", "samplers", "networks")
 install_import_hook([f"jaxehr.{part}" for part in SCIENCE], "beartype.beartype")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def programs_of_a_file():
+    """They are forgotten after it: a process that keeps those of every file grows to gigabytes."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
