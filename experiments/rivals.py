@@ -26,6 +26,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import venv
 from dataclasses import dataclass
@@ -122,37 +123,36 @@ def size_mb(folder: Path) -> int:
 
 
 def run(name: str, python: Path, options: argparse.Namespace, settings: dict[str, str]) -> dict:
-    """Draws OUT/NAME.parquet and says what it cost; raises Refused if it fails or takes too long."""
-    drawn = options.out / f"{name}.parquet"
-    beside, said = drawn.with_suffix(".part"), options.out / f"{name}.cost.json"
-    command = [str(python), str(INSIDE), name, str(options.train), str(beside), str(said)]
-    given = json.dumps({"n": options.n, "seed": options.seed} | settings)
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    try:
-        with open(options.out / f"{name}.log", "w") as log:
-            done = subprocess.run(
-                [*command, given],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                timeout=60 * options.minutes,
-                env=os.environ | {"HF_HUB_OFFLINE": "1"},
-            )
-        if done.returncode:
-            raise Refused(
-                f"{name} failed: {_last(Path(log.name).read_text())} ({log.name} has all)"
-            )
-        beside.rename(drawn)
+    """Draws OUT/NAME.parquet and says what it cost; raises Refused if it fails or takes too long.
+
+    All else that a rival writes is in a folder that is removed however it ends: some keep the rows they learn.
+    """
+    log, began = options.out / f"{name}.log", time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with tempfile.TemporaryDirectory(dir=options.out, prefix=".") as folder:
+        drawn, said = Path(folder) / "drawn.parquet", Path(folder) / "cost.json"
+        given = json.dumps({"n": options.n, "seed": options.seed} | settings)
+        command = [python, INSIDE, name, options.train, drawn, said, given]
+        _started([str(each) for each in command], log, options.minutes, folder)
         costs = json.loads(said.read_text())
-    except subprocess.TimeoutExpired:
-        raise Refused(
-            f"{name} took more than {options.minutes:g} minutes; see --minutes, --set"
-        ) from None
-    finally:
-        beside.unlink(missing_ok=True)
-        said.unlink(missing_ok=True)
+        drawn.rename(options.out / f"{name}.parquet")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return costs | {"CPU s": spent, "wall s": time.monotonic() - began} | settings
+
+
+def _started(command: list[str], log: Path, minutes: float, folder: str) -> None:
+    """Waits for the command; raises Refused if it fails, or is not done in so many minutes."""
+    env = os.environ | {"HF_HUB_OFFLINE": "1", "TMPDIR": os.path.abspath(folder)}
+    try:
+        with open(log, "w") as file:
+            done = subprocess.run(
+                command, stdout=file, stderr=subprocess.STDOUT, timeout=60 * minutes, env=env
+            )
+    except subprocess.TimeoutExpired:
+        raise Refused(f"not done after {minutes:g} minutes; see --minutes and --set") from None
+    if done.returncode:
+        raise Refused(f"it failed: {_last(log.read_text())} ({log} has all)")
 
 
 def table(rows: dict[str, dict]) -> str:

@@ -75,10 +75,18 @@ def test_what_pip_cannot_install_is_refused_and_leaves_nothing(tmp_path):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("sdv") is not None, reason="sdv is here")
-def test_a_rival_that_fails_is_refused_in_one_line_and_leaves_its_log_alone(train, tmp_path):
+def test_a_rival_that_fails_is_refused_in_one_line_and_leaves_its_log_only(train, tmp_path):
     arguments = ["copula", "--train", train, "--out", str(tmp_path), "--envs", str(tmp_path)]
     with pytest.raises(
-        rivals.Refused, match="copula failed: ModuleNotFoundError: No module named 'sdv'"
+        rivals.Refused, match="it failed: ModuleNotFoundError: No module named 'sdv'"
     ):
         rivals.run("copula", sys.executable, rivals.options_of(arguments), {})
+    assert {path.name for path in tmp_path.iterdir()} == {"train.parquet", "copula.log"}
+
+
+def test_what_takes_too_long_is_stopped(train, tmp_path):
+    arguments = ["copula", "--train", train, "--out", str(tmp_path), "--envs", str(tmp_path)]
+    options = rivals.options_of([*arguments, "--minutes", "0.0001"])
+    with pytest.raises(rivals.Refused, match=r"not done after 0\.0001 minutes"):
+        rivals.run("copula", sys.executable, options, {})
     assert {path.name for path in tmp_path.iterdir()} == {"train.parquet", "copula.log"}
