@@ -276,7 +276,7 @@ def options_of(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--without", nargs="+", default=[], metavar="COLUMN", help="such as ids")
     parser.add_argument("--sdmetrics", metavar="PYTHON", help="an interpreter that has SDMetrics")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="figures are put into it too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="the figures are kept there too")
     options = parser.parse_args(arguments)
     if options.label and not options.holdout:
         parser.error("--label is predicted on real rows not trained on; give them as --holdout")
@@ -296,13 +296,11 @@ def main(arguments: list[str] | None = None) -> None:
     others |= {"real held out": options.holdout} if options.holdout else {}
     files = {name: _as_real(read(path), train, path) for name, path in others.items()}
     holdout = files.get("real held out")
-    rows = json.loads(options.json.read_text()) if options.json and options.json.exists() else {}
+    rows: dict[str, dict[str, float]] = {}
     with threadpool_limits(1):
         for name, frame in files.items():
-            began, every = (
-                time.process_time(),
-                (train, frame, *([] if holdout is None else [holdout])),
-            )
+            began = time.process_time()
+            every = [train, frame, *([] if holdout is None else [holdout])]
             n = min(options.rows, *map(len, every))
             real, drawn, *held_out = (sampled(each, n) for each in every)
             held_out = [drawn] if frame is holdout else held_out  # the floor
