@@ -112,6 +112,8 @@ def standard_error(n: int) -> float:
 def labelled(frame: pd.DataFrame, label: str) -> tuple[pd.DataFrame, np.ndarray]:
     """(the other columns, the label as text); label is COLUMN or COLUMN!=VALUE."""
     column, _, value = label.partition("!=")
+    if column not in frame:
+        raise SystemExit(f"--label {label}: there is no column {column!r}")
     text = frame[column].astype(object).map(str, na_action="ignore").fillna("missing").to_numpy()
     return frame.drop(columns=column), np.where(text == value, "no", "yes") if value else text
 
@@ -119,13 +121,15 @@ def labelled(frame: pd.DataFrame, label: str) -> tuple[pd.DataFrame, np.ndarray]
 def tstr(synthetic: pd.DataFrame, holdout: pd.DataFrame, label: str) -> float:
     """AUROC on the holdout of a booster trained on synthetic rows; NaN where these have one class."""
     (a, y), (b, wanted) = labelled(synthetic, label), labelled(holdout, label)
+    classes = np.unique(wanted)
+    if len(classes) < 2:
+        raise SystemExit(f"--label {label}: all rows of the holdout are {str(classes[0])!r}")
     if len(np.unique(y)) < 2:
         return float("nan")
     (x_a, x_b), _ = coded([a[b.columns], b])
     told = _varied(x_a)
     model = booster().fit(x_a[:, told], y)
     odds = dict(zip(model.classes_, model.predict_proba(x_b[:, told]).T, strict=True))
-    classes = np.unique(wanted)
     classes = classes[-1:] if len(classes) == 2 else classes
     none = np.zeros(len(wanted))
     return float(np.mean([roc_auc_score(wanted == c, odds.get(c, none)) for c in classes]))

@@ -122,3 +122,9 @@ def test_a_file_of_other_columns_is_refused_in_one_line(tmp_path, changed, said)
     drawn.to_parquet(tmp_path / "drawn.parquet")
     with pytest.raises(SystemExit, match=said):
         judges.main([f"--real={tmp_path}/real.parquet", "--synthetic", f"{tmp_path}/drawn.parquet"])
+
+
+@pytest.mark.parametrize("label, said", [("alive", "no column 'alive'"), ("ward!=x", "are 'yes'")])
+def test_a_label_that_cannot_be_predicted_is_refused_in_one_line(label, said):
+    with pytest.raises(SystemExit, match=said):
+        judges.tstr(patients(0, 50), patients(1, 50), label)
