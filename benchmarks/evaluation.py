@@ -70,9 +70,9 @@ def main() -> None:
         command = [sys.executable, __file__, "--data", options.data, "--only", kind]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         found[kind] = json.loads(done.stdout.splitlines()[-1])
+        print(kind, json.dumps(found[kind], indent=1), flush=True)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(found, indent=1) + "\n")
-    print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":
