@@ -1,8 +1,11 @@
 """Rivals: what is asked is what is run, and what cannot be is refused in one line."""
 
+import contextlib
 import importlib.util
 import inspect
 import sys
+import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -90,3 +93,17 @@ def test_what_takes_too_long_is_stopped(train, tmp_path):
     with pytest.raises(rivals.Refused, match=r"not done after 0\.0001 minutes"):
         rivals.run("copula", sys.executable, options, {})
     assert {path.name for path in tmp_path.iterdir()} == {"train.parquet", "copula.log"}
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="processes are looked up in /proc")
+def test_what_a_rival_started_ends_with_it(tmp_path):
+    """A worker that outlives its parent is stopped, whether the parent ends or is too slow."""
+    started = "import subprocess, time; print(subprocess.Popen(['sleep', '60']).pid, flush=True); "
+    for after, refused, minutes in (("pass", None, 1), ("time.sleep(60)", rivals.Refused, 1 / 20)):
+        log = tmp_path / "log"
+        command = [sys.executable, "-S", "-c", started + after]
+        with pytest.raises(refused) if refused else contextlib.nullcontext():
+            rivals._started(command, log, minutes, str(tmp_path))
+        time.sleep(0.1)
+        state = Path(f"/proc/{int(log.read_text())}/stat")
+        assert not state.exists() or state.read_text().split()[2] == "Z"
