@@ -41,6 +41,11 @@ class Codec:
         return self._table.columns
 
     @property
+    def learnt(self) -> tuple[Any, ...]:
+        """All of the static table that is encoded, in the order of the parts."""
+        return self._table.learnt
+
+    @property
     def offsets(self) -> tuple[Offset, ...]:
         return self._table.offsets
 

@@ -212,6 +212,14 @@ class Bins:
         return self._valued if self.optional else -1
 
     @property
+    def order(self) -> tuple[int, ...]:
+        """The place of each class of the first category in the order of the values, -1 for a missing value."""
+        knots = np.array(self.knots)[:: self.fine]
+        middle = np.concatenate([np.array(self.spikes), (knots[1:] + knots[:-1]) / 2])
+        place = np.argsort(np.argsort(middle, kind="stable"))
+        return (*place.tolist(), *((-1,) if self.optional else ()))
+
+    @property
     def _valued(self) -> int:
         return len(self.spikes) + self._cells // self.fine
 

@@ -83,6 +83,50 @@ class Masked(NamedTuple):
         return jnp.where(x == MASK, -at, 0.0) / rows(t, x0.ndim)
 
 
+class Path(NamedTuple):
+    """An order in which the cells of a record, side by side, are shown.
+
+    position    when each is shown, 0 first
+    after       (cell, the one before which it is never shown): the second half of a number after its first
+    """
+
+    position: tuple[int, ...]
+    after: tuple[tuple[int, int], ...] = ()
+
+    def hidden(
+        self, key: Key, rows: int, *, along: float, near: float
+    ) -> tuple[Bool[Array, "row cell"], Float[Array, "row cell"]]:
+        """(what is hidden of a batch, what each cell's -log p counts): the bound, and what draws go through.
+
+        along   share of the rows in which what is seen is a beginning of this order; of the others it is one of an
+                order drawn at random, so that every column is learnt given any others
+        near    how many cells ahead count in the first: cell i after the next exp(-i / near)
+
+        As many rows at every number of hidden cells.
+        """
+        cells = len(self.position)
+        count_key, rank_key, rows_key = jax.random.split(key, 3)
+        share = (jnp.arange(rows) + jax.random.uniform(count_key, (rows,))) / rows
+        count = jnp.ceil(jax.random.permutation(rows_key, share) * cells)[:, None]
+        turn = jnp.argsort(jnp.argsort(jax.random.uniform(rank_key, (rows, cells)), -1), -1)
+        for cell, before in self.after:
+            one, two = turn[:, cell], turn[:, before]
+            turn = turn.at[:, cell].set(jnp.maximum(one, two))
+            turn = turn.at[:, before].set(jnp.minimum(one, two))
+        own = (jnp.arange(rows) < along * rows)[:, None]
+        turn = jnp.where(own, jnp.asarray(self.position), turn)
+        ahead = turn - (cells - count)
+        weight = jnp.where(own, jnp.exp(-ahead / near), 1.0)
+        for cell, before in self.after:
+            # While the one before is hidden, this cell is not the next: the other is so twice as often.
+            waits = (ahead[:, before] >= 0) & ~own[:, 0]
+            weight = weight.at[:, cell].set(jnp.where(waits, 0.0, weight[:, cell]))
+            twice = (ahead[:, cell] >= 0) & ~own[:, 0]
+            weight = weight.at[:, before].multiply(jnp.where(twice, 2.0, 1.0))
+        weight = jnp.where(ahead >= 0, weight, 0.0)
+        return ahead >= 0, weight / weight.sum(-1, keepdims=True)
+
+
 def hide(key: Key, x0: Mapping[str, Array], t: Time) -> tuple[dict[str, Array], Array]:
     """(x_0 with as many cells of every record hidden, how many): t x columns, rounded up, at random.
 

@@ -2,9 +2,14 @@
 
 Composition     Everything is a category. Of numbers the frequent values are classes of their own, the others lie in 32
                 bins of equal frequency, each split into 32 finer ones, with a draw inside; a missing value is a class.
-                A residual MLP sees which cells are hidden and the others' values, and gives logits that start at each
-                column's log-frequencies. Loss: the bound of masked diffusion (Shi et al. 2024; Sahoo et al. 2024),
-                as many cells hidden in every record. Draws show the cells in an order drawn for each record.
+                A residual MLP sees which cells are hidden and the others' values, of numbers also where they lie, and
+                gives logits; those of a number's classes are what a mixture of logistic densities has in them, and a
+                logit each. What is seen reaches the logits directly too, through few numbers (low rank), which start at
+                how often classes go together in the training rows (synthesis.associations).
+Loss            The bound of masked diffusion (Shi et al. 2024; Sahoo et al. 2024), as many rows at every number of
+                hidden cells. In three rows of four what is seen is a beginning of the order in which draws show cells
+                (as Uria et al. 2014 train for one order and for all), in the others any cells.
+Draws           A cell a step, in the order of the columns; finer halves of numbers then, then codes.
 Why             What is rare is a logit like any other, and is not rounded away; spikes, missing values and their
                 patterns are classes; a condition, or a cell to be filled in, needs no approximation, since the network
                 learns every column given any others.
@@ -14,6 +19,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 import pandas as pd
 from jaxtyping import Array
@@ -22,8 +28,10 @@ from jaxehr.codecs import MIN_PATIENTS, Bins, Codec, codec_of
 from jaxehr.data import Records, Schema
 from jaxehr.networks import token_network
 from jaxehr.numerics import in_float32
-from jaxehr.processes import Masked, Mixed, hide
+from jaxehr.processes import MASK, Masked, Mixed, Path
 from jaxehr.samplers import uniform, unmasking
+from jaxehr.synthesis.associations import associations
+from jaxehr.synthesis.cells import by_group, numbers_of, path_of
 from jaxehr.synthesis.draws import noise_to_data, shown
 from jaxehr.synthesis.encoded import encoded, log_frequencies
 from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of, steps_for
@@ -37,12 +45,13 @@ def masked(
     schema: Schema | None = None,
     *,
     min_patients: int = MIN_PATIENTS,
-    width: int = 512,
-    blocks: int = 4,
-    embedding: int = 16,
+    width: int = 256,
+    blocks: int = 3,
+    rank: int = 128,
+    along: float = 0.75,
     steps: int | None = None,
-    batch_size: int = 512,
-    learning_rate: float = 1e-3,
+    batch_size: int = 256,
+    learning_rate: float = 1.5e-3,
     warmup: int | None = None,
     weight_decay: float = 0.0,
     ema_decay: float = 0.999,
@@ -52,32 +61,40 @@ def masked(
 
     data                training records, or the codec of an earlier fit
     min_patients        who have what is learnt of a value (jaxehr.codecs.shared); 1 learns all
-    width, blocks       of the residual MLP; `embedding` numbers stand for a category
+    width, blocks       of the residual MLP
+    rank                of what is said of what is seen without a hidden layer
+    along               share of the training rows that are shown in the order of draws
     steps               by default as many as the records need, at most 20,000
     warmup              steps in which the rate rises; by default a twentieth. It falls to 0 by a cosine after that
-    sampling_steps      of a draw; by default 32 for tables, 64 with codes, but no more than there are columns
+    sampling_steps      of a draw; by default 64, but no more than there are cells: then one is shown a step
     """
     codec = codec_of(data, schema, Bins, min_patients)
     tokens, view = tokens_of(codec), token_view(codec, numbers=False)
+    numbers, path = numbers_of(codec, tokens), path_of(codec, tokens)
     start, rows = None, None
     if not isinstance(data, Codec):
         x, rows = encoded(data, codec, view, "the start of the network")
-        start = log_frequencies(tokens, x, min_patients)
+        frequency = log_frequencies(tokens, x, min_patients)
+        finer = tuple(tokens.row[i] for i, _ in path.after)
+        start = associations(tokens, x, frequency, rank=rank, least=min_patients, without=finer)
     network = token_network(
         [tokens.classes[j] for j in tokens.row],
+        places=tokens.firsts,
         outputs=tokens.width,
         width=width,
         blocks=blocks,
-        embedding=embedding,
+        rank=rank,
+        numbers=numbers,
         start=start,
     )
     steps = steps_for(codec, batch_size, steps, most=20_000)
-    most = 64 if codec.codes else 32
     model = masked_model(
         network,
         tokens,
+        path,
         places=codec.sizes["number"],
-        steps=min(sampling_steps or most, len(tokens.classes)),
+        steps=min(sampling_steps or MOST_STEPS, len(tokens.classes)),
+        along=along,
     )
     rise = steps // 20 if warmup is None else warmup
     rate = optax.warmup_cosine_decay_schedule(0.0, learning_rate, rise, steps)
@@ -87,17 +104,23 @@ def masked(
     return recipe_of(masked, locals(), codec, view, stage, rows=rows)
 
 
-def masked_model(network: Network, tokens: Tokens, *, places: int, steps: int) -> Model:
+MOST_STEPS = 64  # of a draw, where nobody chose
+NEAR = 8.0  # cells: of a row that is shown in the order of draws, those that come next count most
+
+
+def masked_model(
+    network: Network, tokens: Tokens, path: Path, *, places: int, steps: int, along: float = 0.75
+) -> Model:
     """The Model on the rows of `token_view` without numbers; a draw has `places` uniform ones, for inside the bins."""
     process = Mixed({name: Masked(tokens.classes_of(name)) for name in tokens.groups})
-    columns = len(tokens.classes)
+    sampler = unmasking(by_group(tokens, path))
     walk = noise_to_data(
         process,
         tokens.shapes,
-        sampler=unmasking(),
+        sampler=sampler,
         grid=uniform,
         steps=steps,
-        hold=shown(unmasking()),
+        hold=shown(sampler),
         held_steps=steps,
     )
 
@@ -106,16 +129,17 @@ def masked_model(network: Network, tokens: Tokens, *, places: int, steps: int) -
 
     def loss(params: Params, key: Key, x0: Any) -> Array:
         rows = len(next(iter(x0.values())))
-        t_key, hide_key = jax.random.split(key)
-        # As many rows at every share of hidden cells: t is stratified over the batch.
-        t = (jnp.arange(rows) + jax.random.uniform(t_key, (rows,))) / rows
-        x, hidden = hide(hide_key, x0, t)
-        logits: Any = denoise_with(params)(x, t)
-        share = hidden / columns
+        hide, weight = path.hidden(key, rows, along=along, near=NEAR)
+        ends = np.cumsum([len(members) for members in tokens.groups.values()])[:-1]
+        hide = dict(zip(tokens.groups, jnp.split(hide, ends, axis=1), strict=True))
+        weight = dict(zip(tokens.groups, jnp.split(weight, ends, axis=1), strict=True))
+        x = {name: jnp.where(hide[name], MASK, part) for name, part in x0.items()}
+        logits: Any = denoise_with(params)(x, 1.0)
         bounds = [
-            part.bound(x0[n], logits[n], x[n], share).sum(-1) for n, part in process.parts.items()
+            (weight[n] * part.bound(x0[n], logits[n], x[n], 1.0)).sum(-1)
+            for n, part in process.parts.items()
         ]
-        return sum(bounds) / columns
+        return sum(bounds)
 
     def draw(params: Params, key: Key, *, known: Known | None = None, **asked: Any) -> Draw:
         path_key, place_key, first_key = jax.random.split(key, 3)

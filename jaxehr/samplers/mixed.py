@@ -1,6 +1,6 @@
 """Samplers of records that mix numbers and categories."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -69,8 +69,10 @@ def alongside(number: str = "number", solver: ExponentialSolver | None = None) -
     return sample
 
 
-def unmasking() -> Sampler:
+def unmasking(position: Mapping[str, Sequence[int]] | None = None) -> Sampler:
     """Masked diffusion with as many cells shown at each step as the grid asks for, in an order drawn for each record.
+
+    position    for each part when each of its cells is shown, the least first: then that is the order
 
     The order is uniform, so that each cell is hidden at time t with probability t, as in the process's own chain
     (`ancestral`); only the number of cells shown at once does not vary by chance. Cells that are shown together are
@@ -79,7 +81,7 @@ def unmasking() -> Sampler:
 
     def sample(key: Key, denoise: Denoiser, process: Mixed, x_T: Any, grid: Grid) -> Draw:
         order_key, draw_key = jax.random.split(key)
-        rank, hidden = _order(order_key, x_T)
+        rank, hidden = _order(order_key, x_T, position)
         times = jnp.asarray(grid, float)
 
         def one(x, at):
@@ -131,9 +133,16 @@ def shown_first(
     return dict(x)
 
 
-def _order(key: Key, x: Mapping[str, Array]) -> tuple[dict[str, Array], Array]:
+def _order(
+    key: Key, x: Mapping[str, Array], position: Mapping[str, Sequence[int]] | None
+) -> tuple[dict[str, Array], Array]:
     """(rank of each hidden cell among those of its record, how many there are); the highest is shown first."""
     rank, columns = ranks(key, x)
+    if position is not None:
+        rank = {
+            name: jnp.broadcast_to(columns - 1 - jnp.asarray(at), x[name].shape)
+            for name, at in position.items()
+        }
     names = sorted(x)
     flat = jnp.concatenate([jnp.where(x[name] == MASK, rank[name], columns) for name in names], -1)
     among = jnp.argsort(jnp.argsort(flat, axis=-1), axis=-1)

@@ -139,6 +139,16 @@ class Tokens(NamedTuple):
         return sum(math.prod(self._shape(name)) for name in self.groups)
 
     @property
+    def firsts(self) -> np.ndarray:
+        """Where in that row the first class of each token lies, in the order of `row`."""
+        found, start = [], 0
+        for name in self.groups:
+            columns, most = self._shape(name)
+            found += [start + most * i for i in range(columns)]
+            start += columns * most
+        return np.array(found, int)
+
+    @property
     def places(self) -> np.ndarray:
         """Where in that row the classes of each token lie, in the order of `classes`; the other places are padding."""
         first, start = np.zeros(len(self.classes), int), 0

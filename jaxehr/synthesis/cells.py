@@ -1,0 +1,53 @@
+"""The cells of a record side by side, as a network of tokens has them: which are numbers, and in what order they are
+drawn."""
+
+from jaxehr.codecs import Bins, Codec
+from jaxehr.networks.tokens import Numbers
+from jaxehr.processes import Path
+from jaxehr.synthesis.view import Tokens
+
+
+def numbers_of(codec: Codec, tokens: Tokens) -> Numbers:
+    """Where in `tokens.row` the numbers of a codec of Bins lie, and the order of their classes."""
+    at = {token: i for i, token in enumerate(tokens.row)}
+    coarse, fine, order, cuts = [], [], [], []
+    token = codec.sizes["bit"]
+    for column in codec.learnt:
+        parts = len(column.classes())
+        if isinstance(column, Bins) and sum(place >= 0 for place in column.order) > 1:
+            coarse.append(at[token])
+            fine.append(at[token + 1] if parts > 1 else -1)
+            order.append(column.order)
+            cuts.append(column.fine if parts > 1 else 1)
+        token += parts
+    return Numbers(tuple(coarse), tuple(fine), tuple(order), tuple(cuts))
+
+
+def path_of(codec: Codec, tokens: Tokens) -> Path:
+    """The columns of the table in their order, the finer halves of numbers after them, and then the codes.
+
+    By then what a number's finer half depends on is seen: other numbers are.
+    """
+    at = {token: i for i, token in enumerate(tokens.row)}
+    bit, token, bits = 0, codec.sizes["bit"], codec.sizes["bit"]
+    first, finer, after = [], [], []
+    for column in codec.learnt:
+        flags = [part for part, _ in column.parts()].count("bit")
+        first += [at[bit + i] for i in range(flags)]
+        bit += flags
+        for i in range(len(column.classes())):
+            (finer if i else first).append(at[token + i])
+            if i:
+                after.append((at[token + i], at[token + i - 1]))
+        token += len(column.classes())
+    codes = [at[j] for j in range(bit, bits)]
+    position = [0] * len(at)
+    for turn, cell in enumerate([*first, *finer, *codes]):
+        position[cell] = turn
+    return Path(tuple(position), tuple(after))
+
+
+def by_group(tokens: Tokens, path: Path) -> dict[str, tuple[int, ...]]:
+    """`Path.position` by the groups of `tokens`, as a sampler has it."""
+    left = list(path.position)
+    return {name: tuple(left.pop(0) for _ in members) for name, members in tokens.groups.items()}
