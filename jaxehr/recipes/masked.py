@@ -47,14 +47,14 @@ def masked(
     min_patients: int = MIN_PATIENTS,
     width: int = 256,
     blocks: int = 3,
-    rank: int = 128,
+    rank: int | None = None,
     along: float = 0.75,
     steps: int | None = None,
     batch_size: int = 256,
-    learning_rate: float = 1.5e-3,
+    learning_rate: float | None = None,
     warmup: int | None = None,
     weight_decay: float = 0.0,
-    ema_decay: float = 0.999,
+    ema_decay: float | None = None,
     sampling_steps: int | None = None,
 ) -> Recipe:
     """Masked diffusion, ours: tables with missing values and rare codes, exact conditions, 32 to 64 evaluations.
@@ -62,7 +62,11 @@ def masked(
     data                training records, or the codec of an earlier fit
     min_patients        who have what is learnt of a value (jaxehr.codecs.shared); 1 learns all
     width, blocks       of the residual MLP
-    rank                of what is said of what is seen without a hidden layer
+    rank                of what is said of what is seen without a hidden layer; by default 128 for 64,000 rows, and
+                        half of it for a quarter of them
+    learning_rate       by default 1.5e-3 for 100,000 rows and more, and half of it for a quarter of them: few rows are
+                        soon known by heart
+    ema_decay           of the parameters' average; by default over a hundredth of the steps, at most 1,000 steps
     along               share of the training rows that are shown in the order of draws
     steps               by default as many as the records need, at most 20,000
     warmup              steps in which the rate rises; by default a twentieth. It falls to 0 by a cosine after that
@@ -70,6 +74,8 @@ def masked(
     """
     codec = codec_of(data, schema, Bins, min_patients)
     tokens, view = tokens_of(codec), token_view(codec, numbers=False)
+    size = np.sqrt(codec.rows)
+    rank = int(np.clip(size / 2, 8, 128)) if rank is None else rank
     numbers, path = numbers_of(codec, tokens), path_of(codec, tokens)
     start, rows = None, None
     if not isinstance(data, Codec):
@@ -96,6 +102,10 @@ def masked(
         steps=min(sampling_steps or MOST_STEPS, len(tokens.classes)),
         along=along,
     )
+    if learning_rate is None:
+        learning_rate = float(np.clip(4.75e-6 * size, 2e-4, 1.5e-3))
+    if ema_decay is None:
+        ema_decay = 1 - 1 / min(max(steps / 100, 10), 1_000)
     rise = steps // 20 if warmup is None else warmup
     rate = optax.warmup_cosine_decay_schedule(0.0, learning_rate, rise, steps)
     adam = optax.adamw(rate, weight_decay=weight_decay)
