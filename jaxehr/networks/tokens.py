@@ -40,7 +40,7 @@ class Start(NamedTuple):
     say: np.ndarray
 
 
-def inputs_of(classes: Sequence[int]) -> tuple[np.ndarray, int]:
+def inputs_of(classes: Sequence[int] | np.ndarray) -> tuple[np.ndarray, int]:
     """(the first row of each token in the table of inputs, how many rows that has): a row for each class, and before
     them one for the hidden cell."""
     ends = np.cumsum([0, *(np.asarray(classes) + 1)])
@@ -50,7 +50,7 @@ def inputs_of(classes: Sequence[int]) -> tuple[np.ndarray, int]:
 def token_network(
     classes: Sequence[int],
     *,
-    places: Sequence[int] | None = None,
+    places: Sequence[int] | np.ndarray | None = None,
     outputs: int | None = None,
     width: int,
     blocks: int,
@@ -73,12 +73,12 @@ def token_network(
 
     No time goes in: what is hidden says it all (Ou et al. 2024).
     """
-    classes = np.asarray(classes)
-    first = np.cumsum([0, *classes[:-1]]) if places is None else np.asarray(places)
-    outputs = int(sum(classes)) if outputs is None else outputs
+    sizes = np.asarray(classes)
+    first = np.cumsum([0, *sizes[:-1]]) if places is None else np.asarray(places)
+    outputs = int(sizes.sum()) if outputs is None else outputs
     numbers = Numbers() if numbers is None else numbers
     scales = [_scale(order, cuts) for order, cuts in zip(numbers.order, numbers.cuts, strict=True)]
-    net = _Net(classes, first, outputs, width, blocks, rank, numbers, scales)
+    net = _Net(sizes, first, outputs, width, blocks, rank, numbers, scales)
 
     def init(key: Key) -> dict[str, Any]:
         return net.init(key, start)
@@ -238,7 +238,7 @@ class _Net(NamedTuple):
             mixture = said[..., q, 1, :], jnp.maximum(said[..., q, 2, :], FINEST), weight
             wide = tuple(part[..., None, :] for part in mixture)
             valued = np.array(self.numbers.order[q]) >= 0
-            mass = _log_mass(scale.low, scale.high, *wide)
+            mass = _log_mass(jnp.asarray(scale.low), jnp.asarray(scale.high), *wide)
             added.append(jnp.where(valued, mass, 0.0))
             coarse, fine = self.numbers.coarse[q], self.numbers.fine[q]
             at.append(self.first[coarse] + np.arange(len(valued)))

@@ -5,7 +5,6 @@ from jaxehr.processes.gaussian import standard_normal as standard_normal
 from jaxehr.processes.masked import MASK as MASK
 from jaxehr.processes.masked import Masked as Masked
 from jaxehr.processes.masked import Path as Path
-from jaxehr.processes.masked import hide as hide
 from jaxehr.processes.mixed import Mixed as Mixed
 from jaxehr.processes.multinomial import LOW as LOW
 from jaxehr.processes.multinomial import Multinomial as Multinomial

@@ -127,18 +127,6 @@ class Path(NamedTuple):
         return ahead >= 0, weight / weight.sum(-1, keepdims=True)
 
 
-def hide(key: Key, x0: Mapping[str, Array], t: Time) -> tuple[dict[str, Array], Array]:
-    """(x_0 with as many cells of every record hidden, how many): t x columns, rounded up, at random.
-
-    The bound is the same as with cells hidden by chance, sum over hidden of -log p x columns / hidden, without the
-    variance of how many they are.
-    """
-    rank, columns = ranks(key, x0)
-    count = jnp.ceil(jnp.asarray(t) * columns)
-    at = rows(count, rank[next(iter(rank))].ndim)
-    return {name: jnp.where(rank[name] < at, MASK, part) for name, part in x0.items()}, count
-
-
 def ranks(key: Key, x: Mapping[str, Array]) -> tuple[dict[str, Array], int]:
     """(the place of each cell in an order of all cells of its record, drawn at random, by part; the number of cells)"""
     names = sorted(x)

@@ -31,7 +31,7 @@ from jaxehr.numerics import in_float32
 from jaxehr.processes import MASK, Masked, Mixed, Path
 from jaxehr.samplers import uniform, unmasking
 from jaxehr.synthesis.associations import associations
-from jaxehr.synthesis.cells import by_group, numbers_of, path_of
+from jaxehr.synthesis.cells import numbers_of, path_of
 from jaxehr.synthesis.draws import noise_to_data, shown
 from jaxehr.synthesis.encoded import encoded, log_frequencies
 from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of, steps_for
@@ -123,7 +123,7 @@ def masked_model(
 ) -> Model:
     """The Model on the rows of `token_view` without numbers; a draw has `places` uniform ones, for inside the bins."""
     process = Mixed({name: Masked(tokens.classes_of(name)) for name in tokens.groups})
-    sampler = unmasking(by_group(tokens, path))
+    sampler = unmasking(tokens.by_group(np.array(path.position)))
     walk = noise_to_data(
         process,
         tokens.shapes,
@@ -139,10 +139,8 @@ def masked_model(
 
     def loss(params: Params, key: Key, x0: Any) -> Array:
         rows = len(next(iter(x0.values())))
-        hide, weight = path.hidden(key, rows, along=along, near=NEAR)
-        ends = np.cumsum([len(members) for members in tokens.groups.values()])[:-1]
-        hide = dict(zip(tokens.groups, jnp.split(hide, ends, axis=1), strict=True))
-        weight = dict(zip(tokens.groups, jnp.split(weight, ends, axis=1), strict=True))
+        hidden, counts = path.hidden(key, rows, along=along, near=NEAR)
+        hide, weight = tokens.by_group(hidden), tokens.by_group(counts)
         x = {name: jnp.where(hide[name], MASK, part) for name, part in x0.items()}
         logits: Any = denoise_with(params)(x, 1.0)
         bounds = [

@@ -1,6 +1,6 @@
 """Samplers of records that mix numbers and categories."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
@@ -69,7 +69,7 @@ def alongside(number: str = "number", solver: ExponentialSolver | None = None) -
     return sample
 
 
-def unmasking(position: Mapping[str, Sequence[int]] | None = None) -> Sampler:
+def unmasking(position: Mapping[str, Array] | None = None) -> Sampler:
     """Masked diffusion with as many cells shown at each step as the grid asks for, in an order drawn for each record.
 
     position    for each part when each of its cells is shown, the least first: then that is the order
@@ -134,7 +134,7 @@ def shown_first(
 
 
 def _order(
-    key: Key, x: Mapping[str, Array], position: Mapping[str, Sequence[int]] | None
+    key: Key, x: Mapping[str, Array], position: Mapping[str, Array] | None
 ) -> tuple[dict[str, Array], Array]:
     """(rank of each hidden cell among those of its record, how many there are); the highest is shown first."""
     rank, columns = ranks(key, x)

@@ -33,7 +33,7 @@ def associations(
     log_frequency   of all classes in the places of `tokens`
     rank            at most; the last quarter of it keeps the sharpness of what is said where more is seen
     least           pairs that fewer patients have, and fewer should have by chance, count as independent; where fewer
-                    have them though more should, half of `least` do. So no number tells of fewer patients
+                    have them though more should, half of `least` do
     without         tokens that are left out
     """
     units = _Units.of(tokens, without)

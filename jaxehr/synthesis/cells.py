@@ -30,7 +30,9 @@ def path_of(codec: Codec, tokens: Tokens) -> Path:
     """
     at = {token: i for i, token in enumerate(tokens.row)}
     bit, token, bits = 0, codec.sizes["bit"], codec.sizes["bit"]
-    first, finer, after = [], [], []
+    first: list[int] = []
+    finer: list[int] = []
+    after: list[tuple[int, int]] = []
     for column in codec.learnt:
         flags = [part for part, _ in column.parts()].count("bit")
         first += [at[bit + i] for i in range(flags)]
@@ -45,9 +47,3 @@ def path_of(codec: Codec, tokens: Tokens) -> Path:
     for turn, cell in enumerate([*first, *finer, *codes]):
         position[cell] = turn
     return Path(tuple(position), tuple(after))
-
-
-def by_group(tokens: Tokens, path: Path) -> dict[str, tuple[int, ...]]:
-    """`Path.position` by the groups of `tokens`, as a sampler has it."""
-    left = list(path.position)
-    return {name: tuple(left.pop(0) for _ in members) for name, members in tokens.groups.items()}

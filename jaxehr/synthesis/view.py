@@ -174,6 +174,11 @@ class Tokens(NamedTuple):
         """[..., column]: the categories of all groups side by side, as `row` has them."""
         return jnp.concatenate([x[name].astype(jnp.int32) for name in self.groups], axis=-1)
 
+    def by_group(self, row: Array | np.ndarray) -> dict[str, Array]:
+        """The inverse of `in_one_row`, of anything that has a column for each token."""
+        ends = np.cumsum([len(members) for members in self.groups.values()])[:-1]
+        return dict(zip(self.groups, jnp.split(row, ends, axis=-1), strict=True))
+
     def missing(self, x: dict[str, Array]) -> Array:
         """[batch, number]: 1 where a number is missing, as its indicator (a token of two classes) says."""
         columns = []

@@ -13,6 +13,7 @@ from jaxehr.data import Inequality, Range, Schema
 from jaxehr.processes import MASK
 from jaxehr.recipes import masked
 from jaxehr.recipes.masked import masked_model
+from jaxehr.synthesis.cells import path_of
 from jaxehr.synthesis.recipe import Recipe, Stage, Synthesizer
 from jaxehr.synthesis.view import token_view, tokens_of
 from jaxehr.types import Network
@@ -21,10 +22,11 @@ KEY = jax.random.key(0)
 
 
 def untrained(frame, *constraints):
-    """The network starts at each column's frequencies, and its columns know nothing of each other."""
+    """The network is at each column's frequencies, and its columns know nothing of each other."""
     schema = Schema(Schema.infer(frame).columns, (), constraints)
     recipe = masked(frame, schema, width=16, blocks=1, steps=10, min_patients=1)
-    return Synthesizer(recipe, {"denoiser": recipe.stages[0].model.init(KEY)})
+    params = recipe.stages[0].model.init(KEY)
+    return Synthesizer(recipe, {"denoiser": {**params, "say": 0 * params["say"]}})
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,8 @@ def exact():
         return out
 
     network = Network(lambda key: {}, apply)
-    model = masked_model(network, tokens, places=codec.sizes["number"], steps=4)
+    path = path_of(codec, tokens)
+    model = masked_model(network, tokens, path, places=codec.sizes["number"], steps=4)
     stage = Stage("denoiser", model, None, 0)
     view = token_view(codec, numbers=False)
     recipe = Recipe("masked", {}, codec, view, (stage,), 1)

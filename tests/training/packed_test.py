@@ -6,6 +6,7 @@ import optax
 import pytest
 
 from jaxehr.networks import token_network
+from jaxehr.processes import Path
 from jaxehr.recipes.masked import masked_model
 from jaxehr.synthesis.view import tokens_with
 from jaxehr.training import train
@@ -44,8 +45,8 @@ def test_a_batch_is_the_same():
 
 def test_training_is_the_same_to_the_last_bit():
     tokens = tokens_with([2] * 11)
-    network = token_network([2] * 11, outputs=tokens.width, width=8, blocks=1, embedding=2)
-    model = masked_model(network, tokens, places=0, steps=4)
+    network = token_network([2] * 11, outputs=tokens.width, width=8, blocks=1, rank=2)
+    model = masked_model(network, tokens, Path(tuple(range(11))), places=0, steps=4)
     rows = {"of_2": table(11)["of_2"]}
     trained = [
         train(model, optax.adam(1e-2), part, jax.random.key(0), steps=6, batch_size=8)
