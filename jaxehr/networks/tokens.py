@@ -77,8 +77,7 @@ def token_network(
     first = np.cumsum([0, *sizes[:-1]]) if places is None else np.asarray(places)
     outputs = int(sizes.sum()) if outputs is None else outputs
     numbers = Numbers() if numbers is None else numbers
-    scales = [_scale(order, cuts) for order, cuts in zip(numbers.order, numbers.cuts, strict=True)]
-    net = _Net(sizes, first, outputs, width, blocks, rank, numbers, scales)
+    net = _Net(sizes, first, outputs, width, blocks, rank, numbers, _Scales.of(numbers))
 
     def init(key: Key) -> dict[str, Any]:
         return net.init(key, start)
@@ -91,22 +90,36 @@ def token_network(
     return Network(init, apply)
 
 
-class _Scale(NamedTuple):
-    """Of one number: the ends of the interval of each class, and those of its finer ones; zeros where there is none."""
+class _Scales(NamedTuple):
+    """Of all numbers, padded to the most classes and cuts that one has.
 
-    low: np.ndarray
-    high: np.ndarray
-    cuts: np.ndarray
+    valued  [p, class] whether it is an interval: a missing value is none
+    ends    [p, class, cut + 1] where it and its finer intervals begin and end; zeros where there is none
+    """
+
+    valued: np.ndarray
+    ends: np.ndarray
+
+    @classmethod
+    def of(cls, numbers: Numbers) -> "_Scales":
+        most = max(map(len, numbers.order), default=0)
+        shape = len(numbers.order), most, max(numbers.cuts, default=1) + 1
+        scales = cls(np.zeros(shape[:2], bool), np.zeros(shape, np.float32))
+        for q, (order, cuts) in enumerate(zip(numbers.order, numbers.cuts, strict=True)):
+            ends = _intervals(order, cuts)
+            scales.valued[q, : len(order)] = np.asarray(order) >= 0
+            scales.ends[q, : len(order)] = ends[:, -1:]
+            scales.ends[q, : len(order), : cuts + 1] = ends
+        return scales
 
 
-def _scale(order: Sequence[int], cuts: int) -> _Scale:
+def _intervals(order: Sequence[int], cuts: int) -> np.ndarray:
     """Each class has as much of a standard normal distribution as any other, in the order of the values."""
     from scipy.special import ndtri
 
     place, valued = np.asarray(order), np.asarray(order) >= 0
     share = (np.clip(place, 0, None)[:, None] + np.arange(cuts + 1) / cuts) / max(valued.sum(), 1)
-    ends = np.where(valued[:, None], np.clip(ndtri(share), -FAR, FAR), 0.0)
-    return _Scale(ends[:, 0], ends[:, -1], ends)
+    return np.where(valued[:, None], np.clip(ndtri(share), -FAR, FAR), 0.0)
 
 
 FAR = 4.0  # the ends of the scale of a number
@@ -140,11 +153,11 @@ class _Net(NamedTuple):
     blocks: int
     rank: int
     numbers: Numbers
-    scales: list[_Scale]
+    scales: _Scales
 
     def init(self, key: Key, start: Start | None) -> dict[str, Any]:
         _, rows = inputs_of(self.classes)
-        p, k = len(self.scales), iter(jax.random.split(key, 2 * self.blocks + 3))
+        p, k = len(self.numbers.coarse), iter(jax.random.split(key, 2 * self.blocks + 3))
         columns, both = max(len(self.classes), 1), self.width + self.rank
         table = jax.random.normal(next(k), (rows, both)) * columns**-0.5
         say = jnp.zeros((both, self.outputs))
@@ -184,7 +197,7 @@ class _Net(NamedTuple):
             h = h + jax.nn.silu(u) @ params[f"out_{i}"]
         h = jnp.concatenate([_normed(h), skip], axis=-1)
         logits = h @ params["say"] + params["bias"]
-        if not self.scales:
+        if not self.numbers.coarse:
             return logits
         free = np.ones(self.outputs, np.float32)
         for fine, cuts in zip(self.numbers.fine, self.numbers.cuts, strict=True):
@@ -196,7 +209,7 @@ class _Net(NamedTuple):
         """[..., width + rank]: the sum of what is seen."""
         first, _ = inputs_of(self.classes)
         bits, others = np.flatnonzero(self.classes == 2), np.flatnonzero(self.classes != 2)
-        table, h = params["table"], jnp.zeros((*x.shape[:-1], self.width + self.rank))
+        table, h = jnp.asarray(params["table"]), jnp.zeros((*x.shape[:-1], self.width + self.rank))
         if len(bits):
             hidden, no, yes = (table[first[bits] + i] for i in range(3))
             is_seen, is_one = (
@@ -206,51 +219,61 @@ class _Net(NamedTuple):
             h = h + hidden.sum(0) + is_seen @ (no - hidden) + is_one @ (yes - no)
         if len(others):
             h = h + table[x[..., others] + 1 + first[others]].sum(-2)
-        if not self.scales:
+        if not self.numbers.coarse:
             return h
-        found = [self.place(q, x) for q in range(len(self.scales))]
-        z, on = (jnp.stack(each, axis=-1) for each in zip(*found, strict=True))
+        z, on = self.places(x)
         features = _features(z) * on[..., None]
         return h + features.reshape(*features.shape[:-2], -1) @ params["number"]
 
-    def place(self, q: int, x: Array) -> tuple[Array, Array]:
-        """(where number q lies on its scale, as finely as it is seen; whether it is seen at all)"""
-        coarse, fine = self.numbers.coarse[q], self.numbers.fine[q]
-        valued = np.array(self.numbers.order[q]) >= 0
-        token = jnp.maximum(x[..., coarse], 0)
-        on = (x[..., coarse] >= 0) & jnp.asarray(valued)[token]
-        ends = self.scales[q].cuts
-        middle = ends.mean(axis=1)
-        z = jnp.asarray(middle, jnp.float32)[token]
-        if fine >= 0:
-            inner = jnp.asarray((ends[:, 1:] + ends[:, :-1]) / 2, jnp.float32)
-            finer = inner[token, jnp.maximum(x[..., fine], 0)]
-            z = jnp.where(x[..., fine] >= 0, finer, z)
-        return z, on
+    def places(self, x: Array) -> tuple[Array, Array]:
+        """[..., p]: where each number lies on its scale, as finely as it is seen; whether it is seen at all."""
+        coarse, fine = np.array(self.numbers.coarse), np.array(self.numbers.fine)
+        at = self.rows(x)
+        on = (x[..., coarse] >= 0) & jnp.asarray(self.scales.valued.ravel())[at]
+        ends = self.scales.ends.reshape(-1, self.scales.ends.shape[-1])
+        first, last = ends[:, 0], ends[:, -1]
+        z = jnp.asarray((first + last) / 2)[at]
+        middle = (ends[:, 1:] + ends[:, :-1]) / 2
+        cut = jnp.where(fine >= 0, x[..., fine], -1)
+        inner = jnp.asarray(middle.ravel())[at * middle.shape[1] + jnp.maximum(cut, 0)]
+        return jnp.where(cut >= 0, inner, z), on
+
+    def rows(self, x: Array) -> Array:
+        """[..., p]: of each number the row of its class among those of all numbers, of a hidden one its first."""
+        token = jnp.maximum(x[..., np.array(self.numbers.coarse)], 0)
+        return token + np.arange(len(self.numbers.coarse)) * self.scales.valued.shape[1]
 
     def with_masses(self, params: dict[str, Any], h: Array, x: Array) -> Array:
         """[..., outputs]: what the densities of the numbers add to the logits."""
+        p, classes = self.scales.valued.shape
         said = h @ params["density"] + params["density_bias"]
-        said = said.reshape(*said.shape[:-1], len(self.scales), 3, COMPONENTS)
-        added, at = [], []
-        for q, scale in enumerate(self.scales):
-            weight = jax.nn.log_softmax(said[..., q, 0, :])
-            mixture = said[..., q, 1, :], jnp.maximum(said[..., q, 2, :], FINEST), weight
-            wide = tuple(part[..., None, :] for part in mixture)
-            valued = np.array(self.numbers.order[q]) >= 0
-            mass = _log_mass(jnp.asarray(scale.low), jnp.asarray(scale.high), *wide)
-            added.append(jnp.where(valued, mass, 0.0))
-            coarse, fine = self.numbers.coarse[q], self.numbers.fine[q]
-            at.append(self.first[coarse] + np.arange(len(valued)))
-            if fine >= 0:
-                token = jnp.maximum(x[..., coarse], 0)
-                ends = jnp.asarray(scale.cuts, jnp.float32)[token]
-                mass = _log_mass(ends[..., :-1], ends[..., 1:], *wide)
-                on = (x[..., coarse] >= 0) & jnp.asarray(valued)[token]
-                added.append(jnp.where(on[..., None], mass, 0.0))
-                at.append(self.first[fine] + np.arange(mass.shape[-1]))
-        row = jnp.zeros((*h.shape[:-1], self.outputs))
-        return row.at[..., np.concatenate(at)].set(jnp.concatenate(added, -1), unique_indices=True)
+        said = said.reshape(*said.shape[:-1], p, 1, 3, COMPONENTS)
+        weight = jax.nn.log_softmax(said[..., 0, :])
+        mixture = said[..., 1, :], jnp.maximum(said[..., 2, :], FINEST), weight
+        ends, valued = jnp.asarray(self.scales.ends), self.scales.valued
+        mass = _log_mass(ends[..., 0], ends[..., -1], *mixture)
+        sizes, first = (
+            self.classes[list(self.numbers.coarse)],
+            self.first[list(self.numbers.coarse)],
+        )
+        real = np.arange(classes) < sizes[:, None]
+        at = (first[:, None] + np.arange(classes))[real]
+        mass = jnp.where(valued, mass, 0.0).reshape(*h.shape[:-1], -1)
+        row = jnp.zeros((*h.shape[:-1], self.outputs)).at[..., at].set(mass[..., real.ravel()])
+        halves = np.flatnonzero(np.array(self.numbers.fine) >= 0)
+        if not len(halves):
+            return row
+        cuts = self.scales.ends.shape[-1] - 1
+        real = np.arange(cuts) < np.array(self.numbers.cuts)[halves, None]
+        fine = self.first[np.array(self.numbers.fine)[halves]]
+        at = (fine[:, None] + np.arange(cuts))[real]
+        row_of = self.rows(x)
+        seen = (x[..., np.array(self.numbers.coarse)] >= 0) & jnp.asarray(valued.ravel())[row_of]
+        ends = ends.reshape(-1, cuts + 1)[row_of[..., halves]]
+        part = tuple(each[..., halves, :, :] for each in mixture)
+        mass = _log_mass(ends[..., :-1], ends[..., 1:], *part)
+        mass = jnp.where(seen[..., halves, None], mass, 0.0).reshape(*h.shape[:-1], -1)
+        return row.at[..., at].set(mass[..., real.ravel()])
 
 
 FINEST = -4.5  # log of the least scale of a density: about a thousandth of all

@@ -159,7 +159,7 @@ def test_counts_of_few_are_not_in_the_start_of_a_network(tmp_path):
     text, _, _ = stored(tmp_path)
     assert WORDS[0] not in text and "nearly all" in text
     n = synthesizer.recipe.codec.rows
-    start = np.asarray(synthesizer.params["denoiser"]["log_frequency"], float)
+    start = np.asarray(synthesizer.params["denoiser"]["bias"], float)
     counts = np.exp(start) * (n + 1) - 0.5
     assert (counts > 10.9).all() and (counts < n - 10.9).all()
     pairs = counts.reshape(-1, 2).sum(1)

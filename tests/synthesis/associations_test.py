@@ -67,4 +67,4 @@ def test_a_pair_of_few_rows_is_not_told():
         row = inputs_of([2, 3, 3])[0][1] + 1 + 1
         return (start.read @ start.say)[row, TOKENS.firsts[2] + 1]
 
-    assert abs(said_of(3)) < 0.1 and abs(said_of(7)) < 0.1 and said_of(15) > 0.5
+    assert abs(said_of(3)) < 0.3 and abs(said_of(7)) < 0.3 and said_of(15) > 0.5

@@ -92,7 +92,9 @@ def test_every_recipe_learns_both(name, tmp_path):
 @pytest.fixture(scope="module")
 def learnt():
     real = patients(3000, seed=1)
-    recipe = masked(real, width=64, blocks=2, steps=800, batch_size=128, min_patients=1)
+    recipe = masked(
+        real, width=64, blocks=2, steps=800, batch_size=128, learning_rate=2e-3, min_patients=1
+    )
     return jaxehr.fit(recipe, real, KEY, holdout=0.0)
 
 
