@@ -57,7 +57,7 @@ def masked(
     ema_decay: float | None = None,
     sampling_steps: int | None = None,
 ) -> Recipe:
-    """Masked diffusion, ours: tables with missing values and rare codes, exact conditions, a cell an evaluation up to 64.
+    """Masked diffusion, ours: tables with missing values and rare codes, exact conditions, at most 64 evaluations.
 
     data                training records, or the codec of an earlier fit
     min_patients        who have what is learnt of a value (jaxehr.codecs.shared); 1 learns all
