@@ -66,7 +66,7 @@ def masked(
                         half of it for a quarter of them
     learning_rate       by default 1.5e-3 for 100,000 rows and more, and half of it for a quarter of them: few rows are
                         soon known by heart
-    ema_decay           of the parameters' average; by default over a hundredth of the steps, at most 1,000 steps
+    ema_decay           of the parameters' average; by default over a twentieth of the steps, at most 1,000
     along               share of the training rows that are shown in the order of draws
     steps               by default as many as the records need, at most 20,000
     warmup              steps in which the rate rises; by default a twentieth. It falls to 0 by a cosine after that
@@ -105,7 +105,7 @@ def masked(
     if learning_rate is None:
         learning_rate = float(np.clip(4.75e-6 * size, 2e-4, 1.5e-3))
     if ema_decay is None:
-        ema_decay = 1 - 1 / min(max(steps / 100, 10), 1_000)
+        ema_decay = 1 - 1 / min(max(steps / 20, 10), 1_000)
     rise = steps // 20 if warmup is None else warmup
     rate = optax.warmup_cosine_decay_schedule(0.0, learning_rate, rise, steps)
     adam = optax.adamw(rate, weight_decay=weight_decay)
