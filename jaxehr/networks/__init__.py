@@ -1,5 +1,6 @@
 """Networks, as pure functions. The only folder that knows Flax Linen."""
 
+from jaxehr.networks.codes import code_network as code_network
 from jaxehr.networks.mlp import at_unit_variance as at_unit_variance
 from jaxehr.networks.mlp import exploding_mlp as exploding_mlp
 from jaxehr.networks.mlp import fourier as fourier

@@ -193,9 +193,9 @@ class _Net(NamedTuple):
         h = self.seen(params, x)
         h, skip = h[..., : self.width] + params["read"], h[..., self.width :]
         for i in range(self.blocks):
-            u = _normed(h) @ params[f"in_{i}"] + params[f"in_bias_{i}"]
+            u = normed(h) @ params[f"in_{i}"] + params[f"in_bias_{i}"]
             h = h + jax.nn.silu(u) @ params[f"out_{i}"]
-        h = jnp.concatenate([_normed(h), skip], axis=-1)
+        h = jnp.concatenate([normed(h), skip], axis=-1)
         logits = h @ params["say"] + params["bias"]
         if not self.numbers.coarse:
             return logits
@@ -279,7 +279,7 @@ class _Net(NamedTuple):
 FINEST = -4.5  # log of the least scale of a density: about a thousandth of all
 
 
-def _normed(h: Array) -> Array:
+def normed(h: Array) -> Array:
     """LayerNorm without weights, which the layer after it has."""
     h = h - h.mean(-1, keepdims=True)
     return h * jax.lax.rsqrt((h**2).mean(-1, keepdims=True) + 1e-6)

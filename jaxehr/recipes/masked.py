@@ -10,6 +10,8 @@ Loss            The bound of masked diffusion (Shi et al. 2024; Sahoo et al. 202
                 hidden cells. In three rows of four what is seen is a beginning of the order in which draws show cells
                 (as Uria et al. 2014 train for one order and for all), in the others any cells.
 Draws           A cell a step, in the order of the columns; finer halves of numbers then, then codes.
+Codes alone     As a list of those that are there: how many, the first, the next (processes.listed), so that a patient
+                with 5 of them takes 6 evaluations, and none is drawn independently of another.
 Why             What is rare is a logit like any other, and is not rounded away; spikes, missing values and their
                 patterns are classes; a condition, or a cell to be filled in, needs no approximation, since the network
                 learns every column given any others.
@@ -26,17 +28,18 @@ from jaxtyping import Array
 
 from jaxehr.codecs import MIN_PATIENTS, Bins, Codec, codec_of
 from jaxehr.data import Records, Schema
-from jaxehr.networks import token_network
+from jaxehr.networks import code_network, token_network
 from jaxehr.numerics import in_float32
 from jaxehr.processes import MASK, Masked, Mixed, Path
+from jaxehr.processes.listed import Says, bound, listed
 from jaxehr.samplers import uniform, unmasking
 from jaxehr.synthesis.associations import associations
 from jaxehr.synthesis.cells import numbers_of, path_of
 from jaxehr.synthesis.draws import noise_to_data, shown
-from jaxehr.synthesis.encoded import encoded, log_frequencies
+from jaxehr.synthesis.encoded import encoded, log_frequencies, log_numbers
 from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of, steps_for
 from jaxehr.synthesis.view import Tokens, token_view, tokens_of
-from jaxehr.types import Denoiser, Draw, Key, Known, Model, Network, Params
+from jaxehr.types import Denoiser, Draw, Grid, Key, Known, Model, Network, Params, Sampler
 
 
 @in_float32
@@ -68,40 +71,34 @@ def masked(
                         soon known by heart
     ema_decay           of the parameters' average; by default over a twentieth of the steps, at most 1,000
     along               share of the training rows that are shown in the order of draws
-    steps               by default as many as the records need, at most 20,000
+    steps               by default as many as the records need, at most 20,000; of codes alone 2,500
     warmup              steps in which the rate rises; by default a twentieth. It falls to 0 by a cosine after that
     sampling_steps      of a draw; by default 64, but no more than there are cells: then one is shown a step
     """
     codec = codec_of(data, schema, Bins, min_patients)
     tokens, view = tokens_of(codec), token_view(codec, numbers=False)
+    alone = not codec.learnt  # codes, and no table beside them
     size = np.sqrt(codec.rows)
     rank = int(np.clip(size / 2, 8, 128)) if rank is None else rank
-    numbers, path = numbers_of(codec, tokens), path_of(codec, tokens)
-    start, rows = None, None
+    x, rows = None, None
     if not isinstance(data, Codec):
         x, rows = encoded(data, codec, view, "the start of the network")
-        frequency = log_frequencies(tokens, x, min_patients)
-        finer = tuple(tokens.row[i] for i, _ in path.after)
-        start = associations(tokens, x, frequency, rank=rank, least=min_patients, without=finer)
-    network = token_network(
-        [tokens.classes[j] for j in tokens.row],
-        places=tokens.firsts,
-        outputs=tokens.width,
-        width=width,
-        blocks=blocks,
-        rank=rank,
-        numbers=numbers,
-        start=start,
-    )
-    steps = steps_for(codec, batch_size, steps, most=20_000)
-    model = masked_model(
-        network,
-        tokens,
-        path,
-        places=codec.sizes["number"],
-        steps=min(sampling_steps or MOST_STEPS, len(tokens.classes)),
-        along=along,
-    )
+    shape = {"width": width, "blocks": blocks, "rank": rank}
+    if alone:
+        model = codes_model(_code_network(tokens, x, min_patients, shape))
+    else:
+        path = path_of(codec, tokens)
+        model = masked_model(
+            _token_network(codec, tokens, path, x, min_patients, shape),
+            tokens,
+            path,
+            places=codec.sizes["number"],
+            steps=min(sampling_steps or MOST_STEPS, len(tokens.classes)),
+            along=along,
+        )
+    steps = steps_for(codec, batch_size, steps, most=2_500 if alone else 20_000)
+    if learning_rate is None and alone:
+        learning_rate = 2e-3
     if learning_rate is None:
         learning_rate = float(np.clip(4.75e-6 * size, 2e-4, 1.5e-3))
     if ema_decay is None:
@@ -114,6 +111,35 @@ def masked(
     return recipe_of(masked, locals(), codec, view, stage, rows=rows)
 
 
+def _token_network(
+    codec: Codec, tokens: Tokens, path: Path, x: Any, least: int, shape: dict[str, int]
+) -> Network:
+    """Started at what goes with what in the rows x, where there are any."""
+    start = None
+    if x is not None:
+        finer = tuple(tokens.row[i] for i, _ in path.after)
+        frequency = log_frequencies(tokens, x, least)
+        start = associations(tokens, x, frequency, rank=shape["rank"], least=least, without=finer)
+    return token_network(
+        [tokens.classes[j] for j in tokens.row],
+        places=tokens.firsts,
+        outputs=tokens.width,
+        numbers=numbers_of(codec, tokens),
+        start=start,
+        **shape,
+    )
+
+
+def _code_network(tokens: Tokens, x: Any, least: int, shape: dict[str, int]) -> Network:
+    """Started at how frequent each code, and each number of codes, is in the rows x, where there are any."""
+    start = None
+    if x is not None:
+        often = log_frequencies(tokens, x, least)[tokens.places][1::2]
+        start = often, log_numbers(x[CODES], least)
+    return code_network(len(tokens.classes), start=start, **shape)
+
+
+CODES = "of_2"  # the part of x that holds them
 MOST_STEPS = 64  # of a draw, where nobody chose
 NEAR = 8.0  # cells: of a row that is shown in the order of draws, those that come next count most
 
@@ -161,3 +187,34 @@ def masked_model(
         return Draw({**x, "number": place}, nfe)
 
     return Model(network.init, loss, draw, uniform, process=process, narrows=True)
+
+
+def codes_model(network: Network) -> Model:
+    """The Model of codes alone: how many a patient has, and which, each given those before (processes.listed)."""
+
+    def says_with(params: Params) -> Says:
+        return lambda x, left: network.apply(params, x, left)
+
+    def loss(params: Params, key: Key, x0: Any) -> Array:
+        return bound(says_with(params), key, x0[CODES])
+
+    def draw(
+        params: Params,
+        key: Key,
+        *,
+        sampler: Sampler | None = None,
+        grid: Grid | None = None,
+        known: Known | None = None,
+    ) -> Draw:
+        if sampler is not None or grid is not None:
+            raise ValueError(
+                "masked draws codes one after another, as many evaluations as there are; it has no sampler to swap"
+            )
+        given: Any = known
+        codes = params["first_bias"].shape[0]
+        hidden = jnp.full(codes, MASK)
+        x = hidden if known is None else jnp.where(given.mask[CODES], given.x0[CODES], hidden)
+        found, calls = listed(says_with(params), key, x)
+        return Draw({CODES: found}, calls)
+
+    return Model(network.init, loss, draw)

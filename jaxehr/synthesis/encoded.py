@@ -89,3 +89,15 @@ def log_frequencies(tokens: Tokens, x0: dict[str, np.ndarray], least: int = 1) -
     row = np.zeros(tokens.width, np.float32)
     row[tokens.places] = np.concatenate(found)
     return row
+
+
+def log_numbers(bits: Num[np.ndarray, "n bit"], least: int = 1) -> np.ndarray:
+    """[bit + 1]: of each number of ones in a row, smoothed a little.
+
+    least   rows that have the largest number, or a larger one, and that any number which was seen counts as at least
+    """
+    ones = bits.sum(axis=1, dtype=np.int64)
+    most = np.sort(ones)[-min(max(least, 1), len(ones))]
+    counts = np.bincount(np.minimum(ones, most), minlength=bits.shape[1] + 1)
+    raised = np.where(counts > 0, np.maximum(counts, least), 0) + 0.01
+    return np.log(raised / raised.sum())

@@ -112,9 +112,13 @@ def test_a_synthesizer_saved_and_loaded_draws_the_same(fitted, tmp_path):
 
 
 def test_the_sampler_is_a_value_that_is_passed(fitted):
-    _, _, synthesizer = fitted
+    kind, _, synthesizer = fitted
     import diffrax
 
+    if (synthesizer.recipe.name, kind) == ("masked", "codes"):
+        with pytest.raises(ValueError, match=r"one after another.*it has no sampler to swap"):
+            synthesizer.sample(jax.random.key(1), 4, sampler=probability_flow())
+        return
     if synthesizer.recipe.name in ONE_PASS:
         assert (synthesizer.model.grid, synthesizer.model.dynamics) == (None, None)
         with pytest.raises(ValueError, match="draws in one pass; it has no sampler to swap"):
