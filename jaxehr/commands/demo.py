@@ -16,6 +16,8 @@ def add(command: Command) -> None:
 
 def _run(options) -> int:
 
+    from dataclasses import replace
+
     from jaxehr import audit, data
     from jaxehr.numerics import seeded
     from jaxehr.recipes import masked
@@ -28,8 +30,12 @@ def _run(options) -> int:
     half = len(patients) // 2
     train, holdout = patients[:half], patients[half : 2 * half].reset_index(drop=True)
     say(f"{len(patients):,} patients of the Rochester NAFLD study; half to train, half held out")
-    recipe = masked(train, width=256, steps=options.steps)
+    schema = data.Schema.infer(train)
+    found = [law for d in data.dependencies(train, schema) if d.always for law in d.laws]
+    schema = replace(schema, constraints=tuple(found))
+    recipe = masked(train, schema, steps=options.steps)
     say(str(recipe.codec.schema))
+    say("\n".join(f"kept in every draw, as found in the rows: {each}" for each in found))
     resume = (options.out / "run.json").exists()
     try:
         synthesizer = fit(
