@@ -163,7 +163,9 @@ def test_counts_of_few_are_not_in_the_start_of_a_network(tmp_path):
     counts = np.exp(np.asarray(params["first_bias"], float)) * (n + 1) - 0.5
     assert (counts > 10.9).all() and (counts < n - 10.9).all()
     numbers = np.asarray(params["number_bias"], float)
-    seen = 0.01 * np.exp(numbers - numbers.min())  # how many have each number of codes; .01 for none
+    seen = 0.01 * np.exp(
+        numbers - numbers.min()
+    )  # how many have each number of codes; .01 for none
     assert ((seen < 0.02) | (seen > 10.9)).all() and (seen > 10.9).any()
 
 
