@@ -14,7 +14,6 @@ from jaxehr.processes import (
     Multinomial,
     cosine,
     cosine_betas,
-    hide,
 )
 from jaxehr.processes import table as beta_table
 
@@ -234,12 +233,3 @@ def test_parts_may_have_schedules_of_their_own():
     assert float(x["n"].std()) == pytest.approx(float(cosine().sigma(0.3)), abs=0.03)
     assert float((x["c"] == MASK).mean()) == pytest.approx(0.3, abs=0.03)
     assert LOW < -1e3
-
-
-@pytest.mark.parametrize(("t", "hidden"), [(0.01, 1), (0.2, 1), (0.21, 2), (0.5, 3), (1.0, 5)])
-def test_cells_are_hidden_rounded_up(t, hidden):
-    """Of 5 cells: never none, which would teach nothing and divide by 0."""
-    x0 = {"a": jnp.zeros((7, 2), jnp.int32), "b": jnp.zeros((7, 3), jnp.int32)}
-    x, count = hide(jax.random.key(0), x0, jnp.full(7, t))
-    shown = sum((part == MASK).sum(axis=1) for part in x.values())
-    assert shown.tolist() == [hidden] * 7 == np.ravel(count).tolist()
