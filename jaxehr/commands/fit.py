@@ -29,7 +29,10 @@ def add(command: Command) -> None:
     fit.add_argument("--label", metavar="COLUMN", help="for recipes that take a label: tabddpm")
     fit.add_argument("--out", required=True, type=Path, metavar="RUN", help="folder of the run")
     fit.add_argument(
-        "--steps", type=int, metavar="N", help="training steps; by default about 150 epochs"
+        "--steps",
+        type=int,
+        metavar="N",
+        help="training steps; by default about 150 epochs, of masked 40",
     )
     fit.add_argument("--batch-size", type=int, metavar="B", help="patients in a step")
     fit.add_argument(

@@ -71,7 +71,8 @@ def masked(
                         soon known by heart
     ema_decay           of the parameters' average; by default over a twentieth of the steps, at most 1,000
     along               share of the training rows that are shown in the order of draws
-    steps               by default as many as the records need, at most 20,000; of codes alone 2,500
+    steps               by default 40 epochs, after which few rows are known by heart: 200 steps to 20,000; of codes
+                        alone at most 2,500
     warmup              steps in which the rate rises; by default a twentieth. It falls to 0 by a cosine after that
     sampling_steps      of a draw; by default 64, but no more than there are cells: then one is shown a step
     """
@@ -96,7 +97,8 @@ def masked(
             steps=min(sampling_steps or MOST_STEPS, len(tokens.classes)),
             along=along,
         )
-    steps = steps_for(codec, batch_size, steps, most=2_500 if alone else 20_000)
+    most = 2_500 if alone else 20_000
+    steps = steps_for(codec, batch_size, steps, most=most, epochs=EPOCHS, fewest=FEWEST_STEPS)
     if learning_rate is None and alone:
         learning_rate = 2e-3
     if learning_rate is None:
@@ -140,6 +142,7 @@ def _code_network(tokens: Tokens, x: Any, least: int, shape: dict[str, int]) -> 
 
 
 CODES = "of_2"  # the part of x that holds them
+EPOCHS, FEWEST_STEPS = 40, 200  # of training, where nobody chose
 MOST_STEPS = 64  # of a draw, where nobody chose
 NEAR = 8.0  # cells: of a row that is shown in the order of draws, those that come next count most
 

@@ -270,7 +270,15 @@ def fit(
 EPOCHS, FEWEST_STEPS = 150, 2_000
 
 
-def steps_for(codec: Codec, batch_size: int, steps: int | None, *, most: int) -> int:
+def steps_for(
+    codec: Codec,
+    batch_size: int,
+    steps: int | None,
+    *,
+    most: int,
+    epochs: int = EPOCHS,
+    fewest: int = FEWEST_STEPS,
+) -> int:
     """`steps`, or where nobody chose as many as the records need: 150 epochs, at least 2,000, at most `most`.
 
     Raises ValueError if steps or batch_size < 1.
@@ -279,7 +287,7 @@ def steps_for(codec: Codec, batch_size: int, steps: int | None, *, most: int) ->
         raise ValueError(f"steps and batch_size must be at least 1; got {steps} and {batch_size}")
     if steps is not None:
         return steps
-    return min(max(EPOCHS * codec.rows // batch_size, FEWEST_STEPS), most)
+    return min(max(epochs * codec.rows // batch_size, fewest), most)
 
 
 def _model_of(stage: Stage, params: dict[str, Params]) -> Model:
