@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxehr.networks.tokens import normed
+from jaxehr.networks.tokens import residual_blocks, through_blocks
 from jaxehr.types import Key, Network
 
 MOST = 100  # codes left of which each number has a row of its own
@@ -37,7 +37,7 @@ def code_network(
 
     start   the biases, of the codes and of their number; 0 by default
     """
-    both, scale = width + rank, width**-0.5
+    both = width + rank
 
     def init(key: Key) -> dict[str, Any]:
         k = iter(jax.random.split(key, 2 * blocks + 3))
@@ -54,11 +54,7 @@ def code_network(
             "number": jnp.zeros((both, codes + 1)),
             "number_bias": jnp.asarray(biases[1], jnp.float32),
         }
-        for i in range(blocks):
-            params[f"in_{i}"] = jax.random.normal(next(k), (width, width)) * scale
-            params[f"in_bias_{i}"] = jnp.zeros(width)
-            params[f"out_{i}"] = jax.random.normal(next(k), (width, width)) * (0.3 * scale)
-        return params
+        return params | residual_blocks(k, width, blocks)
 
     def apply(
         params: dict[str, Any], x: Int[Array, "*batch code"], left: Int[Array, "*batch"]
@@ -67,10 +63,7 @@ def code_network(
         h = h + (x == 0).astype(jnp.float32) @ params["not"] + params["read"]
         h = h + params["left"][jnp.minimum(left, MOST) + 1] + _many(x, left) @ params["many"]
         h, skip = h[..., :width], h[..., width:]
-        for i in range(blocks):
-            u = normed(h) @ params[f"in_{i}"] + params[f"in_bias_{i}"]
-            h = h + jax.nn.silu(u) @ params[f"out_{i}"]
-        h = jnp.concatenate([normed(h), skip], axis=-1)
+        h = jnp.concatenate([through_blocks(params, h, blocks), skip], axis=-1)
         first = h @ params["first"] + params["first_bias"]
         return Said(first, h @ params["number"] + params["number_bias"])
 

@@ -1,6 +1,6 @@
 """A residual network from partly hidden categories to the logits of all."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -169,12 +169,7 @@ class _Net(NamedTuple):
             bias = jnp.asarray(start.log_frequency, jnp.float32)
         params: dict[str, Any] = {"table": table, "say": say, "bias": bias}
         params["read"] = jnp.zeros(self.width)
-        for i in range(self.blocks):
-            scale = self.width**-0.5
-            square = (self.width, self.width)
-            params[f"in_{i}"] = jax.random.normal(next(k), square) * scale
-            params[f"in_bias_{i}"] = jnp.zeros(self.width)
-            params[f"out_{i}"] = jax.random.normal(next(k), square) * (0.3 * scale)
+        params |= residual_blocks(k, self.width, self.blocks)
         if p:
             params["number"] = jax.random.normal(next(k), (p * FEATURES, both)) * columns**-0.5
             params["density"] = jnp.zeros((both, p * 3 * COMPONENTS))
@@ -192,10 +187,7 @@ class _Net(NamedTuple):
         x = x.astype(jnp.int32)
         h = self.seen(params, x)
         h, skip = h[..., : self.width] + params["read"], h[..., self.width :]
-        for i in range(self.blocks):
-            u = normed(h) @ params[f"in_{i}"] + params[f"in_bias_{i}"]
-            h = h + jax.nn.silu(u) @ params[f"out_{i}"]
-        h = jnp.concatenate([normed(h), skip], axis=-1)
+        h = jnp.concatenate([through_blocks(params, h, self.blocks), skip], axis=-1)
         logits = h @ params["say"] + params["bias"]
         if not self.numbers.coarse:
             return logits
@@ -227,9 +219,8 @@ class _Net(NamedTuple):
 
     def places(self, x: Array) -> tuple[Array, Array]:
         """[..., p]: where each number lies on its scale, as finely as it is seen; whether it is seen at all."""
-        coarse, fine = np.array(self.numbers.coarse), np.array(self.numbers.fine)
-        at = self.rows(x)
-        on = (x[..., coarse] >= 0) & jnp.asarray(self.scales.valued.ravel())[at]
+        fine = np.array(self.numbers.fine)
+        at, on = self.rows(x)
         ends = self.scales.ends.reshape(-1, self.scales.ends.shape[-1])
         first, last = ends[:, 0], ends[:, -1]
         z = jnp.asarray((first + last) / 2)[at]
@@ -238,10 +229,13 @@ class _Net(NamedTuple):
         inner = jnp.asarray(middle.ravel())[at * middle.shape[1] + jnp.maximum(cut, 0)]
         return jnp.where(cut >= 0, inner, z), on
 
-    def rows(self, x: Array) -> Array:
-        """[..., p]: of each number the row of its class among those of all numbers, of a hidden one its first."""
-        token = jnp.maximum(x[..., np.array(self.numbers.coarse)], 0)
-        return token + np.arange(len(self.numbers.coarse)) * self.scales.valued.shape[1]
+    def rows(self, x: Array) -> tuple[Array, Array]:
+        """[..., p]: of each number the row of its class among those of all numbers, of a hidden one its first; whether
+        it is seen, and is an interval."""
+        token = x[..., np.array(self.numbers.coarse)]
+        first = np.arange(len(self.numbers.coarse)) * self.scales.valued.shape[1]
+        at = jnp.maximum(token, 0) + first
+        return at, (token >= 0) & jnp.asarray(self.scales.valued.ravel())[at]
 
     def with_masses(self, params: dict[str, Any], h: Array, x: Array) -> Array:
         """[..., outputs]: what the densities of the numbers add to the logits."""
@@ -267,8 +261,7 @@ class _Net(NamedTuple):
         real = np.arange(cuts) < np.array(self.numbers.cuts)[halves, None]
         fine = self.first[np.array(self.numbers.fine)[halves]]
         at = (fine[:, None] + np.arange(cuts))[real]
-        row_of = self.rows(x)
-        seen = (x[..., np.array(self.numbers.coarse)] >= 0) & jnp.asarray(valued.ravel())[row_of]
+        row_of, seen = self.rows(x)
         ends = ends.reshape(-1, cuts + 1)[row_of[..., halves]]
         part = tuple(each[..., halves, :, :] for each in mixture)
         mass = _log_mass(ends[..., :-1], ends[..., 1:], *part)
@@ -277,6 +270,24 @@ class _Net(NamedTuple):
 
 
 FINEST = -4.5  # log of the least scale of a density: about a thousandth of all
+
+
+def residual_blocks(keys: Iterator[Key], width: int, blocks: int) -> dict[str, Array]:
+    """The parameters of `through_blocks`; takes two keys for each block."""
+    params, scale = {}, width**-0.5
+    for i in range(blocks):
+        params[f"in_{i}"] = jax.random.normal(next(keys), (width, width)) * scale
+        params[f"in_bias_{i}"] = jnp.zeros(width)
+        params[f"out_{i}"] = jax.random.normal(next(keys), (width, width)) * (0.3 * scale)
+    return params
+
+
+def through_blocks(params: dict[str, Any], h: Array, blocks: int) -> Array:
+    """h = h + Linear(SiLU(Linear(LayerNorm(h)))) so often, and LayerNorm at the end."""
+    for i in range(blocks):
+        u = normed(h) @ params[f"in_{i}"] + params[f"in_bias_{i}"]
+        h = h + jax.nn.silu(u) @ params[f"out_{i}"]
+    return normed(h)
 
 
 def normed(h: Array) -> Array:
