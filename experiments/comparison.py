@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jax
 import pandas as pd
+from judges import markdown
 
 import jaxehr
 from jaxehr import names
@@ -150,12 +151,7 @@ def _steps_in(minutes: float, make: Callable, train: pd.DataFrame, settings: dic
 def table(rows: dict[str, dict]) -> str:
     """Markdown, a line for each generator; times are CPU seconds of the process, compilation included."""
     columns = [column for column in SHOWN if any(column in row for row in rows.values())]
-    head = ["generator", *columns]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for name, row in rows.items():
-        cells = [_cell(column, row.get(column)) for column in columns]
-        lines.append("| " + " | ".join([name, *cells]) + " |")
-    return "\n".join(lines)
+    return markdown("generator", rows, columns, _cell)
 
 
 def _cell(column: str, value: float | None) -> str:

@@ -27,7 +27,9 @@ import json
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -251,10 +253,21 @@ def sampled(frame: pd.DataFrame, n: int) -> pd.DataFrame:
 
 def table(rows: dict[str, dict[str, float]]) -> str:
     """Markdown, a line for each file."""
-    columns = list(dict.fromkeys(name for row in rows.values() for name in row))
-    lines = ["| " + " | ".join(["", *columns]) + " |", "|" + "---|" * (len(columns) + 1)]
+    return markdown(
+        "", rows, list(dict.fromkeys(name for row in rows.values() for name in row)), _cell
+    )
+
+
+def markdown(
+    corner: str,
+    rows: Mapping[str, Mapping[str, Any]],
+    columns: Sequence[str],
+    cell: Callable[[str, Any], str],
+) -> str:
+    """A table with a line for each of the rows; `cell` writes a value, None where a row has none, by its column."""
+    lines = ["| " + " | ".join([corner, *columns]) + " |", "|" + "---|" * (len(columns) + 1)]
     for name, row in rows.items():
-        cells = [_cell(column, row.get(column)) for column in columns]
+        cells = [cell(column, row.get(column)) for column in columns]
         lines.append("| " + " | ".join([name, *cells]) + " |")
     return "\n".join(lines)
 
