@@ -24,7 +24,7 @@ def test_settings_are_the_arguments_of_the_function_and_what_became_of_them(name
     recipe = make(records, learning_rate=1e-5, batch_size=32)
     assert recipe.name == name and recipe.batch_size == 32
     assert list(recipe.settings) == list(settings.of(make))
-    assert recipe.settings["learning_rate"] == 1e-5 and recipe.settings["steps"] == 2000
+    assert recipe.settings["learning_rate"] == 1e-5 and recipe.settings["steps"] > 0
     assert all(recipe.settings[m] > 0 for m in MEASURED if m in recipe.settings)
     again = make(recipe.codec, **json.loads(json.dumps(recipe.settings)))
     assert again.settings == recipe.settings and again.rows is None
