@@ -143,6 +143,14 @@ def _log_mass(low: Array, high: Array, mean: Array, log_scale: Array, log_weight
     return jax.nn.logsumexp(log_weight + inside, axis=-1)
 
 
+class Mixture(NamedTuple):
+    """Of logistic densities, [..., number, 1, COMPONENTS] each: where they lie, and logarithms of scale and weight."""
+
+    mean: Array
+    log_scale: Array
+    log_weight: Array
+
+
 class _Net(NamedTuple):
     """The network of `token_network`; see there."""
 
@@ -237,35 +245,42 @@ class _Net(NamedTuple):
         at = jnp.maximum(token, 0) + first
         return at, (token >= 0) & jnp.asarray(self.scales.valued.ravel())[at]
 
+    def mixture(self, params: dict[str, Any], h: Array, which: Any = slice(None)) -> Mixture:
+        """Of these numbers, by their place in `numbers`."""
+        p = len(self.numbers.coarse)
+        density = params["density"].reshape(-1, p, 3 * COMPONENTS)[:, which]
+        said = jnp.tensordot(h, density, 1) + params["density_bias"].reshape(p, -1)[which]
+        weight, mean, log_scale = jnp.split(said[..., None, :], 3, axis=-1)
+        return Mixture(mean, jnp.maximum(log_scale, FINEST), jax.nn.log_softmax(weight))
+
+    def masses(self, mixture: Mixture, which: Any = slice(None)) -> Array:
+        """[..., number, class]: log of what the mixture of each has in its classes; 0 for a missing value."""
+        ends, valued = jnp.asarray(self.scales.ends)[which], jnp.asarray(self.scales.valued)[which]
+        return jnp.where(valued, _log_mass(ends[..., 0], ends[..., -1], *mixture), 0.0)
+
+    def finer_masses(self, mixture: Mixture, x: Array, which: Any) -> Array:
+        """[..., number, cut]: the same of the finer intervals of the class that is seen; 0 where none is."""
+        row_of, seen = self.rows(x)
+        ends = jnp.asarray(self.scales.ends.reshape(-1, self.scales.ends.shape[-1]))
+        ends = ends[row_of[..., which]]
+        mass = _log_mass(ends[..., :-1], ends[..., 1:], *mixture)
+        return jnp.where(seen[..., which, None], mass, 0.0)
+
     def with_masses(self, params: dict[str, Any], h: Array, x: Array) -> Array:
         """[..., outputs]: what the densities of the numbers add to the logits."""
-        p, classes = self.scales.valued.shape
-        said = h @ params["density"] + params["density_bias"]
-        said = said.reshape(*said.shape[:-1], p, 1, 3, COMPONENTS)
-        weight = jax.nn.log_softmax(said[..., 0, :])
-        mixture = said[..., 1, :], jnp.maximum(said[..., 2, :], FINEST), weight
-        ends, valued = jnp.asarray(self.scales.ends), self.scales.valued
-        mass = _log_mass(ends[..., 0], ends[..., -1], *mixture)
-        sizes, first = (
-            self.classes[list(self.numbers.coarse)],
-            self.first[list(self.numbers.coarse)],
-        )
-        real = np.arange(classes) < sizes[:, None]
-        at = (first[:, None] + np.arange(classes))[real]
-        mass = jnp.where(valued, mass, 0.0).reshape(*h.shape[:-1], -1)
+        coarse, fine = np.array(self.numbers.coarse), np.array(self.numbers.fine)
+        mixture = self.mixture(params, h)
+        real = np.arange(self.scales.valued.shape[1]) < self.classes[coarse][:, None]
+        at = (self.first[coarse][:, None] + np.arange(real.shape[1]))[real]
+        mass = self.masses(mixture).reshape(*h.shape[:-1], -1)
         row = jnp.zeros((*h.shape[:-1], self.outputs)).at[..., at].set(mass[..., real.ravel()])
-        halves = np.flatnonzero(np.array(self.numbers.fine) >= 0)
+        halves = np.flatnonzero(fine >= 0)
         if not len(halves):
             return row
-        cuts = self.scales.ends.shape[-1] - 1
-        real = np.arange(cuts) < np.array(self.numbers.cuts)[halves, None]
-        fine = self.first[np.array(self.numbers.fine)[halves]]
-        at = (fine[:, None] + np.arange(cuts))[real]
-        row_of, seen = self.rows(x)
-        ends = ends.reshape(-1, cuts + 1)[row_of[..., halves]]
-        part = tuple(each[..., halves, :, :] for each in mixture)
-        mass = _log_mass(ends[..., :-1], ends[..., 1:], *part)
-        mass = jnp.where(seen[..., halves, None], mass, 0.0).reshape(*h.shape[:-1], -1)
+        real = np.arange(self.scales.ends.shape[-1] - 1) < np.array(self.numbers.cuts)[halves, None]
+        at = (self.first[fine[halves]][:, None] + np.arange(real.shape[1]))[real]
+        part = Mixture(*(each[..., halves, :, :] for each in mixture))
+        mass = self.finer_masses(part, x, halves).reshape(*h.shape[:-1], -1)
         return row.at[..., at].set(mass[..., real.ravel()])
 
 
