@@ -10,4 +10,5 @@ from jaxehr.networks.mlp import timestep as timestep
 from jaxehr.networks.perceptron import perceptron as perceptron
 from jaxehr.networks.perceptron import residual_generator as residual_generator
 from jaxehr.networks.tabddpm import tabddpm_mlp as tabddpm_mlp
+from jaxehr.networks.tokens import TokenNetwork as TokenNetwork
 from jaxehr.networks.tokens import token_network as token_network

@@ -1,6 +1,6 @@
 """A residual network from partly hidden categories to the logits of all."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -8,23 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxehr.types import Key, Network
+from jaxehr.networks.numbers import FEATURES, Mixture, Numbers, Scales
+from jaxehr.types import Key, Params, X
 
 COMPONENTS = 4  # logistic densities that lie under the classes of a number
-
-
-class Numbers(NamedTuple):
-    """The tokens whose classes are intervals of a number, on a scale of its own (normal scores of where they lie).
-
-    coarse      [p] which token of the row; fine its second half, which is known only beside the first; -1 for none
-    order       for each the place of every class in the order of the values, -1 for that of a missing value
-    cuts        how many finer intervals each coarse one has
-    """
-
-    coarse: tuple[int, ...] = ()
-    fine: tuple[int, ...] = ()
-    order: tuple[tuple[int, ...], ...] = ()
-    cuts: tuple[int, ...] = ()
+FINEST = -4.5  # log of the least scale of a density: about a thousandth of all
 
 
 class Start(NamedTuple):
@@ -38,6 +26,31 @@ class Start(NamedTuple):
     log_frequency: np.ndarray
     read: np.ndarray
     say: np.ndarray
+
+
+class TokenNetwork(NamedTuple):
+    """A network of tokens as pure functions: whole, and cell by cell, for a draw that needs little of it at each step.
+
+    init    (key) -> params
+    apply   (params, x, t) -> the logits of all classes in one row; x may be a batch, t has no meaning
+    read    (params, x) -> a sum over what is seen of a record
+    thought (params, read) -> hidden state
+    said    (params, state, x, cells, form, width) -> the logits of these cells, [cell, class] for `width` classes
+    shown   (params, read, x, cells, values, form) -> (x, read) with these values in these cells, of which those that
+            lie behind the last cell are none
+    forms   of each cell; those of one are said and shown together
+    """
+
+    init: Callable[[Key], Params]
+    apply: Callable[..., X]
+    read: Callable[[Params, Array], Any]
+    thought: Callable[[Params, Any], Any]
+    said: Callable[[Params, Any, Array, Array, int, int], Array]
+    shown: Callable[[Params, Any, Array, Array, Array, int], tuple[Array, Any]]
+    forms: tuple[int, ...]
+
+
+PLAIN, COARSE, FINE = range(3)  # forms: no number, the first half of one, its second
 
 
 def inputs_of(classes: Sequence[int] | np.ndarray) -> tuple[np.ndarray, int]:
@@ -57,7 +70,7 @@ def token_network(
     rank: int = 16,
     numbers: Numbers | None = None,
     start: Start | None = None,
-) -> Network:
+) -> TokenNetwork:
     """Reads categories of which some are hidden (-1), and gives the logits of all classes in one row.
 
         [h, s] = sum of a row of the table for each cell + features of the numbers that are seen @ W
@@ -77,7 +90,7 @@ def token_network(
     first = np.cumsum([0, *sizes[:-1]]) if places is None else np.asarray(places)
     outputs = int(sizes.sum()) if outputs is None else outputs
     numbers = Numbers() if numbers is None else numbers
-    net = _Net(sizes, first, outputs, width, blocks, rank, numbers, _Scales.of(numbers))
+    net = _Net(sizes, first, outputs, width, blocks, rank, numbers, Scales.of(numbers))
 
     def init(key: Key) -> dict[str, Any]:
         return net.init(key, start)
@@ -87,68 +100,7 @@ def token_network(
     ) -> Float[Array, "*batch class"]:
         return net.apply(params, x)
 
-    return Network(init, apply)
-
-
-class _Scales(NamedTuple):
-    """Of all numbers, padded to the most classes and cuts that one has.
-
-    valued  [p, class] whether it is an interval: a missing value is none
-    ends    [p, class, cut + 1] where it and its finer intervals begin and end; zeros where there is none
-    """
-
-    valued: np.ndarray
-    ends: np.ndarray
-
-    @classmethod
-    def of(cls, numbers: Numbers) -> "_Scales":
-        most = max(map(len, numbers.order), default=0)
-        shape = len(numbers.order), most, max(numbers.cuts, default=1) + 1
-        scales = cls(np.zeros(shape[:2], bool), np.zeros(shape, np.float32))
-        for q, (order, cuts) in enumerate(zip(numbers.order, numbers.cuts, strict=True)):
-            ends = _intervals(order, cuts)
-            scales.valued[q, : len(order)] = np.asarray(order) >= 0
-            scales.ends[q, : len(order)] = ends[:, -1:]
-            scales.ends[q, : len(order), : cuts + 1] = ends
-        return scales
-
-
-def _intervals(order: Sequence[int], cuts: int) -> np.ndarray:
-    """Each class has as much of a standard normal distribution as any other, in the order of the values."""
-    from scipy.special import ndtri
-
-    place, valued = np.asarray(order), np.asarray(order) >= 0
-    share = (np.clip(place, 0, None)[:, None] + np.arange(cuts + 1) / cuts) / max(valued.sum(), 1)
-    return np.where(valued[:, None], np.clip(ndtri(share), -FAR, FAR), 0.0)
-
-
-FAR = 4.0  # the ends of the scale of a number
-
-
-def _features(z: Array) -> Array:
-    """[..., FEATURES] of a number on its scale."""
-    waves = [f(np.pi * w * z) for w in (0.5, 1.0, 2.0) for f in (jnp.sin, jnp.cos)]
-    return jnp.stack([z, z * z / 4 - 0.25, *waves], axis=-1)
-
-
-FEATURES = 8
-
-
-def _log_mass(low: Array, high: Array, mean: Array, log_scale: Array, log_weight: Array) -> Array:
-    """log of what the mixture has in (low, high); the components are on the last axis, which goes."""
-    narrow = jnp.exp(-log_scale)
-    a, b = (high[..., None] - mean) * narrow, (low[..., None] - mean) * narrow
-    apart = jnp.maximum(a - b, 1e-6)
-    inside = jax.nn.log_sigmoid(a) + jax.nn.log_sigmoid(-b) + jnp.log1p(-jnp.exp(-apart))
-    return jax.nn.logsumexp(log_weight + inside, axis=-1)
-
-
-class Mixture(NamedTuple):
-    """Of logistic densities, [..., number, 1, COMPONENTS] each: where they lie, and logarithms of scale and weight."""
-
-    mean: Array
-    log_scale: Array
-    log_weight: Array
+    return TokenNetwork(init, apply, net.seen, net.thought, net.said, net.shown, net.forms)
 
 
 class _Net(NamedTuple):
@@ -161,7 +113,7 @@ class _Net(NamedTuple):
     blocks: int
     rank: int
     numbers: Numbers
-    scales: _Scales
+    scales: Scales
 
     def init(self, key: Key, start: Start | None) -> dict[str, Any]:
         _, rows = inputs_of(self.classes)
@@ -193,9 +145,7 @@ class _Net(NamedTuple):
 
     def apply(self, params: dict[str, Any], x: Array) -> Array:
         x = x.astype(jnp.int32)
-        h = self.seen(params, x)
-        h, skip = h[..., : self.width] + params["read"], h[..., self.width :]
-        h = jnp.concatenate([through_blocks(params, h, self.blocks), skip], axis=-1)
+        h = self.thought(params, self.seen(params, x))
         logits = h @ params["say"] + params["bias"]
         if not self.numbers.coarse:
             return logits
@@ -204,6 +154,61 @@ class _Net(NamedTuple):
             if fine >= 0:  # it is noise but for where the densities lie
                 free[self.first[fine] : self.first[fine] + cuts] = 0.0
         return logits * free + self.with_masses(params, h, x)
+
+    def thought(self, params: dict[str, Any], seen: Array) -> Array:
+        h, skip = seen[..., : self.width] + params["read"], seen[..., self.width :]
+        return jnp.concatenate([through_blocks(params, h, self.blocks), skip], axis=-1)
+
+    @property
+    def forms(self) -> tuple[int, ...]:
+        coarse, fine = self.numbers.coarse, self.numbers.fine
+        cells = range(len(self.classes))
+        return tuple(COARSE if i in coarse else FINE if i in fine else PLAIN for i in cells)
+
+    def number_of(self, cells: Array) -> Array:
+        """Of each cell which number it is of; 0 where of none."""
+        found = np.zeros(len(self.classes), int)
+        for cell_of in (self.numbers.coarse, self.numbers.fine):
+            for q, cell in enumerate(cell_of):
+                found[cell] = q if cell >= 0 else found[cell]
+        return jnp.asarray(found)[cells]
+
+    def said(
+        self, params: dict[str, Any], h: Array, x: Array, cells: Array, form: int, width: int
+    ) -> Array:
+        """[cell, class] of one record; what lies behind a cell's own classes has no meaning."""
+        logits = jnp.zeros((len(cells), width))
+        if form != FINE:
+            at = jnp.asarray(self.first)[cells][:, None] + np.arange(width)
+            logits = jnp.tensordot(h, params["say"][:, at], 1) + params["bias"][at]
+        if form == PLAIN:
+            return logits
+        which = self.number_of(cells)
+        mixture = self.mixture(params, h, which)
+        mass = (
+            self.scales.masses(mixture, which)
+            if form == COARSE
+            else self.scales.finer_masses(mixture, x, which)
+        )
+        mass = mass[:, :width]
+        return logits + jnp.pad(mass, ((0, 0), (0, width - mass.shape[1])))
+
+    def shown(
+        self, params: dict[str, Any], seen: Array, x: Array, cells: Array, values: Array, form: int
+    ) -> tuple[Array, Array]:
+        """Of one record."""
+        before, after = x[cells], x.at[cells].set(values, mode="drop")
+        values = jnp.where(cells < len(x), values, before)
+        row = jnp.asarray(inputs_of(self.classes)[0])[cells] + 1
+        table = params["table"]
+        seen = seen + (table[row + values] - table[row + before]).sum(0)
+        if form == PLAIN:
+            return after, seen
+        which = self.number_of(cells)
+        change = self.scales.features(after, which) - self.scales.features(x, which)
+        change = jnp.where((values != before)[:, None], change, 0.0)
+        number = params["number"].reshape(-1, FEATURES, self.width + self.rank)[which]
+        return after, seen + jnp.tensordot(change, number, 2)
 
     def seen(self, params: dict[str, Any], x: Array) -> Array:
         """[..., width + rank]: the sum of what is seen."""
@@ -221,29 +226,8 @@ class _Net(NamedTuple):
             h = h + table[x[..., others] + 1 + first[others]].sum(-2)
         if not self.numbers.coarse:
             return h
-        z, on = self.places(x)
-        features = _features(z) * on[..., None]
+        features = self.scales.features(x)
         return h + features.reshape(*features.shape[:-2], -1) @ params["number"]
-
-    def places(self, x: Array) -> tuple[Array, Array]:
-        """[..., p]: where each number lies on its scale, as finely as it is seen; whether it is seen at all."""
-        fine = np.array(self.numbers.fine)
-        at, on = self.rows(x)
-        ends = self.scales.ends.reshape(-1, self.scales.ends.shape[-1])
-        first, last = ends[:, 0], ends[:, -1]
-        z = jnp.asarray((first + last) / 2)[at]
-        middle = (ends[:, 1:] + ends[:, :-1]) / 2
-        cut = jnp.where(fine >= 0, x[..., fine], -1)
-        inner = jnp.asarray(middle.ravel())[at * middle.shape[1] + jnp.maximum(cut, 0)]
-        return jnp.where(cut >= 0, inner, z), on
-
-    def rows(self, x: Array) -> tuple[Array, Array]:
-        """[..., p]: of each number the row of its class among those of all numbers, of a hidden one its first; whether
-        it is seen, and is an interval."""
-        token = x[..., np.array(self.numbers.coarse)]
-        first = np.arange(len(self.numbers.coarse)) * self.scales.valued.shape[1]
-        at = jnp.maximum(token, 0) + first
-        return at, (token >= 0) & jnp.asarray(self.scales.valued.ravel())[at]
 
     def mixture(self, params: dict[str, Any], h: Array, which: Any = slice(None)) -> Mixture:
         """Of these numbers, by their place in `numbers`."""
@@ -253,26 +237,13 @@ class _Net(NamedTuple):
         weight, mean, log_scale = jnp.split(said[..., None, :], 3, axis=-1)
         return Mixture(mean, jnp.maximum(log_scale, FINEST), jax.nn.log_softmax(weight))
 
-    def masses(self, mixture: Mixture, which: Any = slice(None)) -> Array:
-        """[..., number, class]: log of what the mixture of each has in its classes; 0 for a missing value."""
-        ends, valued = jnp.asarray(self.scales.ends)[which], jnp.asarray(self.scales.valued)[which]
-        return jnp.where(valued, _log_mass(ends[..., 0], ends[..., -1], *mixture), 0.0)
-
-    def finer_masses(self, mixture: Mixture, x: Array, which: Any) -> Array:
-        """[..., number, cut]: the same of the finer intervals of the class that is seen; 0 where none is."""
-        row_of, seen = self.rows(x)
-        ends = jnp.asarray(self.scales.ends.reshape(-1, self.scales.ends.shape[-1]))
-        ends = ends[row_of[..., which]]
-        mass = _log_mass(ends[..., :-1], ends[..., 1:], *mixture)
-        return jnp.where(seen[..., which, None], mass, 0.0)
-
     def with_masses(self, params: dict[str, Any], h: Array, x: Array) -> Array:
         """[..., outputs]: what the densities of the numbers add to the logits."""
         coarse, fine = np.array(self.numbers.coarse), np.array(self.numbers.fine)
         mixture = self.mixture(params, h)
         real = np.arange(self.scales.valued.shape[1]) < self.classes[coarse][:, None]
         at = (self.first[coarse][:, None] + np.arange(real.shape[1]))[real]
-        mass = self.masses(mixture).reshape(*h.shape[:-1], -1)
+        mass = self.scales.masses(mixture).reshape(*h.shape[:-1], -1)
         row = jnp.zeros((*h.shape[:-1], self.outputs)).at[..., at].set(mass[..., real.ravel()])
         halves = np.flatnonzero(fine >= 0)
         if not len(halves):
@@ -280,11 +251,8 @@ class _Net(NamedTuple):
         real = np.arange(self.scales.ends.shape[-1] - 1) < np.array(self.numbers.cuts)[halves, None]
         at = (self.first[fine[halves]][:, None] + np.arange(real.shape[1]))[real]
         part = Mixture(*(each[..., halves, :, :] for each in mixture))
-        mass = self.finer_masses(part, x, halves).reshape(*h.shape[:-1], -1)
+        mass = self.scales.finer_masses(part, x, halves).reshape(*h.shape[:-1], -1)
         return row.at[..., at].set(mass[..., real.ravel()])
-
-
-FINEST = -4.5  # log of the least scale of a density: about a thousandth of all
 
 
 def residual_blocks(keys: Iterator[Key], width: int, blocks: int) -> dict[str, Array]:

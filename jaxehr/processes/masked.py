@@ -11,7 +11,7 @@ any set of others: conditions and missing values need no approximation, a known 
 """
 
 from collections.abc import Mapping
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import jax
@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxehr.processes.multinomial import LOW, drawn, rows
-from jaxehr.types import Key, Time
+from jaxehr.types import Grid, Key, Time
 
 MASK = -1  # a hidden cell
 
@@ -92,6 +92,15 @@ class Path(NamedTuple):
 
     position: tuple[int, ...]
     after: tuple[tuple[int, int], ...] = ()
+
+    def steps(self, grid: Grid) -> list[tuple[int, ...]]:
+        """The cells that each step of a grid shows; a step that shows none is left out.
+
+        grid    what share of the cells is hidden before the first step, and after each
+        """
+        turns = sorted(range(len(self.position)), key=lambda cell: self.position[cell])
+        at = [len(turns) - round(float(t) * len(turns)) for t in grid]
+        return [tuple(turns[a:b]) for a, b in pairwise(at) if a < b]
 
     def hidden(
         self, key: Key, rows: int, *, along: float, near: float

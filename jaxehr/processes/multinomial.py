@@ -168,8 +168,14 @@ def rows(value: Time, ndim: int) -> Array:
 def drawn(key: Key, weight: Float[Array, "*batch column class"]) -> Int[Array, "*batch column"]:
     """A class of each column in proportion to its weight: one uniform number a column, where Gumbel noise would take
     one for each class."""
+    return chosen(jax.random.uniform(key, weight.shape[:-1]), weight)
+
+
+def chosen(
+    u: Float[Array, "*batch column"], weight: Float[Array, "*batch column class"]
+) -> Int[Array, "*batch column"]:
+    """The class in which u lies, where each takes as much of [0, 1) as its weight is of all."""
     classes = weight.shape[-1]
-    u = jax.random.uniform(key, weight.shape[:-1])
     # Written out, a running sum costs a fifth of XLA's own on a CPU; longer ones compile slowly.
     if classes <= 32:
         *below, total = accumulate(weight[..., k] for k in range(classes))

@@ -9,7 +9,8 @@ Composition     Everything is a category. Of numbers the frequent values are cla
 Loss            The bound of masked diffusion (Shi et al. 2024; Sahoo et al. 2024), as many rows at every number of
                 hidden cells. In three rows of four what is seen is a beginning of the order in which draws show cells
                 (as Uria et al. 2014 train for one order and for all), in the others any cells.
-Draws           A cell a step, in the order of the columns; finer halves of numbers then, then codes.
+Draws           A cell a step, in the order of the columns; finer halves of numbers then, then codes. A step adds what
+                it shows to the input of the network, and asks it for its own cells alone (synthesis.along).
 Codes alone     As a list of those that are there: how many, the first, the next (processes.listed), so that a patient
                 with 5 of them takes 6 evaluations, and none is drawn independently of another.
 Why             What is rare is a logit like any other, and is not rounded away; spikes, missing values and their
@@ -28,11 +29,12 @@ from jaxtyping import Array
 
 from jaxehr.codecs import MIN_PATIENTS, Bins, Codec, codec_of
 from jaxehr.data import Records, Schema
-from jaxehr.networks import code_network, token_network
+from jaxehr.networks import TokenNetwork, code_network, token_network
 from jaxehr.numerics import in_float32
 from jaxehr.processes import MASK, Masked, Mixed, Path
 from jaxehr.processes.listed import Says, bound, listed
-from jaxehr.samplers import uniform, unmasking
+from jaxehr.samplers import uniform
+from jaxehr.synthesis.along import along_path
 from jaxehr.synthesis.associations import associations
 from jaxehr.synthesis.cells import numbers_of, path_of
 from jaxehr.synthesis.draws import noise_to_data, shown
@@ -115,7 +117,7 @@ def masked(
 
 def _token_network(
     codec: Codec, tokens: Tokens, path: Path, x: Any, least: int, shape: dict[str, int]
-) -> Network:
+) -> TokenNetwork:
     """Started at what goes with what in the rows x, where there are any."""
     start = None
     if x is not None:
@@ -148,20 +150,16 @@ NEAR = 8.0  # cells: of a row that is shown in the order of draws, those that co
 
 
 def masked_model(
-    network: Network, tokens: Tokens, path: Path, *, places: int, steps: int, along: float = 0.75
+    network: TokenNetwork,
+    tokens: Tokens,
+    path: Path,
+    *,
+    places: int,
+    steps: int,
+    along: float = 0.75,
 ) -> Model:
     """The Model on the rows of `token_view` without numbers; a draw has `places` uniform ones, for inside the bins."""
     process = Mixed({name: Masked(tokens.classes_of(name)) for name in tokens.groups})
-    sampler = unmasking(tokens.by_group(np.array(path.position)))
-    walk = noise_to_data(
-        process,
-        tokens.shapes,
-        sampler=sampler,
-        grid=uniform,
-        steps=steps,
-        hold=shown(sampler),
-        held_steps=steps,
-    )
 
     def denoise_with(params: Params) -> Denoiser:
         return lambda x, t: tokens.spread(network.apply(params, tokens.in_one_row(x)))
@@ -180,6 +178,16 @@ def masked_model(
 
     def draw(params: Params, key: Key, *, known: Known | None = None, **asked: Any) -> Draw:
         path_key, place_key, first_key = jax.random.split(key, 3)
+        own = along_path(network, tokens, path, params, None if known is None else known.allowed)
+        walk = noise_to_data(
+            process,
+            tokens.shapes,
+            sampler=own,
+            grid=uniform,
+            steps=steps,
+            hold=shown(own),
+            held_steps=steps,
+        )
         x, nfe, _ = walk((first_key, path_key), denoise_with(params), known=known, **asked)
         if not places:
             return Draw(x, nfe)

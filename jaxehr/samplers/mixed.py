@@ -109,7 +109,7 @@ def shown_first(
     narrow: Mapping[str, tuple[Array, Array]],
     *,
     turns: int = 2,
-) -> dict[str, Array]:
+) -> Draw:
     """x_T of masked diffusion with some cells drawn before all others, from the classes that they may take.
 
     Given a first cell drawn so, the others are drawn from their law given it. Were it drawn in its place in a random
@@ -117,20 +117,24 @@ def shown_first(
 
     narrow      as in Known; each turn is one evaluation, and cells of a turn are drawn independently
     """
-    for turn, k in enumerate(jax.random.split(key, turns), start=1):
+
+    def one(x, at):
+        k, turn = at
         logits: Any = denoise(x, 1.0)
         keys = part_keys(k, process.parts)
-        x = {
+        return {
             name: _shown(
                 keys[name],
-                process.parts[name],
+                part,
                 jnp.where(narrow[name][1], logits[name], LOW),
                 x[name],
                 narrow[name][0] == turn,
             )
-            for name in process.parts
-        }
-    return dict(x)
+            for name, part in process.parts.items()
+        }, None
+
+    x, _ = jax.lax.scan(one, dict(x), (jax.random.split(key, turns), jnp.arange(1, turns + 1)))
+    return Draw(x, jnp.asarray(turns))
 
 
 def _order(

@@ -2,7 +2,7 @@
 drawn."""
 
 from jaxehr.codecs import Bins, Codec
-from jaxehr.networks.tokens import Numbers
+from jaxehr.networks.numbers import Numbers
 from jaxehr.processes import Path
 from jaxehr.synthesis.view import Tokens
 

@@ -38,13 +38,15 @@ def shown(own: Sampler) -> Hold:
 
     def hold(first_key: Key, sampler: Sampler | None, known: Known) -> Sampler:
         def sample(key: Key, denoise: Denoiser, process: Any, x_T: Any, grid: Grid) -> Draw:
+            believe = restricted(denoise, known)
             x0: Any = known.x0
             mask: Any = known.mask
-            believe = restricted(denoise, known)
-            x_T = {name: jnp.where(mask[name], x0[name], part) for name, part in x_T.items()}
+            x = {name: jnp.where(mask[name], x0[name], part) for name, part in x_T.items()}
+            spent: Any = 0
             if known.narrow is not None:
-                x_T = shown_first(first_key, believe, process, x_T, known.narrow)
-            return (own if sampler is None else sampler)(key, believe, process, x_T, grid)
+                x, spent = shown_first(first_key, believe, process, x, known.narrow)
+            x, nfe = (own if sampler is None else sampler)(key, believe, process, x, grid)
+            return Draw(x, nfe + spent)
 
         return sample
 

@@ -8,7 +8,8 @@ import numpy as np
 from jax.scipy.special import expit
 
 from jaxehr.networks import token_network
-from jaxehr.networks.tokens import Numbers, Start, _log_mass, inputs_of
+from jaxehr.networks.numbers import Numbers, log_mass
+from jaxehr.networks.tokens import Start, inputs_of
 
 KEY = jax.random.key(0)
 CLASSES = [
@@ -46,7 +47,7 @@ def test_the_mass_of_an_interval_is_the_difference_of_the_mixtures_distribution(
     def below(z):
         return (weight * expit((z[:, None] - mean) / jnp.exp(log_scale))).sum(-1)
 
-    got = _log_mass(low, high, mean[None], log_scale[None], jnp.log(weight))
+    got = log_mass(low, high, mean[None], log_scale[None], jnp.log(weight))
     np.testing.assert_allclose(jnp.exp(got), below(high) - below(low), rtol=2e-5)
 
 
@@ -85,3 +86,35 @@ def test_a_number_is_seen_where_it_lies():
     missing = net.apply(params, jnp.array([[-1, 4, -1, -1]]))[0, 11:14]
     nothing = net.apply(params, jnp.full((1, 4), -1))[0, 11:14]
     np.testing.assert_allclose(missing, nothing, atol=1e-6)
+
+
+def test_cell_by_cell_it_says_what_it_says_as_a_whole():
+    """Whatever is shown, in whatever order, alone or beside others of its form; a place behind the last cell is none.
+
+    float32: of sums of twelve terms near 1.
+    """
+    net = token_network(
+        [*CLASSES, 3, 5, 4],
+        width=8,
+        blocks=1,
+        rank=4,
+        numbers=Numbers((1, 5), (2, 6), NUMBERS.order * 2, (4, 4)),
+    )
+    params = net.init(KEY)
+    for name, k in zip(("say", "density", "number", "bias"), jax.random.split(KEY, 4), strict=True):
+        params[name] = jax.random.normal(k, params[name].shape)
+    sizes = [*CLASSES, 3, 5, 4]
+    firsts = np.cumsum([0, *sizes])
+    x = jnp.array([-1, -1, -1, 1, -1, 2, -1])
+    read = net.read(params, x)
+    for cells, values in [([1, 7], [3, 0]), ([4, 0], [2, 1]), ([2, 6], [0, 3]), ([5], [4])]:
+        form, whole = net.forms[cells[0]], net.apply(params, x[None])[0]
+        said = net.said(params, net.thought(params, read), x, jnp.array(cells), form, 5)
+        for row, cell in zip(said, [c for c in cells if c < 7], strict=False):
+            wanted = whole[firsts[cell] : firsts[cell + 1]]
+            np.testing.assert_allclose(row[: sizes[cell]], wanted, rtol=1e-5, atol=1e-5)
+        real = [(c, v) for c, v in zip(cells, values, strict=True) if c < 7]
+        after = x.at[jnp.array([c for c, _ in real])].set(jnp.array([v for _, v in real]))
+        x, read = net.shown(params, read, x, jnp.array(cells), jnp.array(values), form)
+        assert x.tolist() == after.tolist()
+        np.testing.assert_allclose(read, net.read(params, x), rtol=1e-5, atol=1e-5)

@@ -48,3 +48,10 @@ def test_rows_along_the_order_see_a_beginning_of_it():
     assert np.allclose(weight.sum(1), 1)
     one = np.array(weight)[turns.sum(1) == 3][0][np.argsort(PATH.position)]
     assert np.allclose(one[2:] / one[1], jnp.exp(-jnp.array([1, 2]) / 2.0))
+
+
+def test_the_steps_of_a_grid_show_every_cell_once_in_order():
+    assert PATH.steps(np.linspace(1, 0, 5)) == [(1,), (3,), (0,), (2,)]
+    assert PATH.steps(np.linspace(1, 0, 3)) == [(1, 3), (0, 2)]
+    assert PATH.steps(np.linspace(1, 0, 9)) == PATH.steps(np.linspace(1, 0, 5))  # none for nothing
+    assert PATH.steps(np.array([1.0, 0.5])) == [(1, 3)]

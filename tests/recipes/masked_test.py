@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
+from oracles import cell_by_cell
 
 from jaxehr.codecs import Bins, fit_codec
 from jaxehr.data import Inequality, Range, Schema
@@ -16,7 +17,6 @@ from jaxehr.recipes.masked import masked_model
 from jaxehr.synthesis.cells import path_of
 from jaxehr.synthesis.recipe import Recipe, Stage, Synthesizer
 from jaxehr.synthesis.view import token_view, tokens_of
-from jaxehr.types import Network
 
 KEY = jax.random.key(0)
 
@@ -60,8 +60,8 @@ def exact():
             out = out.at[..., place].set(jnp.log(weight @ hot + 1e-30))
         return out
 
-    network = Network(lambda key: {}, apply)
     path = path_of(codec, tokens)
+    network = cell_by_cell(apply, tokens)
     model = masked_model(network, tokens, path, places=codec.sizes["number"], steps=4)
     stage = Stage("denoiser", model, None, 0)
     view = token_view(codec, numbers=False)
