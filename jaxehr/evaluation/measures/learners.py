@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -138,13 +139,20 @@ def one_thread() -> Iterator[None]:
 
     A logistic regression that stops at its last iteration is good enough to judge by, and says nothing.
     """
-    import sklearn.ensemble  # noqa: F401  the limit binds only libraries that are loaded
     from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(limits=1), warnings.catch_warnings():
+    with _libraries().limit(limits=1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         yield
+
+
+@cache
+def _libraries() -> Any:
+    """Those that have threads. To look for them takes as long as to train a small tree."""
+    import sklearn.ensemble  # noqa: F401  only libraries that are loaded are found
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 @dataclass(frozen=True)

@@ -214,5 +214,8 @@ def _slope(y: np.ndarray, p: np.ndarray, steps: int = 40) -> float:
     for _ in range(steps):
         q = 1 / (1 + np.exp(-np.clip(x @ w, -30, 30)))
         curvature = (x * np.maximum(q * (1 - q), 1e-9)[:, None]).T @ x + 1e-6 * np.eye(2)
-        w = w + np.clip(np.linalg.solve(curvature, x.T @ (y - q)), -0.5, 0.5)
+        step = np.clip(np.linalg.solve(curvature, x.T @ (y - q)), -0.5, 0.5)
+        w = w + step
+        if np.abs(step).max() < 1e-13:  # the next would be of nothing but rounding
+            break
     return float(w[1]) if abs(w[1]) < 10 else float("nan")
