@@ -50,7 +50,7 @@ def test_whose_calibration_is_measured():
 
 @pytest.fixture(scope="module")
 def reports():
-    real, fresh, held = (table(1500, seed) for seed in range(3))
+    real, fresh, held = (table(1000, seed) for seed in range(3))
     judge = lambda records: evaluate(real, records, held, label="death", pillars=("utility",))
     return {"fresh": judge(fresh), "shuffled": judge(shuffled(fresh))}
 
@@ -77,7 +77,7 @@ def test_records_that_lost_their_relations_are_useless(reports):
 
 
 def test_a_number_to_predict_is_a_regression():
-    real, fresh, held = (table(800, seed)[["age", "sbp", "ward"]].dropna() for seed in range(3))
+    real, fresh, held = (table(400, seed)[["age", "sbp", "ward"]].dropna() for seed in range(3))
     found = evaluate(real, fresh, held, label="sbp", pillars=("utility",))
     assert found["trtr_r2_linear"].value > 0.5
     assert abs(found["tstr_gap_r2_linear"].value) < 0.05
