@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import expit
+from scipy import special
 
 from jaxehr.networks import token_network
 from jaxehr.networks.numbers import Numbers, log_mass
@@ -69,6 +70,90 @@ def test_finer_intervals_have_together_what_the_wider_one_has():
     for k in range(4):
         fine = net.apply(params, hidden.at[0, 1].set(k))[0, 7:11]
         np.testing.assert_allclose(jax.nn.logsumexp(fine), wide[k], rtol=1e-4, atol=1e-5)
+
+
+SEVERAL = [2, 5, 4, 3, 4, 3, 2]  # a bit, A and its finer half, a category, B, C and its finer half
+PLACES = [3, 20, 14, 0, 10, 7, 5]  # not side by side, and two that are nobody's
+OF_SEVERAL = Numbers(
+    coarse=(1, 4, 5),
+    fine=(2, -1, 6),
+    order=((2, 0, 3, 1, -1), (-1, 2, 0, 1), (1, 0, 2)),
+    cuts=(4, 1, 2),
+)
+ROWS = [
+    [-1, -1, -1, -1, -1, -1, -1],
+    [0, 2, -1, 1, 1, 0, -1],
+    [1, 4, -1, -1, 0, 2, 1],
+    [1, 3, 3, 2, 3, 1, 0],
+    [-1, 0, 2, 0, 2, -1, -1],
+]
+
+
+def ends_of(q, k):
+    """Of class k of a number: where it and its finer intervals begin and end; None if it is no interval."""
+    order, cuts = OF_SEVERAL.order[q], OF_SEVERAL.cuts[q]
+    if order[k] < 0:
+        return None
+    at = (order[k] + np.arange(cuts + 1) / cuts) / (max(order) + 1)
+    return np.clip(special.ndtri(at), -4, 4)
+
+
+def normed(h):
+    return (h - h.mean()) / np.sqrt(h.var() + 1e-6)
+
+
+def by_hand(params, row, width):
+    """The docstring of `token_network`, a cell after the other, in float64."""
+    p = {name: np.asarray(value, np.float64) for name, value in params.items()}
+    first, _ = inputs_of(SEVERAL)
+    h = sum(p["table"][first[j] + 1 + k] for j, k in enumerate(row))
+    for q, (coarse, fine) in enumerate(zip(OF_SEVERAL.coarse, OF_SEVERAL.fine, strict=True)):
+        ends = None if row[coarse] < 0 else ends_of(q, row[coarse])
+        if ends is None:
+            continue
+        cut = row[fine] if fine >= 0 else -1
+        z = (ends[0] + ends[-1]) / 2 if cut < 0 else (ends[cut] + ends[cut + 1]) / 2
+        waves = [f(np.pi * w * z) for w in (0.5, 1, 2) for f in (np.sin, np.cos)]
+        h = h + np.array([z, z**2 / 4 - 0.25, *waves]) @ p["number"][8 * q : 8 * q + 8]
+    h, s = h[:width] + p["read"], h[width:]
+    for i in range(2):
+        u = normed(h) @ p[f"in_{i}"] + p[f"in_bias_{i}"]
+        h = h + u * special.expit(u) @ p[f"out_{i}"]
+    h = np.concatenate([normed(h), s])
+    return _with_densities(h @ p["say"] + p["bias"], h @ p["density"] + p["density_bias"], row)
+
+
+def _with_densities(logits, said, row):
+    for q, (coarse, fine) in enumerate(zip(OF_SEVERAL.coarse, OF_SEVERAL.fine, strict=True)):
+        weight, mean, log_scale = said.reshape(3, 3, -1)[q]
+        weight, scale = np.exp(weight) / np.exp(weight).sum(), np.exp(np.maximum(log_scale, -4.5))
+
+        def mass(a, b, weight=weight, mean=mean, scale=scale):
+            below = [special.expit((z - mean) / scale) for z in (a, b)]
+            return np.log(weight @ (below[1] - below[0]))
+
+        for k in range(SEVERAL[coarse]):
+            ends = ends_of(q, k)
+            logits[PLACES[coarse] + k] += 0 if ends is None else mass(ends[0], ends[-1])
+        if fine >= 0:
+            ends = None if row[coarse] < 0 else ends_of(q, row[coarse])
+            for c in range(SEVERAL[fine]):  # of these the densities alone decide
+                found = 0.0 if ends is None else mass(ends[c], ends[c + 1])
+                logits[PLACES[fine] + c] = found
+    return logits
+
+
+def test_the_network_is_what_it_says_of_itself():
+    """Agreement with loops in float64 over cells of every kind, seen and hidden: several numbers, of other sizes, one
+    without a finer half, one that may be missing, a scale below the least."""
+    sizes = {"width": 8, "blocks": 2, "rank": 4, "places": PLACES, "outputs": 25}
+    net = token_network(SEVERAL, numbers=OF_SEVERAL, **sizes)
+    rng, shapes = np.random.default_rng(1), jax.eval_shape(net.init, KEY)
+    params = {k: 0.5 * rng.normal(size=a.shape).astype(np.float32) for k, a in shapes.items()}
+    params["density_bias"][8:10] = -9.0
+    got = jax.jit(net.apply)(params, jnp.array(ROWS))
+    for row, logits in zip(ROWS, got, strict=True):
+        np.testing.assert_allclose(logits, by_hand(params, row, 8), atol=2e-3, rtol=1e-3)
 
 
 def test_a_number_is_seen_where_it_lies():

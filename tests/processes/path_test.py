@@ -55,3 +55,34 @@ def test_the_steps_of_a_grid_show_every_cell_once_in_order():
     assert PATH.steps(np.linspace(1, 0, 3)) == [(1, 3), (0, 2)]
     assert PATH.steps(np.linspace(1, 0, 9)) == PATH.steps(np.linspace(1, 0, 5))  # none for nothing
     assert PATH.steps(np.array([1.0, 0.5])) == [(1, 3)]
+
+
+def test_a_cell_counts_as_often_as_it_is_the_next():
+    """Of all orders in which cell 2 comes after cell 1: where both are hidden, 1 stands in the place of either."""
+    hide, weight = (np.array(a) for a in PATH.hidden(jax.random.key(2), 400, along=0.0, near=1.0))
+    both = hide[:, 1] & hide[:, 2]
+    for row, counted in zip(hide, weight, strict=True):
+        wanted = row / row.sum()
+        if row[1] and row[2]:
+            wanted[1], wanted[2] = 2 * wanted[1], 0.0
+        np.testing.assert_allclose(counted, wanted, rtol=1e-6)
+    assert both.any() and (hide[:, 2] & ~hide[:, 1]).any()
+
+
+def test_along_the_order_nearer_cells_count_more_whatever_is_hidden():
+    hide, weight = (np.array(a) for a in PATH.hidden(jax.random.key(3), 64, along=1.0, near=1.5))
+    for row, counted in zip(hide, weight, strict=True):
+        ahead = np.array(PATH.position) - (4 - row.sum())
+        wanted = np.where(ahead >= 0, np.exp(-ahead / 1.5), 0.0)
+        np.testing.assert_allclose(counted, wanted / wanted.sum(), rtol=1e-5)
+
+
+def test_rows_of_either_kind_have_any_number_of_hidden_cells():
+    """Those that see no beginning of the order are of the other kind: all three numbers that tell them are there,
+    and so they are among the rows that see one, which are half of 400 and more."""
+    hide = np.array(PATH.hidden(jax.random.key(4), 400, along=0.5, near=1.0)[0])
+    along = (np.diff(hide[:, np.argsort(PATH.position)].astype(int), axis=1) >= 0).all(1)
+    for kind in (along, ~along):
+        assert set(hide[kind].sum(1)) >= {1, 2, 3}
+    assert 200 <= along.sum() < 340
+    np.testing.assert_array_equal(np.bincount(hide.sum(1), minlength=5)[1:].round(-1), 100)
