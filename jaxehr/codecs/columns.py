@@ -30,6 +30,7 @@ class Flag:
     levels: tuple[Any, ...] | None = None
     ordered: bool = False
     rest: int = -1
+    made: bool = False
 
     missing = -1
 
@@ -68,6 +69,7 @@ class Category:
     levels, ordered     of a pandas categorical: its categories in their order, and whether that means anything; seen or
                         not, but for those of too few patients
     rest                which value stands for all others, which too few patients have; -1: there were none
+    made                whether that is a value of its own, such as 'other', which no patient has
     """
 
     name: str
@@ -76,6 +78,7 @@ class Category:
     levels: tuple[Any, ...] | None = None
     ordered: bool = False
     rest: int = -1
+    made: bool = False
 
     @property
     def missing(self) -> int:
@@ -221,6 +224,7 @@ def _fit_category(values: pd.Series, column: Column, least: int) -> Flag | Categ
     rare = {value: n for value, n in counts.items() if n < least}
     found = [value for value in counts if value not in rare]
     rest = _rest(found, rare, counts, column, least) if rare else None
+    made = bool(rare) and rest not in counts
     found = sorted({*found, rest} if rare else found, key=_place)
     levels, ordered = None, False
     if isinstance(values.dtype, pd.CategoricalDtype):
@@ -236,7 +240,7 @@ def _fit_category(values: pd.Series, column: Column, least: int) -> Flag | Categ
             )
         ordered = bool(values.cat.ordered)
     which = found.index(rest) if rare else -1
-    described = (column.name, column.dtype, tuple(found), levels, ordered, which)
+    described = (column.name, column.dtype, tuple(found), levels, ordered, which, made)
     if len(found) == 1:
         return Constant(Category(*described), few=which >= 0)
     return Flag(*described) if len(found) == 2 else Category(*described)
@@ -332,11 +336,11 @@ def _positions(values: pd.Series, column: "Flag | Category") -> np.ndarray:
     return np.where(unseen, column.rest, found).astype(np.int64)
 
 
-def _rest_of(value: dict[str, Any]) -> tuple[tuple[Any, ...] | None, bool, int]:
+def _rest_of(value: dict[str, Any]) -> tuple[tuple[Any, ...] | None, bool, int, bool]:
     """Of a column as JSON; older files say nothing about them."""
     levels = value.get("levels")
     levels = None if levels is None else tuple(levels)
-    return levels, value.get("ordered", False), value.get("rest", -1)
+    return levels, value.get("ordered", False), value.get("rest", -1), value.get("made", False)
 
 
 def _taken(chosen: np.ndarray, column: Flag | Category) -> pd.Series:

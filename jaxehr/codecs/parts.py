@@ -23,6 +23,7 @@ class KnownParts(NamedTuple):
     from_high   of each Offset: [n], True where the higher column is given and the lower one is not
     narrow  (category, the classes that it may take [k]) of one column, in turn; what can be drawn in any order may draw
             these first. Whether a draw meets a condition is seen all the same when it is there
+    rare    columns of which the value that stands for rare ones is asked for, among others
     """
 
     parts: Parts
@@ -30,6 +31,7 @@ class KnownParts(NamedTuple):
     filled: np.ndarray
     from_high: Mapping[str, np.ndarray]
     narrow: tuple[tuple[int, np.ndarray], ...] = ()
+    rare: tuple[str, ...] = ()
 
     def rows(self, at: np.ndarray) -> "KnownParts":
         """Those of the records at these places."""
@@ -39,4 +41,5 @@ class KnownParts(NamedTuple):
             self.filled[at],
             {name: rows[at] for name, rows in self.from_high.items()},
             self.narrow,
+            self.rare,
         )

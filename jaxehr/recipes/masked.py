@@ -18,6 +18,7 @@ Why             What is rare is a logit like any other, and is not rounded away;
                 learns every column given any others.
 """
 
+import logging
 from typing import Any
 
 import jax
@@ -28,20 +29,25 @@ import pandas as pd
 from jaxtyping import Array
 
 from jaxehr.codecs import MIN_PATIENTS, Bins, Codec, codec_of
-from jaxehr.data import Records, Schema
+from jaxehr.data import Records, Schema, listed
 from jaxehr.networks import TokenNetwork, code_network, token_network
 from jaxehr.numerics import in_float32
 from jaxehr.processes import MASK, Masked, Mixed, Path
-from jaxehr.processes.listed import Says, bound, listed
-from jaxehr.samplers import uniform
+from jaxehr.processes.listed import Says, bound
+from jaxehr.processes.listed import listed as in_turn
+from jaxehr.samplers import restricted, uniform
 from jaxehr.synthesis.along import along_path
 from jaxehr.synthesis.associations import associations
-from jaxehr.synthesis.cells import numbers_of, path_of
+from jaxehr.synthesis.cells import numbers_of, path_of, stand_ins
 from jaxehr.synthesis.draws import noise_to_data, shown
 from jaxehr.synthesis.encoded import encoded, log_frequencies, log_numbers
 from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of, steps_for
 from jaxehr.synthesis.view import Tokens, token_view, tokens_of
 from jaxehr.types import Denoiser, Draw, Grid, Key, Known, Model, Network, Params, Sampler
+
+log = logging.getLogger(__name__)
+
+LEFT_OUT, OTHER = "left out", "other"
 
 
 @in_float32
@@ -61,6 +67,7 @@ def masked(
     weight_decay: float = 0.0,
     ema_decay: float | None = None,
     sampling_steps: int | None = None,
+    rare: str = LEFT_OUT,
 ) -> Recipe:
     """Masked diffusion, ours: tables with missing values and rare codes, exact conditions, at most 64 evaluations.
 
@@ -76,16 +83,22 @@ def masked(
     steps               by default 40 epochs, after which few rows are known by heart: 200 steps to 20,000; of codes
                         alone at most 2,500
     warmup              steps in which the rate rises; by default a twentieth. It falls to 0 by a cosine after that
+    rare                what becomes of the values that fewer patients have, which are learnt as one, 'other': "left
+                        out", so that a draw has that value only where it is asked for, or "other", as often as learnt
     sampling_steps      of a draw; by default 64, but no more than there are cells: then one is shown a step
     """
     codec = codec_of(data, schema, Bins, min_patients)
-    tokens, view = tokens_of(codec), token_view(codec, numbers=False)
+    if rare not in (LEFT_OUT, OTHER):
+        raise ValueError(f"rare is {LEFT_OUT!r} or {OTHER!r}; got {rare!r}")
+    apart = stand_ins(codec) if rare == LEFT_OUT else {}
+    tokens, view = tokens_of(codec), token_view(codec, numbers=False, rare=apart)
     alone = not codec.learnt  # codes, and no table beside them
     size = np.sqrt(codec.rows)
     rank = int(np.clip(size / 2, 8, 128)) if rank is None else rank
     x, rows = None, None
     if not isinstance(data, Codec):
         x, rows = encoded(data, codec, view, "the start of the network")
+        _say_what_is_left_out(tokens, apart, x)
     shape = {"width": width, "blocks": blocks, "rank": rank}
     if alone:
         model = codes_model(_code_network(tokens, x, min_patients, shape))
@@ -98,6 +111,7 @@ def masked(
             places=codec.sizes["number"],
             steps=min(sampling_steps or MOST_STEPS, len(tokens.classes)),
             along=along,
+            allowed=tokens.without(apart.values()),
         )
     most = 2_500 if alone else 20_000
     steps = steps_for(codec, batch_size, steps, most=most, epochs=EPOCHS, fewest=FEWEST_STEPS)
@@ -113,6 +127,21 @@ def masked(
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), adam)
     stage = Stage("denoiser", model, optimizer, steps, ema_decay)
     return recipe_of(masked, locals(), codec, view, stage, rows=rows)
+
+
+def _say_what_is_left_out(tokens: Tokens, apart: dict[str, tuple[int, int]], x: Any) -> None:
+    row, columns = np.array(tokens.row), np.concatenate([x[name] for name in tokens.groups], 1)
+    share = {
+        name: float((columns[:, np.flatnonzero(row == token)[0]] == k).mean())
+        for name, (token, k) in apart.items()
+    }
+    if share:
+        most = sorted(share, key=lambda name: -share[name])
+        log.warning(
+            "values too rare to be learnt are in no draw, nor is 'other' in their place (but with --set rare=other): "
+            "%s of the rows have one",
+            listed(f"'{name}' {100 * share[name]:.2g}%" for name in most),
+        )
 
 
 def _token_network(
@@ -157,8 +186,12 @@ def masked_model(
     places: int,
     steps: int,
     along: float = 0.75,
+    allowed: dict[str, np.ndarray] | None = None,
 ) -> Model:
-    """The Model on the rows of `token_view` without numbers; a draw has `places` uniform ones, for inside the bins."""
+    """The Model on the rows of `token_view` without numbers; a draw has `places` uniform ones, for inside the bins.
+
+    allowed     as in Known, of a draw of which nothing is known
+    """
     process = Mixed({name: Masked(tokens.classes_of(name)) for name in tokens.groups})
 
     def denoise_with(params: Params) -> Denoiser:
@@ -178,7 +211,8 @@ def masked_model(
 
     def draw(params: Params, key: Key, *, known: Known | None = None, **asked: Any) -> Draw:
         path_key, place_key, first_key = jax.random.split(key, 3)
-        own = along_path(network, tokens, path, params, None if known is None else known.allowed)
+        held = Known({}, {}, allowed) if known is None else known
+        own = along_path(network, tokens, path, params, held.allowed)
         walk = noise_to_data(
             process,
             tokens.shapes,
@@ -188,7 +222,8 @@ def masked_model(
             hold=shown(own),
             held_steps=steps,
         )
-        x, nfe, _ = walk((first_key, path_key), denoise_with(params), known=known, **asked)
+        believe = restricted(denoise_with(params), held)
+        x, nfe, _ = walk((first_key, path_key), believe, known=known, **asked)
         if not places:
             return Draw(x, nfe)
         place: Any = jax.random.uniform(place_key, (places,))
@@ -225,7 +260,7 @@ def codes_model(network: Network) -> Model:
         codes = params["first_bias"].shape[0]
         hidden = jnp.full(codes, MASK)
         x = hidden if known is None else jnp.where(given.mask[CODES], given.x0[CODES], hidden)
-        found, calls = listed(says_with(params), key, x)
+        found, calls = in_turn(says_with(params), key, x)
         return Draw({CODES: found}, calls)
 
     return Model(network.init, loss, draw)

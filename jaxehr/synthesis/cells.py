@@ -47,3 +47,19 @@ def path_of(codec: Codec, tokens: Tokens) -> Path:
     for turn, cell in enumerate([*first, *finer, *codes]):
         position[cell] = turn
     return Path(tuple(position), tuple(after))
+
+
+def stand_ins(codec: Codec) -> dict[str, tuple[int, int]]:
+    """Of each column that has a value for rare ones, such as 'other', which no patient has: (the token, its class).
+
+    Not of one that has no other value: without it, all would be missing.
+    """
+    found, bit, token = {}, 0, codec.sizes["bit"]
+    for column in codec.learnt:
+        if getattr(column, "made", False):
+            often = [v for k, v in enumerate(column.values) if k != column.rest and v is not None]
+            if often:
+                found[column.name] = (token if column.classes() else bit), column.rest
+        bit += [part for part, _ in column.parts()].count("bit")
+        token += len(column.classes())
+    return found

@@ -40,8 +40,9 @@ def given_of(given: Mapping[str, Any], codec: Codec, drawn: Drawn, *, narrows: b
     _refuse_what_cannot_be(wishes, codec, said)
     fixed = {name: w for name, w in wishes.items() if _is_known(codec.by_name[name], w)}
     free = {name: w for name, w in wishes.items() if name not in fixed}
-    if fixed:
-        _warn_of_the_unseen(drawn(), fixed, codec, said)
+    often = {n: w for n, w in fixed.items() if not _is_of_the_rare(codec.by_name[n], w)}
+    if often:
+        _warn_of_the_unseen(drawn(), often, codec, said)
     known = _known(fixed, free, codec, narrows)
     written = {
         name: w.value
@@ -65,6 +66,8 @@ def _known(
     # Of two columns with a distance between them the one that is asked for is drawn, and the distance.
     from_high = {o.name: o.high in {*values, *free} and o.low not in values for o in codec.offsets}
     known = known._replace(from_high={name: np.array([high]) for name, high in from_high.items()})
+    rare = [name for name, w in free.items() if _is_of_the_rare(codec.by_name[name], w)]
+    known = known._replace(rare=tuple(rare))
     aside = {o.low if from_high[o.name] else o.high for o in codec.offsets}
     if not narrows:
         return known
@@ -78,6 +81,14 @@ def _is_known(column: Any, w: Wish) -> bool:
     if isinstance(w, Missing):
         return not isinstance(column, Derived) or column.there is not None
     return isinstance(w, Exact)
+
+
+def _is_of_the_rare(column: Any, w: Wish) -> bool:
+    """Whether the value that stands for rare ones is wished for, which other draws may leave out."""
+    if not getattr(column, "made", False):
+        return False
+    value = pd.Series([column.values[column.rest]], dtype=object)
+    return bool(w.met(value, column)[0])
 
 
 def _classes(name: str, w: Wish, codec: Codec) -> tuple[tuple[int, np.ndarray], ...]:

@@ -1,7 +1,7 @@
 """How a recipe sees records: the parts of the codec as the x of its process, and back."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -179,6 +179,19 @@ class Tokens(NamedTuple):
         ends = np.cumsum([len(members) for members in self.groups.values()])[:-1]
         return dict(zip(self.groups, jnp.split(row, ends, axis=-1), strict=True))
 
+    def without(self, classes: Iterable[tuple[int, int]]) -> dict[str, np.ndarray]:
+        """By group [column, class]: False for these (token, class), and for what is padding."""
+        barred, found = set(classes), {}
+        for name, members in self.groups.items():
+            most = self._shape(name)[1]
+            found[name] = np.array(
+                [
+                    [k < self.classes[j] and (j, k) not in barred for k in range(most)]
+                    for j in members
+                ]
+            )
+        return found
+
     def missing(self, x: dict[str, Array]) -> Array:
         """[batch, number]: 1 where a number is missing, as its indicator (a token of two classes) says."""
         columns = []
@@ -220,11 +233,18 @@ def tokens_with(classes: Sequence[int], indicators: Sequence[int] = ()) -> Token
     return Tokens(tuple(classes), members, tuple(indicators))
 
 
-def token_view(codec: Codec, label: int = -1, *, numbers: bool = True) -> View:
+def token_view(
+    codec: Codec,
+    label: int = -1,
+    *,
+    numbers: bool = True,
+    rare: Mapping[str, tuple[int, int]] | None = None,
+) -> View:
     """Numbers as one part, and a part for each group of tokens.
 
     label       a token that is a part of its own, "label", one number a row
     numbers     False leaves them out of `to_x`: they are not learnt, though drawn and known all the same
+    rare        (token, class) of a column's value that is drawn only where it is asked for, or no other can be
     """
     tokens, bits = tokens_of(codec, label), codec.sizes["bit"]
     p = codec.sizes["number"]
@@ -271,10 +291,13 @@ def token_view(codec: Codec, label: int = -1, *, numbers: bool = True) -> View:
         filled = np.concatenate([np.zeros_like(given.masks["bit"]), given.filled], axis=1)
         x0, mask = to_x(given.parts), split(masks)
         allowed = {}
+        shown = tokens.without(at for name, at in (rare or {}).items() if name not in given.rare)
         for name, members in split(np.arange(masks.shape[1])[None]).items():
             most = max(tokens.classes_of(name))
             barred = np.arange(most) == missing[members[0]][:, None]
-            allowed[name] = ~(split(filled)[name][..., None] & barred)
+            fits = ~(split(filled)[name][..., None] & barred)
+            without = fits & shown[name]
+            allowed[name] = np.where(without.any(axis=-1, keepdims=True), without, fits)
         if label >= 0:
             mask["label"] = masks[:, label]
         if p:

@@ -14,6 +14,7 @@ from jaxehr.data import Inequality, Range, Schema
 from jaxehr.processes import MASK
 from jaxehr.recipes import masked
 from jaxehr.recipes.masked import masked_model
+from jaxehr.samplers import unmasking
 from jaxehr.synthesis.cells import path_of
 from jaxehr.synthesis.recipe import Recipe, Stage, Synthesizer
 from jaxehr.synthesis.view import token_view, tokens_of
@@ -197,3 +198,52 @@ def test_missing_is_a_condition_too():
     some = synthesizer.sample(KEY, 200, given={"ward": ["er", None], "lab": (0, None)})
     assert set(some["ward"].dropna()) == {"er"} and some["ward"].isna().any()
     assert (some["lab"] >= 0).all()
+
+
+def clinic_with_rare_values(n=4000):
+    """dx: a, b, missing, and 40 values of ten rows each; sex: f, and 12 such; note: only such values, or none."""
+    rng = np.random.default_rng(0)
+    dx = rng.permutation(np.repeat(["a", "b", None, "r"], [2000, 1200, 400, 400])).astype(object)
+    dx[dx == "r"] = [f"r{i // 10}" for i in range(400)]
+    sex, note = np.full(n, "f", object), np.full(n, None, object)
+    sex[rng.permutation(n)[:120]] = [f"s{i // 10}" for i in range(120)]
+    note[rng.permutation(n)[:2000]] = [f"n{i // 10}" for i in range(2000)]
+    return pd.DataFrame({"dx": dx, "sex": sex, "note": note})
+
+
+def test_what_stands_for_rare_values_is_drawn_where_it_is_asked_for_alone(caplog):
+    """Untrained, dx is drawn from its frequencies: with 'other' as they are, without as they are given that it is not.
+
+    4.5 standard errors: 1 in 10,000 for all of the shares together.
+    """
+    frame, n = clinic_with_rare_values(), 2000
+
+    def fitted(**settings):
+        recipe = masked(frame, width=16, blocks=1, steps=10, **settings)
+        params = recipe.stages[0].model.init(KEY)
+        return Synthesizer(recipe, {"denoiser": {**params, "say": 0 * params["say"]}})
+
+    def check(drawn, law):
+        found = drawn["dx"].fillna("none").value_counts(normalize=True)
+        assert set(found.index) == set(law)
+        for value, p in law.items():
+            assert abs(found[value] - p) < 4.5 * np.sqrt(p * (1 - p) / n) + 2e-3
+
+    with caplog.at_level(logging.WARNING):
+        synthesizer = fitted()
+    assert "'dx' 10%, 'sex' 3% of the rows have one" in caplog.text
+    drawn = synthesizer.sample(KEY, n)
+    check(drawn, {"a": 5 / 9, "b": 3 / 9, "none": 1 / 9})
+    assert set(drawn["sex"]) == {"f"} and 0.4 < drawn["note"].isna().mean() < 0.6
+    check(synthesizer.sample(KEY, n, sampler=unmasking()), {"a": 5 / 9, "b": 3 / 9, "none": 1 / 9})
+    check(fitted(rare="other").sample(KEY, n), {"a": 0.5, "b": 0.3, "none": 0.1, "other": 0.1})
+    caplog.clear()
+    asked = synthesizer.sample(KEY, n, given={"dx": ["b", "other"], "sex": "other"})
+    assert set(asked["sex"]) == {"other"} and not caplog.records
+    check(asked, {"b": 3 / 4, "other": 1 / 4})
+    gaps = pd.DataFrame({"dx": [None] * n, "sex": ["f"] * n, "note": [None] * n}, dtype=object)
+    filled = synthesizer.impute(KEY, gaps)
+    check(filled, {"a": 5 / 8, "b": 3 / 8})
+    assert set(filled["note"]) == {"other"}
+    with pytest.raises(ValueError, match="rare is 'left out' or 'other'; got 'no'"):
+        fitted(rare="no")
