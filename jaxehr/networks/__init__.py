@@ -1,6 +1,7 @@
 """Networks, as pure functions. The only folder that knows Flax Linen."""
 
 from jaxehr.networks.codes import code_network as code_network
+from jaxehr.networks.codes import code_reader as code_reader
 from jaxehr.networks.mlp import at_unit_variance as at_unit_variance
 from jaxehr.networks.mlp import exploding_mlp as exploding_mlp
 from jaxehr.networks.mlp import fourier as fourier
@@ -11,4 +12,6 @@ from jaxehr.networks.perceptron import perceptron as perceptron
 from jaxehr.networks.perceptron import residual_generator as residual_generator
 from jaxehr.networks.tabddpm import tabddpm_mlp as tabddpm_mlp
 from jaxehr.networks.tokens import TokenNetwork as TokenNetwork
+from jaxehr.networks.tokens import cell_reader as cell_reader
 from jaxehr.networks.tokens import token_network as token_network
+from jaxehr.networks.tokens import told as told

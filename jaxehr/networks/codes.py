@@ -32,6 +32,7 @@ def code_network(
     """Reads bits of which some are hidden (-1), and how many are 1 of those (-1 where that is not known): Said.
 
         [h, s] = sum of a row for each code that is there, one for each that is not + features of how many are left
+                 + what it is told (jaxehr.networks.tokens.told)
         h = h + Linear(SiLU(Linear(LayerNorm(h))))          # `blocks` times
         logits = [LayerNorm(h), s] @ O + bias               # O from 0
 
@@ -59,15 +60,33 @@ def code_network(
     def apply(
         params: dict[str, Any], x: Int[Array, "*batch code"], left: Int[Array, "*batch"]
     ) -> Said:
-        h = (x == 1).astype(jnp.float32) @ params["there"]
-        h = h + (x == 0).astype(jnp.float32) @ params["not"] + params["read"]
+        h = _seen(params, x) + params["read"]
         h = h + params["left"][jnp.minimum(left, MOST) + 1] + _many(x, left) @ params["many"]
+        h = h + params.get("told", 0.0)
         h, skip = h[..., :width], h[..., width:]
         h = jnp.concatenate([through_blocks(params, h, blocks), skip], axis=-1)
         first = h @ params["first"] + params["first_bias"]
         return Said(first, h @ params["number"] + params["number_bias"])
 
     return Network(init, apply)
+
+
+def code_reader(codes: int, outputs: int) -> Network:
+    """Reads bits of which some are hidden for another network: the sum of what is seen [..., outputs], 0 at first."""
+
+    def init(key: Key) -> dict[str, Array]:
+        return {
+            "there": 0.4 * jax.random.normal(key, (codes, outputs)),
+            "not": jnp.zeros((codes, outputs)),
+        }
+
+    return Network(init, _seen)
+
+
+def _seen(params: dict[str, Any], x: Int[Array, "*batch code"]) -> Float[Array, "*batch output"]:
+    """A row for each code that is there, and one for each that is not."""
+    there, absent = ((x == value).astype(jnp.float32) for value in (1, 0))
+    return there @ params["there"] + absent @ params["not"]
 
 
 def _many(x: Array, left: Array) -> Float[Array, "*batch feature"]:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxehr.networks.numbers import FEATURES, Mixture, Numbers, Scales
-from jaxehr.types import Key, Params, X
+from jaxehr.types import Key, Network, Params, X
 
 COMPONENTS = 4  # logistic densities that lie under the classes of a number
 FINEST = -4.5  # log of the least scale of a density: about a thousandth of all
@@ -101,6 +101,30 @@ def token_network(
         return net.apply(params, x)
 
     return TokenNetwork(init, apply, net.seen, net.thought, net.said, net.shown, net.forms)
+
+
+def cell_reader(classes: Sequence[int], outputs: int, *, numbers: Numbers | None = None) -> Network:
+    """Reads cells as a `token_network` of them does, for another network: the sum of what is seen [..., outputs]. Of
+    the finer half of a number there is no row in it: where the number lies says it too, and less of who has it."""
+    sizes, numbers = np.asarray(classes), Numbers() if numbers is None else numbers
+    net = _Net(sizes, 0 * sizes, 0, outputs, 0, 0, numbers, Scales.of(numbers))
+    finer = np.isin(np.arange(len(sizes)), numbers.fine)
+    rows = np.repeat(~finer, sizes + 1).astype(np.float32)[:, None]
+
+    def init(key: Key) -> dict[str, Any]:
+        params = net.init(key, None)
+        return {name: params[name] for name in ("table", "number") if name in params}
+
+    def apply(params, x: Int[Array, "*batch column"]) -> Float[Array, "*batch output"]:
+        return net.seen({**params, "table": params["table"] * rows}, x.astype(jnp.int32))
+
+    return Network(init, apply)
+
+
+def told(params: dict[str, Any], seen: Float[Array, "... output"]) -> dict[str, Any]:
+    """The parameters of a network that is told something beside what it reads, width + rank numbers that are added to
+    what it sees; of a batch a row for each."""
+    return {**params, "told": seen}
 
 
 class _Net(NamedTuple):
@@ -215,6 +239,7 @@ class _Net(NamedTuple):
         first, _ = inputs_of(self.classes)
         bits, others = np.flatnonzero(self.classes == 2), np.flatnonzero(self.classes != 2)
         table, h = jnp.asarray(params["table"]), jnp.zeros((*x.shape[:-1], self.width + self.rank))
+        h = h + params.get("told", 0.0)
         if len(bits):
             hidden, no, yes = (table[first[bits] + i] for i in range(3))
             is_seen, is_one = (

@@ -9,10 +9,11 @@ Composition     Everything is a category. Of numbers the frequent values are cla
 Loss            The bound of masked diffusion (Shi et al. 2024; Sahoo et al. 2024), as many rows at every number of
                 hidden cells. In three rows of four what is seen is a beginning of the order in which draws show cells
                 (as Uria et al. 2014 train for one order and for all), in the others any cells.
-Draws           A cell a step, in the order of the columns; finer halves of numbers then, then codes. A step adds what
-                it shows to the input of the network, and asks it for its own cells alone (synthesis.along).
-Codes alone     As a list of those that are there: how many, the first, the next (processes.listed), so that a patient
-                with 5 of them takes 6 evaluations, and none is drawn independently of another.
+Draws           A cell a step, in the order of the columns, and finer halves of numbers then. A step adds what it shows
+                to the input of the network, and asks it for its own cells alone (synthesis.along).
+Codes           As a list of those that are there: how many, the first, the next (processes.listed), so that a patient
+                with 5 of them takes 6 evaluations, and none is drawn independently of another. Beside a table they
+                have a network of their own, which reads the whole table (synthesis.beside).
 Why             What is rare is a logit like any other, and is not rounded away; spikes, missing values and their
                 patterns are classes; a condition, or a cell to be filled in, needs no approximation, since the network
                 learns every column given any others.
@@ -30,7 +31,7 @@ from jaxtyping import Array
 
 from jaxehr.codecs import MIN_PATIENTS, Bins, Codec, codec_of
 from jaxehr.data import Records, Schema, listed
-from jaxehr.networks import TokenNetwork, code_network, token_network
+from jaxehr.networks import TokenNetwork, cell_reader, code_network, code_reader, token_network
 from jaxehr.numerics import in_float32
 from jaxehr.processes import MASK, Masked, Mixed, Path
 from jaxehr.processes.listed import Says, bound
@@ -38,11 +39,12 @@ from jaxehr.processes.listed import listed as in_turn
 from jaxehr.samplers import restricted, uniform
 from jaxehr.synthesis.along import along_path
 from jaxehr.synthesis.associations import associations
+from jaxehr.synthesis.beside import beside
 from jaxehr.synthesis.cells import numbers_of, path_of, stand_ins
 from jaxehr.synthesis.draws import noise_to_data, shown
 from jaxehr.synthesis.encoded import encoded, log_frequencies, log_numbers
 from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of, steps_for
-from jaxehr.synthesis.view import Tokens, token_view, tokens_of
+from jaxehr.synthesis.view import CODES, Tokens, token_view, tokens_of, tokens_with
 from jaxehr.types import Denoiser, Draw, Grid, Key, Known, Model, Network, Params, Sampler
 
 log = logging.getLogger(__name__)
@@ -91,8 +93,9 @@ def masked(
     if rare not in (LEFT_OUT, OTHER):
         raise ValueError(f"rare is {LEFT_OUT!r} or {OTHER!r}; got {rare!r}")
     apart = stand_ins(codec) if rare == LEFT_OUT else {}
-    tokens, view = tokens_of(codec), token_view(codec, numbers=False, rare=apart)
-    alone = not codec.learnt  # codes, and no table beside them
+    tokens = tokens_of(codec, codes=False)
+    view = token_view(codec, numbers=False, listed=True, rare=apart)
+    alone = not tokens.classes  # codes, and no table beside them
     size = np.sqrt(codec.rows)
     rank = int(np.clip(size / 2, 8, 128)) if rank is None else rank
     x, rows = None, None
@@ -100,11 +103,10 @@ def masked(
         x, rows = encoded(data, codec, view, "the start of the network")
         _say_what_is_left_out(tokens, apart, x)
     shape = {"width": width, "blocks": blocks, "rank": rank}
-    if alone:
-        model = codes_model(_code_network(tokens, x, min_patients, shape))
-    else:
+    table = codes = None
+    if not alone:
         path = path_of(codec, tokens)
-        model = masked_model(
+        table = masked_model(
             _token_network(codec, tokens, path, x, min_patients, shape),
             tokens,
             path,
@@ -113,6 +115,11 @@ def masked(
             along=along,
             allowed=tokens.without(apart.values()),
         )
+    if codec.codes:
+        codes = codes_model(_code_network(len(codec.codes), x, min_patients, shape))
+    model: Any = table or codes
+    if table and codes:
+        model = beside(table, codes, tokens, *_readers(codec, tokens, width + rank))
     most = 2_500 if alone else 20_000
     steps = steps_for(codec, batch_size, steps, most=most, epochs=EPOCHS, fewest=FEWEST_STEPS)
     if learning_rate is None and alone:
@@ -130,18 +137,19 @@ def masked(
 
 
 def _say_what_is_left_out(tokens: Tokens, apart: dict[str, tuple[int, int]], x: Any) -> None:
+    if not apart:
+        return
     row, columns = np.array(tokens.row), np.concatenate([x[name] for name in tokens.groups], 1)
     share = {
         name: float((columns[:, np.flatnonzero(row == token)[0]] == k).mean())
         for name, (token, k) in apart.items()
     }
-    if share:
-        most = sorted(share, key=lambda name: -share[name])
-        log.warning(
-            "values too rare to be learnt are in no draw, nor is 'other' in their place (but with --set rare=other): "
-            "%s of the rows have one",
-            listed(f"'{name}' {100 * share[name]:.2g}%" for name in most),
-        )
+    most = sorted(share, key=lambda name: -share[name])
+    log.warning(
+        "values too rare to be learnt are in no draw, nor is 'other' in their place (but with --set rare=other): "
+        "%s of the rows have one",
+        listed(f"'{name}' {100 * share[name]:.2g}%" for name in most),
+    )
 
 
 def _token_network(
@@ -163,16 +171,24 @@ def _token_network(
     )
 
 
-def _code_network(tokens: Tokens, x: Any, least: int, shape: dict[str, int]) -> Network:
+def _code_network(codes: int, x: Any, least: int, shape: dict[str, int]) -> Network:
     """Started at how frequent each code, and each number of codes, is in the rows x, where there are any."""
     start = None
     if x is not None:
-        often = log_frequencies(tokens, x, least)[tokens.places][1::2]
+        tokens = tokens_with([2] * codes)
+        (name,) = tokens.groups
+        often = log_frequencies(tokens, {name: x[CODES]}, least)[tokens.places][1::2]
         start = often, log_numbers(x[CODES], least)
-    return code_network(len(tokens.classes), start=start, **shape)
+    return code_network(codes, start=start, **shape)
 
 
-CODES = "of_2"  # the part of x that holds them
+def _readers(codec: Codec, tokens: Tokens, outputs: int) -> tuple[Network, Network]:
+    """What the network of the codes is told of the cells, and that of the cells of the codes: added to what it sees."""
+    classes = [tokens.classes[j] for j in tokens.row]
+    cells = cell_reader(classes, outputs, numbers=numbers_of(codec, tokens))
+    return cells, code_reader(len(codec.codes), outputs)
+
+
 EPOCHS, FEWEST_STEPS = 40, 200  # of training, where nobody chose
 MOST_STEPS = 64  # of a draw, where nobody chose
 NEAR = 8.0  # cells: of a row that is shown in the order of draws, those that come next count most
@@ -236,7 +252,7 @@ def masked_model(
 
 
 def codes_model(network: Network) -> Model:
-    """The Model of codes alone: how many a patient has, and which, each given those before (processes.listed)."""
+    """The Model of codes: how many a patient has, and which, each given those before (processes.listed)."""
 
     def says_with(params: Params) -> Says:
         return lambda x, left: network.apply(params, x, left)

@@ -1,4 +1,4 @@
-"""The cells of a record side by side, as a network of tokens has them: which are numbers, and in what order they are
+"""The cells of a table side by side, as a network of tokens has them: which are numbers, and in what order they are
 drawn."""
 
 from jaxehr.codecs import Bins, Codec
@@ -11,7 +11,7 @@ def numbers_of(codec: Codec, tokens: Tokens) -> Numbers:
     """Where in `tokens.row` the numbers of a codec of Bins lie, and the order of their classes."""
     at = {token: i for i, token in enumerate(tokens.row)}
     coarse, fine, order, cuts = [], [], [], []
-    token = codec.sizes["bit"]
+    token = codec.sizes["bit"] - len(codec.codes)
     for column in codec.learnt:
         parts = len(column.classes())
         if isinstance(column, Bins) and sum(place >= 0 for place in column.order) > 1:
@@ -24,12 +24,12 @@ def numbers_of(codec: Codec, tokens: Tokens) -> Numbers:
 
 
 def path_of(codec: Codec, tokens: Tokens) -> Path:
-    """The columns of the table in their order, the finer halves of numbers after them, and then the codes.
+    """The columns of the table in their order, and the finer halves of numbers after them.
 
     By then what a number's finer half depends on is seen: other numbers are.
     """
     at = {token: i for i, token in enumerate(tokens.row)}
-    bit, token, bits = 0, codec.sizes["bit"], codec.sizes["bit"]
+    bit, token = 0, codec.sizes["bit"] - len(codec.codes)
     first: list[int] = []
     finer: list[int] = []
     after: list[tuple[int, int]] = []
@@ -42,9 +42,8 @@ def path_of(codec: Codec, tokens: Tokens) -> Path:
             if i:
                 after.append((at[token + i], at[token + i - 1]))
         token += len(column.classes())
-    codes = [at[j] for j in range(bit, bits)]
     position = [0] * len(at)
-    for turn, cell in enumerate([*first, *finer, *codes]):
+    for turn, cell in enumerate([*first, *finer]):
         position[cell] = turn
     return Path(tuple(position), tuple(after))
 
@@ -54,7 +53,7 @@ def stand_ins(codec: Codec) -> dict[str, tuple[int, int]]:
 
     Not of one that has no other value: without it, all would be missing.
     """
-    found, bit, token = {}, 0, codec.sizes["bit"]
+    found, bit, token = {}, 0, codec.sizes["bit"] - len(codec.codes)
     for column in codec.learnt:
         if getattr(column, "made", False):
             often = [v for k, v in enumerate(column.values) if k != column.rest and v is not None]

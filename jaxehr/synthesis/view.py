@@ -216,9 +216,12 @@ class Tokens(NamedTuple):
         return len(self.groups[name]), max(self.classes_of(name))
 
 
-def tokens_of(codec: Codec, without: int = -1) -> Tokens:
-    """without      a token that is left out (a label); those after it move up"""
-    classes = [*(2 for _ in range(codec.sizes["bit"])), *codec.classes]
+CODES = "code"  # what a part of codes alone is called
+
+
+def tokens_of(codec: Codec, without: int = -1, *, codes: bool = True) -> Tokens:
+    """All but the token `without` (a label; those after it move up), and the codes where they are not wanted."""
+    classes = [*(2 for _ in range(_bits(codec, codes))), *codec.classes]
     if without >= 0:
         del classes[without]
     return tokens_with(classes, [bit - (0 <= without < bit) for bit in codec.indicators])
@@ -233,21 +236,28 @@ def tokens_with(classes: Sequence[int], indicators: Sequence[int] = ()) -> Token
     return Tokens(tuple(classes), members, tuple(indicators))
 
 
+def _bits(codec: Codec, codes: bool) -> int:
+    """Those of the table come first."""
+    return codec.sizes["bit"] - (0 if codes else len(codec.codes))
+
+
 def token_view(
     codec: Codec,
     label: int = -1,
     *,
     numbers: bool = True,
+    listed: bool = False,
     rare: Mapping[str, tuple[int, int]] | None = None,
 ) -> View:
     """Numbers as one part, and a part for each group of tokens.
 
     label       a token that is a part of its own, "label", one number a row
     numbers     False leaves them out of `to_x`: they are not learnt, though drawn and known all the same
+    listed      codes, where there are any, are a part of their own instead of tokens, [n, code] of 0 and 1
     rare        (token, class) of a column's value that is drawn only where it is asked for, or no other can be
     """
-    tokens, bits = tokens_of(codec, label), codec.sizes["bit"]
-    p = codec.sizes["number"]
+    tokens, bits = tokens_of(codec, label, codes=not listed), _bits(codec, not listed)
+    p, codes = codec.sizes["number"], listed and len(codec.codes) > 0
     missing = np.array([*(-1 for _ in range(bits)), *codec.missing])
 
     def split(cells: np.ndarray) -> dict[str, np.ndarray]:
@@ -260,7 +270,7 @@ def token_view(
     def group(parts: Parts, members: Sequence[int]) -> np.ndarray:
         cells = [j + (0 <= label <= j) for j in members]
         if cells == list(range(bits)):
-            return parts["bit"]  # as they lie there: of codes, most of the memory
+            return parts["bit"][:, :bits]  # as they lie there: of codes, most of the memory
         dtype = _smallest([tokens.classes[j] for j in members])
         return np.stack([column(parts, j).astype(dtype) for j in cells], axis=1)
 
@@ -268,6 +278,8 @@ def token_view(
         x = {name: group(parts, members) for name, members in tokens.groups.items()}
         if label >= 0:
             x["label"] = column(parts, label).astype(np.int32)
+        if codes:
+            x[CODES] = parts["bit"][:, bits:]
         if numbers and p:
             x["number"] = parts["number"].astype(np.float32)
         return x
@@ -280,15 +292,17 @@ def token_view(
         if label >= 0:
             cells = np.insert(cells, label, x["label"], axis=1)
         number = np.asarray(x["number"], np.float64) if "number" in x else np.zeros((n, p))
+        bit = cells[:, :bits].astype(np.int8)
         return {
             "number": number,
-            "bit": cells[:, :bits].astype(np.int8),
+            "bit": np.concatenate([bit, x[CODES].astype(np.int8)], axis=1) if codes else bit,
             "category": cells[:, bits:],
         }
 
     def known(given: KnownParts) -> Known:
-        masks = np.concatenate([given.masks["bit"], given.masks["category"]], axis=1)
-        filled = np.concatenate([np.zeros_like(given.masks["bit"]), given.filled], axis=1)
+        bit = given.masks["bit"][:, :bits]
+        masks = np.concatenate([bit, given.masks["category"]], axis=1)
+        filled = np.concatenate([np.zeros_like(bit), given.filled], axis=1)
         x0, mask = to_x(given.parts), split(masks)
         allowed = {}
         shown = tokens.without(at for name, at in (rare or {}).items() if name not in given.rare)
@@ -300,6 +314,8 @@ def token_view(
             allowed[name] = np.where(without.any(axis=-1, keepdims=True), without, fits)
         if label >= 0:
             mask["label"] = masks[:, label]
+        if codes:
+            mask[CODES] = given.masks["bit"][:, bits:]
         if p:
             x0["number"] = given.parts["number"].astype(np.float32)
             mask["number"] = given.masks["number"]

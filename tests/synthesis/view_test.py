@@ -6,8 +6,8 @@ import pytest
 
 from jaxehr.codecs import Number, Quantile, fit_codec
 from jaxehr.codecs.numbers import Bins
-from jaxehr.data import Schema, long_frame
-from jaxehr.synthesis.view import layout_of, matrix_view, token_view
+from jaxehr.data import Records, Schema, long_frame
+from jaxehr.synthesis.view import CODES, layout_of, matrix_view, token_view, tokens_of
 
 
 @pytest.mark.parametrize("numbers", [Number, Quantile])
@@ -90,6 +90,29 @@ def test_a_token_has_the_bits_that_it_needs(classes, dtype):
     assert x.dtype == dtype and (x[:, 0] == np.arange(classes)).all()
 
 
+def test_codes_that_are_listed_are_a_part_of_their_own():
+    """There and back beside a table, and known where they are known: the tokens are then the table's alone."""
+    frame = pd.DataFrame(
+        {"subject_id": range(60), "sex": ["f", "m"] * 30, "ward": list("abc") * 20}
+    )
+    frame["lab"] = np.where(np.arange(60) % 7 == 0, np.nan, np.arange(60.0))
+    events = long_frame(np.random.default_rng(0).random((60, 4)) < 0.5, np.arange(60), list("WXYZ"))
+    codec = fit_codec(Records(frame, events), None, Bins, 1)
+    view, parts = token_view(codec, listed=True), codec.encode(Records(frame, events))
+    x = view.to_x(parts)
+    np.testing.assert_array_equal(x[CODES], parts["bit"][:, -4:])
+    tokens = tokens_of(codec, codes=False)
+    assert {k: v.shape[1:] for k, v in x.items() if k not in (CODES, "number")} == tokens.shapes
+    assert tokens.classes == tokens_of(codec).classes[:1] + tokens_of(codec).classes[5:]
+    back = view.of_x(x)
+    for kind in parts:
+        np.testing.assert_array_equal(back[kind], parts[kind])
+    known = view.known(codec.known(pd.DataFrame({"Y": [True], "sex": ["m"]})))
+    np.testing.assert_array_equal(known.mask[CODES], [[False, False, True, False]])
+    assert known.x0[CODES][0, 2] == 1 and known.mask["of_2"].sum() == 1
+    assert set(known.allowed) == set(tokens.groups)
+
+
 def test_bits_of_codes_are_not_copied_on_their_way():
     """A matrix of int8 is all the memory they take, in one view or the other."""
     bits = np.random.default_rng(0).random((60, 9)) < 0.5
@@ -98,4 +121,5 @@ def test_bits_of_codes_are_not_copied_on_their_way():
     codec = fit_codec(frame)
     parts = codec.encode(frame)
     assert matrix_view(codec).to_x(parts) is parts["bit"]
-    assert token_view(codec).to_x(parts)["of_2"] is parts["bit"]
+    for x in (token_view(codec).to_x(parts), token_view(codec, listed=True).to_x(parts)):
+        assert np.shares_memory(*x.values(), parts["bit"])
