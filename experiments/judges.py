@@ -19,7 +19,11 @@ closer      share of synthetic rows that are closer to their nearest of train th
 diag twice  Diabetes-130: share of encounters with one diagnosis in two of diag_1, diag_2, diag_3
 med         Diabetes-130: share whose diabetesMed contradicts the drugs (No with one given, Yes with none)
 trend       --sdmetrics: "Column Pair Trends" of SDMetrics' quality report, run by that interpreter (rivals.py
-            installs one: ENVS/sdmetrics/bin/python). 1 is best.
+            installs one: ENVS/sdmetrics/bin/python). 1 is best. It is the mean over those pairs alone that are
+            strong in the real rows (Cramer's V above .3, or a correlation above .5). On Diabetes-130 these are 18 of
+            1,128, 11 of them with a diagnosis of 700 values, so that the choice of rows moves it by some .03: real
+            patients held out have .886 here, .857 in the first 10,000 rows of each file unshuffled, .847 in these
+            with the three ids of admission and discharge as numbers.
 """
 
 import argparse
