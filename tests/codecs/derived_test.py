@@ -111,7 +111,8 @@ def synthesizer():
     """An untrained network: columns know nothing of each other."""
     frame = stays(600)
     recipe = masked(frame, schema_of(frame), width=8, blocks=1, steps=10)
-    return Synthesizer(recipe, {"denoiser": recipe.stages[0].model.init(jax.random.key(0))}), frame
+    params = jax.jit(recipe.stages[0].model.init)(jax.random.key(0))
+    return Synthesizer(recipe, {"denoiser": params}), frame
 
 
 def test_draws_of_a_model_keep_the_constraints(synthesizer):
