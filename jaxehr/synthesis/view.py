@@ -254,7 +254,7 @@ def token_view(
     label       a token that is a part of its own, "label", one number a row
     numbers     False leaves them out of `to_x`: they are not learnt, though drawn and known all the same
     listed      codes, where there are any, are a part of their own instead of tokens, [n, code] of 0 and 1
-    rare        (token, class) of a column's value that is drawn only where it is asked for, or no other can be
+    rare        (token, class) of a column's value that is drawn only where it is asked for
     """
     tokens, bits = tokens_of(codec, label, codes=not listed), _bits(codec, not listed)
     p, codes = codec.sizes["number"], listed and len(codec.codes) > 0
@@ -309,9 +309,7 @@ def token_view(
         for name, members in split(np.arange(masks.shape[1])[None]).items():
             most = max(tokens.classes_of(name))
             barred = np.arange(most) == missing[members[0]][:, None]
-            fits = ~(split(filled)[name][..., None] & barred)
-            without = fits & shown[name]
-            allowed[name] = np.where(without.any(axis=-1, keepdims=True), without, fits)
+            allowed[name] = shown[name] & ~(split(filled)[name][..., None] & barred)
         if label >= 0:
             mask["label"] = masks[:, label]
         if codes:
