@@ -44,7 +44,9 @@ from jaxehr.synthesis.cells import numbers_of, path_of, stand_ins
 from jaxehr.synthesis.draws import noise_to_data, shown
 from jaxehr.synthesis.encoded import encoded, log_frequencies, log_numbers
 from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of, steps_for
+from jaxehr.synthesis.second_look import second_look
 from jaxehr.synthesis.view import CODES, Tokens, token_view, tokens_of, tokens_with
+from jaxehr.training.held_out import FEWEST
 from jaxehr.types import Denoiser, Draw, Grid, Key, Known, Model, Network, Params, Sampler
 
 log = logging.getLogger(__name__)
@@ -70,6 +72,7 @@ def masked(
     ema_decay: float | None = None,
     sampling_steps: int | None = None,
     rare: str = LEFT_OUT,
+    look_steps: int | None = None,
 ) -> Recipe:
     """Masked diffusion, ours: tables with missing values and rare codes, exact conditions, at most 64 evaluations.
 
@@ -87,6 +90,9 @@ def masked(
     warmup              steps in which the rate rises; by default a twentieth. It falls to 0 by a cosine after that
     rare                what becomes of the values that fewer patients have, which are learnt as one, 'other': "left
                         out", so that a draw has that value only where it is asked for, or "other", as often as learnt
+    look_steps          of the training of a second look, by which a draw is kept or another made (two for each that is
+                        kept: synthesis.second_look); by default six times through the rows and as many draws, at most
+                        4,000. None, which is 0, for codes alone, and where there are too few rows to hold any out
     sampling_steps      of a draw; by default 64, but no more than there are cells: then one is shown a step
     """
     codec = codec_of(data, schema, Bins, min_patients)
@@ -133,7 +139,20 @@ def masked(
     adam = optax.adamw(rate, weight_decay=weight_decay)
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), adam)
     stage = Stage("denoiser", model, optimizer, steps, ema_decay)
-    return recipe_of(masked, locals(), codec, view, stage, rows=rows)
+    if look_steps is None:
+        enough = codec.rows >= FEWEST and not alone
+        look_steps = min(-(-12 * codec.rows // batch_size), MOST_LOOKS) if enough else 0
+    look = None
+    if look_steps:
+        look = second_look(
+            tokens,
+            numbers_of(codec, tokens),
+            width=width,
+            blocks=2,
+            steps=look_steps,
+            learning_rate=1e-3,
+        )
+    return recipe_of(masked, locals(), codec, view, stage, rows=rows, look=look)
 
 
 def _say_what_is_left_out(tokens: Tokens, apart: dict[str, tuple[int, int]], x: Any) -> None:
@@ -189,6 +208,7 @@ def _readers(codec: Codec, tokens: Tokens, outputs: int) -> tuple[Network, Netwo
     return cells, code_reader(len(codec.codes), outputs)
 
 
+MOST_LOOKS = 4_000  # steps of learning to tell draws from records, where nobody chose
 EPOCHS, FEWEST_STEPS = 40, 200  # of training, where nobody chose
 MOST_STEPS = 64  # of a draw, where nobody chose
 NEAR = 8.0  # cells: of a row that is shown in the order of draws, those that come next count most

@@ -116,12 +116,12 @@ def _drawn(
     """Draws of these rows, of which those are left out that break a constraint where a cell was filled in."""
     codec = drawer.codec
     known = wanted.known.rows(np.resize(rows, size))  # batches of one shape are compiled once
-    parts = drawer.batch(key, np.resize(number, size), known)
+    parts, looked = drawer.batch(key, np.resize(number, size), known)
     drawn = codec.cells(parts, known.from_high)[: len(rows)].set_axis(rows)
     seen = wanted.cells.iloc[rows].set_axis(rows)
     whole = {c.name: seen[c.name].where(seen[c.name].notna(), drawn[c.name]) for c in codec.columns}
     kept = codec.kept(pd.DataFrame(whole), seen.isna())
-    can_be = codec.possible(parts, known.from_high)[: len(rows)]
+    can_be = (codec.possible(parts, known.from_high) & looked)[: len(rows)]
     return kept[can_be & ~_broken(kept, codec, seen.isna())]
 
 

@@ -19,11 +19,11 @@ from jaxehr.numerics import in_float32, seeded, threefry
 from jaxehr.synthesis import conditions, run
 from jaxehr.synthesis.encoded import Encoded
 from jaxehr.synthesis.imputation import imputed
-from jaxehr.synthesis.sampling import Drawer, draw_records, drawer_of
+from jaxehr.synthesis.sampling import Drawer, beside_draws, draw_records, drawer_of
 from jaxehr.synthesis.view import View
 from jaxehr.training import best_of
 from jaxehr.training.checkpoint import Checkpoints
-from jaxehr.training.held_out import SHARE, split_rows
+from jaxehr.training.held_out import SHARE, Best, split_rows
 from jaxehr.training.packed import packed
 from jaxehr.training.sharding import check_batch, data_mesh
 from jaxehr.types import Grid, Key, Model, Params, Sampler, X
@@ -46,6 +46,20 @@ class Stage(NamedTuple):
     judged: bool = True
 
 
+class Look(NamedTuple):
+    """What is told of a draw once it is made (synthesis.second_look).
+
+    stage       its training, after all others: on the records and as many draws, told apart by the part DRAWN
+    log_ratio   (its params, x) -> log of how much likelier x is among the records than among the draws
+    """
+
+    stage: Stage
+    log_ratio: Callable[[Params, X], Any]
+
+
+DRAWN = "drawn"
+
+
 class Recipe(NamedTuple):
     """All that is chosen before training.
 
@@ -54,6 +68,7 @@ class Recipe(NamedTuple):
     view        how the model sees what the codec encodes
     stages      trained in order; the last one is drawn from
     rows        of the records that something was measured of; `fit` takes them off
+    look        by which a draw is kept, or another made
     """
 
     name: str
@@ -63,6 +78,12 @@ class Recipe(NamedTuple):
     stages: tuple[Stage, ...]
     batch_size: int
     rows: Encoded | None = None
+    look: Look | None = None
+
+    @property
+    def trained(self) -> tuple[Stage, ...]:
+        """All that has parameters."""
+        return self.stages if self.look is None else (*self.stages, self.look.stage)
 
     def encoded(self, data: pd.DataFrame | Records) -> X:
         """The rows to train on, with their bits packed."""
@@ -77,11 +98,13 @@ def recipe_of(
     view: View,
     *stages: Stage,
     rows: Encoded | None = None,
+    look: Look | None = None,
 ) -> Recipe:
     """What `function` makes: `chosen`, its locals() in the end, holds what it chose for each of its settings."""
     parameters = inspect.signature(function).parameters.values()
     settings = {p.name: chosen[p.name] for p in parameters if p.kind is p.KEYWORD_ONLY}
-    return Recipe(function.__name__, settings, codec, view, stages, settings["batch_size"], rows)
+    size = settings["batch_size"]
+    return Recipe(function.__name__, settings, codec, view, stages, size, rows, look)
 
 
 class Synthesizer(NamedTuple):
@@ -171,8 +194,10 @@ class Synthesizer(NamedTuple):
         )
 
     def _drawer(self, sampler: Sampler | None = None, grid: Grid | None = None) -> Drawer:
-        params = self.params[self.recipe.stages[-1].name]
-        return drawer_of(self.model, params, self.recipe.codec, self.recipe.view, sampler, grid)
+        recipe, look = self.recipe, self.recipe.look
+        kept_by = None if look is None else (look.log_ratio, self.params[look.stage.name])
+        params = self.params[recipe.stages[-1].name]
+        return drawer_of(self.model, params, recipe.codec, recipe.view, sampler, grid, kept_by)
 
     def save(self, path: str | Path) -> None:
         """Writes what `load` needs: settings, codec, schema and parameters. No training state, no records.
@@ -181,7 +206,7 @@ class Synthesizer(NamedTuple):
         """
         path = Path(path)
         run.check_new(path)
-        for stage in self.recipe.stages:
+        for stage in self.recipe.trained:
             checkpoints = Checkpoints(run.checkpoints(path, stage.name))
             checkpoints.save(stage.steps, self.params[stage.name])
             checkpoints.wait()
@@ -233,22 +258,26 @@ def fit(
             else:
                 run.check_new(path)
                 run.create(path, recipe, print_, fitted)
-        params: dict[str, Params] = {}
-        stages = []
-        for i, stage in enumerate(recipe.stages):
-            model = _model_of(stage, params)
-            stages.append(stage._replace(model=model))
-            trained = partial(
+
+        def training(stage: Stage, model: Model, number: int) -> Callable[..., Best]:
+            return partial(
                 best_of,
                 model,
                 stage.optimizer,
-                key=jax.random.fold_in(key, i),
+                key=jax.random.fold_in(key, number),
                 batch_size=recipe.batch_size,
                 ema_decay=stage.ema_decay,
                 run=path,
                 resume=resume,
                 **options,
             )
+
+        params: dict[str, Params] = {}
+        stages = []
+        for i, stage in enumerate(recipe.stages):
+            model = _model_of(stage, params)
+            stages.append(stage._replace(model=model))
+            trained = training(stage, model, i)
             out = held_out if stage.judged else None
             steps = stage.steps
             if refit and out is not None:
@@ -258,6 +287,14 @@ def fit(
             rows = table if out is None else learnt
             params[stage.name] = trained(
                 table=rows, steps=steps, name=stage.name, held_out=out
+            ).params
+        if recipe.look is not None:
+            number, look = len(stages) + 1, recipe.look.stage
+            drawer = drawer_of(model, params[stage.name], recipe.codec, recipe.view)
+            pool_key = jax.random.fold_in(key, number + 1)
+            pools = beside_draws(drawer, pool_key, learnt, held_out, label=DRAWN)
+            params[look.name] = training(look, _model_of(look, params), number)(
+                table=pools[0], steps=look.steps, name=look.name, held_out=pools[1]
             ).params
         if path is not None:
             found = None
@@ -310,7 +347,7 @@ def load(path: str | Path, recipe: Callable[..., Recipe], **changes) -> Synthesi
     made = recipe(codec, **{**settings, **changes})
     params: dict[str, Params] = {}
     stages = []
-    for stage in made.stages:
+    for stage in made.trained:
         model = _model_of(stage, params)
         stages.append(stage._replace(model=model))
         shapes = jax.eval_shape(model.init, seeded(0))
@@ -322,4 +359,4 @@ def load(path: str | Path, recipe: Callable[..., Recipe], **changes) -> Synthesi
                 f"{path} has no checkpoint of its {stage.name} yet; fit it with --resume"
             )
         params[stage.name] = jax.tree.map(np.asarray, found[1])
-    return Synthesizer(made._replace(stages=tuple(stages)), params)
+    return Synthesizer(made._replace(stages=tuple(stages[: len(made.stages)])), params)

@@ -14,12 +14,20 @@ from jaxehr.codecs import Codec, KnownParts, Parts
 from jaxehr.data import DataError, listed
 from jaxehr.numerics import in_float32
 from jaxehr.synthesis.view import View
+from jaxehr.training.packed import packed, unpacked
+from jaxehr.training.progress import progress
 from jaxehr.training.sharding import by_row, data_mesh, replicated
-from jaxehr.types import Grid, Key, Model, Params, Sampler, X
+from jaxehr.training.step import rows_of
+from jaxehr.types import Grid, Key, Known, Model, Params, Sampler, X
 
 log = logging.getLogger(__name__)
 
+LEAST, MOST = 0.05, 2.0  # how much less and how much more often than it is drawn a record is kept
 FEWEST, LOOKED_AT = 1000, 4096  # one draw in so many must do, of as many at least
+
+
+# how much likelier x is among the records than among the draws, log of it; its parameters
+KeptBy = tuple[Callable[[Params, X], Any], Params]
 
 
 class Given(NamedTuple):
@@ -47,44 +55,65 @@ class Drawer(NamedTuple):
     view: View
     sampler: Sampler | None = None
     grid: Grid | None = None
+    look: KeptBy | None = None
 
     @in_float32
-    def batch(self, key: Key, indices: np.ndarray, known: KnownParts | None = None) -> Parts:
-        """The parts of these records. `known` has a row for each, or one for all; what it knows comes back exactly."""
-        mesh = data_mesh()
-        padded = np.resize(indices, -(-len(indices) // mesh.size) * mesh.size)
+    def batch(
+        self, key: Key, indices: np.ndarray, known: KnownParts | None = None
+    ) -> tuple[Parts, np.ndarray]:
+        """(the parts of these records, which of them are kept). `known` has a row for each, or one for all; what it
+        knows comes back exactly."""
         rows = (
-            None if known is None else known.rows(np.resize(_places(known, indices), len(padded)))
+            None if known is None else known.rows(np.resize(_places(known, indices), len(indices)))
         )
-        x = _draw_batch(
+        x, kept = self.x(key, indices, None if rows is None else self.view.known(rows))
+        parts = self.view.of_x(x)
+        if rows is not None:  # x is float32
+            parts = {n: np.where(rows.masks[n], rows.parts[n], part) for n, part in parts.items()}
+        return parts, kept
+
+    @in_float32
+    def x(self, key: Key, indices: np.ndarray, known: Known | None = None) -> tuple[X, np.ndarray]:
+        """(these records as the model has them, which of them are kept)."""
+        mesh = data_mesh()
+        padded = -(-len(indices) // mesh.size) * mesh.size
+        at = np.resize(np.arange(len(indices)), padded)
+        log_ratio, looked = (None, None) if self.look is None else self.look
+        x, kept = _draw_batch(
             self.params,
+            looked,
             key,
             *jax.device_put(
-                (jnp.asarray(padded, jnp.uint32), None if rows is None else self.view.known(rows)),
+                (
+                    jnp.asarray(indices[at], jnp.uint32),
+                    jax.tree.map(lambda part: part[at], known),
+                ),
                 by_row(mesh),
             ),
             draw=self.model.draw,
             sampler=self.sampler,
             grid=None if self.grid is None else tuple(float(t) for t in np.asarray(self.grid)),
+            log_ratio=log_ratio,
         )
-        x = jax.tree.map(np.asarray, x)
+        x, kept = jax.tree.map(lambda part: np.asarray(part)[: len(indices)], (x, kept))
         if not all(np.isfinite(part).all() for part in jax.tree.leaves(x)):
             raise DataError(
                 "some draws are no finite numbers: the sampler breaks down on this grid; "
                 "take more steps, or another sampler"
             )
-        parts = self.view.of_x(x)
-        if rows is not None:  # x is float32
-            parts = {n: np.where(rows.masks[n], rows.parts[n], part) for n, part in parts.items()}
-        return {name: part[: len(indices)] for name, part in parts.items()}
+        return x, kept
 
     def batches(self, key: Key, size: int, known: KnownParts | None = None) -> Iterator[Parts]:
-        """Records 0, 1, 2, ... without end, each given the one row that is known. Raises ValueError if size < 1."""
+        """Those that are kept of records 0, 1, 2, ... without end, each given the one row that is known.
+
+        Raises ValueError if size < 1.
+        """
         if size < 1:
             raise ValueError(f"the records of a batch must be at least 1; got {size}")
         drawn = 0
         while True:
-            yield self.batch(key, np.arange(drawn, drawn + size), known)
+            parts, kept = self.batch(key, np.arange(drawn, drawn + size), known)
+            yield {name: part[kept] for name, part in parts.items()}
             drawn += size
 
 
@@ -95,10 +124,39 @@ def drawer_of(
     view: View,
     sampler: Sampler | None = None,
     grid: Grid | None = None,
+    look: KeptBy | None = None,
 ) -> Drawer:
     """With the parameters on all devices."""
-    held = jax.device_put(params, replicated(data_mesh()))
-    return Drawer(model, held, codec, view, sampler, grid)
+    whole = replicated(data_mesh())
+    kept_by = None if look is None else (look[0], jax.device_put(look[1], whole))
+    return Drawer(model, jax.device_put(params, whole), codec, view, sampler, grid, kept_by)
+
+
+def beside_draws(
+    drawer: Drawer, key: Key, *tables: X | None, label: str, batch_size: int = 1024
+) -> list[X | None]:
+    """Of each table its rows, and then as many draws; the part `label` is 1 of a draw, and 0 of a row."""
+    total = sum(rows_of(table) for table in tables if table is not None)
+    found: list[X | None] = []
+    first = 0
+    with progress("draws to look at", total) as advance:
+        for table in tables:
+            if table is None:
+                found.append(None)
+                continue
+            n, real = rows_of(table), jax.tree.map(np.asarray, unpacked(table))
+            blocks: list[dict[str, np.ndarray]] = []
+            for start in range(first, first + n, batch_size):
+                x, _ = drawer.x(key, np.arange(start, start + batch_size))
+                blocks.append({name: x[name].astype(part.dtype) for name, part in real.items()})
+                advance(min(start + batch_size, total))
+            first += n
+            both = {
+                name: np.concatenate([part, *(block[name] for block in blocks)])[: 2 * n]
+                for name, part in real.items()
+            }
+            found.append(packed({**both, label: np.repeat(np.array([0, 1], np.int8), n)}))
+    return found
 
 
 def draw_records(
@@ -119,6 +177,8 @@ def draw_records(
     known = None if given is None else given.known
     kept = drawn = met = good = 0
     for parts in drawer.batches(key, batch_size, known):
+        if not len(parts["bit"]):
+            continue
         drawn += len(parts["bit"])
         cells, meets = _decoded(codec, parts, given)
         holds = meets & codec.exist(parts) & ~codec.schema.broken(cells)
@@ -182,13 +242,23 @@ def _hardly_any(codec: Codec, given: Given | None, drawn: int, met: int, good: i
     return f"of {met:,} rows drawn{asked} only {good:,} keep the constraints ({laws}); {way}"
 
 
-@partial(jax.jit, static_argnames=("draw", "sampler", "grid"))
-def _draw_batch(params, key, indices, known, *, draw, sampler, grid) -> X:
-    """x of a batch; compiled once for each draw, sampler, grid and batch size."""
+@partial(jax.jit, static_argnames=("draw", "sampler", "grid", "log_ratio"))
+def _draw_batch(params, looked, key, indices, known, *, draw, sampler, grid, log_ratio):
+    """(x of a batch, which are kept); compiled once for each draw, sampler, grid and batch size."""
 
     def one(index, known):
         path = None if grid is None else np.asarray(grid)
         k = jax.random.fold_in(key, index)
         return draw(params, k, sampler=sampler, grid=path, known=known).x
 
-    return jax.vmap(one)(indices, known)
+    x = jax.vmap(one)(indices, known)
+    if log_ratio is None:
+        return x, jnp.ones(len(indices), bool)
+    chance = jax.vmap(lambda i: jax.random.uniform(_apart(jax.random.fold_in(key, i))))(indices)
+    ratio = jnp.exp(jnp.clip(log_ratio(looked, x), np.log(LEAST), np.log(MOST)))
+    return x, chance * MOST < ratio
+
+
+def _apart(key: Key) -> Key:
+    """A key that no draw uses."""
+    return jax.random.fold_in(key, 2**31)
