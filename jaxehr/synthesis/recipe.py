@@ -291,10 +291,13 @@ def fit(
         if recipe.look is not None:
             number, look = len(stages) + 1, recipe.look.stage
             drawer = drawer_of(model, params[stage.name], recipe.codec, recipe.view)
-            pool_key = jax.random.fold_in(key, number + 1)
-            pools = beside_draws(drawer, pool_key, learnt, held_out, label=DRAWN)
+            draw_key = jax.random.fold_in(key, number + 1)
+            real = (learnt, held_out)
+            if held_out is None:  # it is judged all the same
+                real = split_rows(table, jax.random.fold_in(draw_key, 0), SHARE)
+            rows, out_too = beside_draws(drawer, draw_key, *real, label=DRAWN)
             params[look.name] = training(look, _model_of(look, params), number)(
-                table=pools[0], steps=look.steps, name=look.name, held_out=pools[1]
+                table=rows, steps=look.steps, name=look.name, held_out=out_too
             ).params
         if path is not None:
             found = None

@@ -110,6 +110,8 @@ def best_of(
         else:
             noise = jax.random.fold_in(key, 0)
             judge = held_out_loss(model, noise, held_out, batch_size=batch_size, mesh=mesh)
+            if best is not None and not start:  # what is never better than untrained stays so
+                best = best.or_better(state.ema, judge(state.ema), 0)
         k = _next(start, steps, length, every, interval)
         compiled, compile_s = program(k)
         _estimate(compiled, compile_s, state, run_key, table, steps - start, k, name, batch_size)
