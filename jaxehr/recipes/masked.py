@@ -92,7 +92,7 @@ def masked(
                         out", so that a draw has that value only where it is asked for, or "other", as often as learnt
     look_steps          of the training of a second look, by which a draw is kept or another made (two for each that is
                         kept: synthesis.second_look); by default six times through the rows and as many draws, at most
-                        4,000 and `steps`. None, which is 0, for codes alone, and where there are too few rows to hold any out
+                        4,000 and `steps`; 0, which is none, for codes alone, and where no rows would be held out
     sampling_steps      of a draw; by default 64, but no more than there are cells: then one is shown a step
     """
     codec = codec_of(data, schema, Bins, min_patients)

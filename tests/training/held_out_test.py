@@ -36,7 +36,7 @@ def regression() -> Model:
         first, second = jax.random.split(key)
         return {
             "w": jax.random.normal(first, (8, 400)),
-            "v": jax.random.normal(second, (400, 8)) * 0.02,
+            "v": jax.random.normal(second, (400, 8)) * 0.04,
         }
 
     def loss(params, key, x0):
