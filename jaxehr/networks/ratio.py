@@ -1,36 +1,54 @@
-"""From all categories of a record to one number: how much likelier it is under one law than under another."""
+"""From all cells and codes of a record to one number: how much likelier it is under one law than under another."""
 
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
+from jaxehr.networks.codes import code_reader
 from jaxehr.networks.tokens import Numbers, token_network
 from jaxehr.types import Key, Network
 
 
 def ratio_network(
-    classes: Sequence[int], *, width: int, blocks: int, numbers: Numbers | None = None
+    classes: Sequence[int],
+    *,
+    width: int,
+    blocks: int,
+    numbers: Numbers | None = None,
+    codes: int = 0,
 ) -> Network:
-    """(params, x) -> a logarithm of a ratio, 0 before it is trained.
+    """(params, x) -> a logarithm of a ratio, 0 before it is trained; x is (cells [*batch, cell], codes [*batch, code]).
 
-    A number for each category that is seen is added up, and what `token_network` makes of all of them.
+    A number for each cell and code that is there is added up, and what `token_network` makes of all of them.
 
-    classes, numbers    as in `token_network`
+    classes, numbers    of the cells, as in `token_network`
+    codes               how many there are, each 1 or 0
     """
     tokens = token_network(classes, outputs=0, width=width, blocks=blocks, rank=1, numbers=numbers)
+    listed = code_reader(codes, width + 1)
 
     def init(key: Key) -> dict[str, Any]:
+        own, more = jax.random.split(key)
         said = ("say", "bias", "density", "density_bias")  # what no logit of a class asks for
-        params = {name: part for name, part in tokens.init(key).items() if name not in said}
-        for name in {"table", "number"} & set(params):
+        first: Any = tokens.init(own)
+        params = {name: part for name, part in first.items() if name not in said}
+        if codes:
+            rows: Any = listed.init(more)
+            params["there"] = rows["there"]
+        for name in {"table", "number", "there"} & set(params):
             params[name] = params[name].at[:, width:].set(0.0)
         out = jnp.zeros(width + 1).at[width].set(1.0)
         return params | {"out": out, "out_bias": jnp.zeros(())}
 
-    def apply(params, x: Int[Array, "*batch column"], t: Any = None) -> Float[Array, "*batch"]:
-        h = tokens.thought(params, tokens.read(params, x.astype(jnp.int32)))
-        return h @ params["out"] + params["out_bias"]
+    def apply(params, x: tuple[Any, Any], t: Any = None) -> Float[Array, "*batch"]:
+        cells, bits = x
+        read = tokens.read(params, cells.astype(jnp.int32))
+        if codes:
+            there = params["there"]
+            read = read + listed.apply({"there": there, "not": jnp.zeros_like(there)}, bits)
+        return tokens.thought(params, read) @ params["out"] + params["out_bias"]
 
     return Network(init, apply)

@@ -147,6 +147,7 @@ def masked(
         look = second_look(
             tokens,
             numbers_of(codec, tokens),
+            codes=len(codec.codes),
             width=width,
             blocks=2,
             steps=look_steps,

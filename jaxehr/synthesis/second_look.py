@@ -22,7 +22,7 @@ from jaxehr.networks.ratio import ratio_network
 from jaxehr.networks.tokens import Numbers
 from jaxehr.synthesis.draws import no_draw
 from jaxehr.synthesis.recipe import DRAWN, Look, Stage
-from jaxehr.synthesis.view import Tokens
+from jaxehr.synthesis.view import CODES, Tokens
 from jaxehr.types import Key, Model, Params
 
 NAME = "second_look"
@@ -33,17 +33,19 @@ def second_look(
     tokens: Tokens,
     numbers: Numbers,
     *,
+    codes: int = 0,
     width: int,
     blocks: int,
     steps: int,
     learning_rate: float,
 ) -> Look:
-    """Of records as `tokens` has them."""
+    """Of records as `tokens` has them, and as many codes beside."""
     classes = [tokens.classes[j] for j in tokens.row]
-    network = ratio_network(classes, width=width, blocks=blocks, numbers=numbers)
+    network = ratio_network(classes, width=width, blocks=blocks, numbers=numbers, codes=codes)
 
     def log_ratio(params: Params, x: Any) -> Float[Array, "*batch"]:
-        return network.apply(params, tokens.in_one_row(x))
+        bits = x[CODES] if codes else None
+        return network.apply(params, (tokens.in_one_row(x), bits))
 
     def loss(params: Params, key: Key, x0: Any) -> Float[Array, "batch"]:
         drawn = x0[DRAWN].astype(jnp.float32)

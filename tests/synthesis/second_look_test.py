@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 
 import jaxehr
+from jaxehr.networks.tokens import Numbers
 from jaxehr.recipes import masked
 from jaxehr.synthesis.cells import numbers_of
 from jaxehr.synthesis.recipe import DRAWN, Look, Stage, Synthesizer
 from jaxehr.synthesis.sampling import LEAST, MOST, beside_draws
 from jaxehr.synthesis.second_look import second_look
-from jaxehr.synthesis.view import tokens_of
+from jaxehr.synthesis.view import CODES, tokens_of, tokens_with
 from jaxehr.training import best_of
 
 KEY = jax.random.key(0)
@@ -153,3 +154,20 @@ def test_a_fit_keeps_its_second_look_beside_it(tmp_path):
     assert '"stage": "second_look", "step": 30' in learnt
     few = masked(patients(500), **settings)
     assert few.settings["look_steps"] == 0 and few.look is None
+
+
+def test_what_ties_a_table_to_its_codes_is_looked_at_too():
+    """Cells and codes by themselves say nothing here; together they say which rows are drawn."""
+    rng = np.random.default_rng(0)
+    cells, bits = rng.integers(0, 3, (4000, 2)), rng.integers(0, 2, (4000, 5))
+    drawn = ((cells[:, 0] == 2) ^ (bits[:, 3] == 1)).astype(np.int8)
+    tokens = tokens_with([3, 3])
+    look = second_look(
+        tokens, Numbers(), codes=5, width=16, blocks=1, steps=300, learning_rate=1e-2
+    )
+    rows = {"of_4": cells.astype(np.int8), CODES: bits.astype(np.int8), DRAWN: drawn}
+    params = best_of(
+        look.stage.model, look.stage.optimizer, rows, KEY, steps=300, batch_size=256
+    ).params
+    said = np.asarray(look.log_ratio(params, rows))
+    assert ((said < 0) == (drawn == 1)).mean() > 0.98
