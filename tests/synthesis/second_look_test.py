@@ -169,5 +169,5 @@ def test_what_ties_a_table_to_its_codes_is_looked_at_too():
     params = best_of(
         look.stage.model, look.stage.optimizer, rows, KEY, steps=300, batch_size=256
     ).params
-    said = np.asarray(look.log_ratio(params, rows))
+    said = np.asarray(look.log_ratio(params, jax.tree.map(jnp.asarray, rows)))
     assert ((said < 0) == (drawn == 1)).mean() > 0.98
