@@ -156,5 +156,7 @@ def test_no_law_is_learnt_with_a_bias(exact):
     for part in ("table", "codes"):
         slopes = np.asarray(found[part]["tilt"])
         errors = slopes.std(axis=0) / np.sqrt(len(slopes))
-        assert (errors > 0).sum() > 12
+        assert (
+            (errors > 0).any(axis=(0, 2)).all()
+        )  # whether a code is hidden, known to be absent, or there
         assert (np.abs(slopes.mean(axis=0)) < 5 * errors + 1e-9).all(), part
