@@ -31,6 +31,26 @@ class Mixture(NamedTuple):
     log_weight: Array
 
 
+class Pairs(NamedTuple):
+    """What each number that is seen says of each other: a normal distribution on the scale of that one, as much as it
+    adds to what is known of it without any, which is a precision of 1.
+
+    mean        [seen, FEATURES + 1, said]: its mean is linear in the features of what is seen, and in 1
+    log_gain    [seen, said]: log of the precision it adds
+    log_slope   [seen, said]: log of how far the mean moves with what is seen, which may be known to an interval only
+    """
+
+    mean: Any
+    log_gain: Any
+    log_slope: Any
+
+    @classmethod
+    def none(cls, p: int) -> "Pairs":
+        """Next to nothing."""
+        little = np.full((p, p), np.log(LITTLE))
+        return cls(np.zeros((p, FEATURES + 1, p)), little, np.zeros((p, p)))
+
+
 class Scales(NamedTuple):
     """Of all numbers, padded to the most classes and cuts that one has.
 
@@ -56,11 +76,12 @@ class Scales(NamedTuple):
 
     def features(self, x: Array, which: Any = slice(None)) -> Array:
         """[..., number, FEATURES]: of where these numbers lie; zeros where they are not seen."""
-        z, on = self.places(x, which)
-        return _features(z) * on[..., None]
+        z, on, _ = self.places(x, which)
+        return features(z) * on[..., None]
 
-    def places(self, x: Array, which: Any = slice(None)) -> tuple[Array, Array]:
-        """[..., number]: where these numbers lie on their scales, as finely as they are seen; whether they are."""
+    def places(self, x: Array, which: Any = slice(None)) -> tuple[Array, Array, Array]:
+        """[..., number]: where these numbers lie on their scales, as finely as they are seen; whether they are; the
+        variance that is left by an interval."""
         fine = jnp.asarray(self.numbers.fine)[which]
         at, on = self.rows(x, which)
         ends = self.ends.reshape(-1, self.ends.shape[-1])
@@ -68,8 +89,26 @@ class Scales(NamedTuple):
         z = jnp.asarray((first + last) / 2)[at]
         middle = (ends[:, 1:] + ends[:, :-1]) / 2
         cut = jnp.where(fine >= 0, x[..., fine], -1)
-        inner = jnp.asarray(middle.ravel())[at * middle.shape[1] + jnp.maximum(cut, 0)]
-        return jnp.where(cut >= 0, inner, z), on
+        inner = at * middle.shape[1] + jnp.maximum(cut, 0)
+        wide = jnp.where(
+            cut >= 0, jnp.asarray(np.diff(ends).ravel())[inner], jnp.asarray(last - first)[at]
+        )
+        return jnp.where(cut >= 0, jnp.asarray(middle.ravel())[inner], z), on, wide**2 / 12
+
+    def expected(self, pairs: Pairs, x: Array, which: Any = slice(None)) -> tuple[Array, Array]:
+        """[..., number]: where these numbers should lie by all others that are seen, and log of how far from there.
+
+        Precisions add up, and half of each counts: what is seen is not independent.
+        """
+        z, on, variance = self.places(x)
+        seen = jnp.concatenate([features(z), jnp.ones((*z.shape, 1))], axis=-1)
+        mean = jnp.einsum("...kf,kfj->...kj", seen, pairs.mean[:, :, which])
+        spread = jnp.exp(2 * pairs.log_slope[:, which]) * variance[..., None]
+        other = 1.0 - np.eye(len(self.numbers.coarse))
+        gain = on[..., None] / (jnp.exp(-pairs.log_gain[:, which]) + spread)
+        gain = SHARE * gain * jnp.asarray(other)[:, which]
+        precision = 1 + gain.sum(-2)
+        return (gain * mean).sum(-2) / precision, -0.5 * jnp.log(precision)
 
     def rows(self, x: Array, which: Any = slice(None)) -> tuple[Array, Array]:
         """[..., number]: of these numbers the row of the class among those of all numbers, of a hidden one its first;
@@ -102,10 +141,11 @@ def _intervals(order: Sequence[int], cuts: int) -> np.ndarray:
 
 
 FAR = 4.0  # the ends of the scale of a number
+LITTLE, SHARE = 1e-3, 0.5  # the least precision that is added; how much of each counts
 
 
-def _features(z: Array) -> Array:
-    """[..., FEATURES] of a number on its scale."""
+def features(z: Array) -> Array:
+    """[..., FEATURES] of numbers on their scales."""
     waves = [f(np.pi * w * z) for w in (0.5, 1.0, 2.0) for f in (jnp.sin, jnp.cos)]
     return jnp.stack([z, z * z / 4 - 0.25, *waves], axis=-1)
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxehr.networks.numbers import FEATURES, Mixture, Numbers, Scales
+from jaxehr.networks.numbers import FEATURES, Mixture, Numbers, Pairs, Scales
 from jaxehr.types import Key, Network, Params, X
 
 COMPONENTS = 4  # logistic densities that lie under the classes of a number
@@ -21,11 +21,13 @@ class Start(NamedTuple):
     log_frequency   [outputs] of each class by itself
     read            [inputs, rank] of each class that is seen, in the order of `inputs_of`
     say             [rank, outputs]: read of all that is seen, times this, is added to the logits
+    pairs           what numbers say of each other; by default nothing
     """
 
     log_frequency: np.ndarray
     read: np.ndarray
     say: np.ndarray
+    pairs: Pairs | None = None
 
 
 class TokenNetwork(NamedTuple):
@@ -162,6 +164,9 @@ class _Net(NamedTuple):
             centres = ndtri((np.arange(COMPONENTS) + 0.5) / COMPONENTS)
             one = np.stack([np.zeros(COMPONENTS), centres, np.full(COMPONENTS, np.log(0.6))])
             params["density_bias"] = jnp.asarray(np.tile(one.ravel(), p), jnp.float32)
+            pairs = Pairs.none(p) if start is None or start.pairs is None else start.pairs
+            for name, part in pairs._asdict().items():
+                params[f"pair_{name}"] = jnp.asarray(part, jnp.float32)
             if start is not None:
                 flat = self.with_masses(params, jnp.zeros(both), jnp.full(len(self.classes), -1))
                 params["bias"] = bias - flat
@@ -208,7 +213,7 @@ class _Net(NamedTuple):
         if form == PLAIN:
             return logits
         which = self.number_of(cells)
-        mixture = self.mixture(params, h, which)
+        mixture = self.mixture(params, h, x, which)
         mass = (
             self.scales.masses(mixture, which)
             if form == COARSE
@@ -254,18 +259,23 @@ class _Net(NamedTuple):
         features = self.scales.features(x)
         return h + features.reshape(*features.shape[:-2], -1) @ params["number"]
 
-    def mixture(self, params: dict[str, Any], h: Array, which: Any = slice(None)) -> Mixture:
-        """Of these numbers, by their place in `numbers`."""
+    def mixture(
+        self, params: dict[str, Any], h: Array, x: Array, which: Any = slice(None)
+    ) -> Mixture:
+        """Of these numbers, by their place in `numbers`: about where they should lie by the others that are seen."""
         p = len(self.numbers.coarse)
         density = params["density"].reshape(-1, p, 3 * COMPONENTS)[:, which]
         said = jnp.tensordot(h, density, 1) + params["density_bias"].reshape(p, -1)[which]
         weight, mean, log_scale = jnp.split(said[..., None, :], 3, axis=-1)
+        pairs = Pairs(*(params[f"pair_{name}"] for name in Pairs._fields))
+        centre, log_size = (part[..., None, None] for part in self.scales.expected(pairs, x, which))
+        mean, log_scale = centre + jnp.exp(log_size) * mean, log_size + log_scale
         return Mixture(mean, jnp.maximum(log_scale, FINEST), jax.nn.log_softmax(weight))
 
     def with_masses(self, params: dict[str, Any], h: Array, x: Array) -> Array:
         """[..., outputs]: what the densities of the numbers add to the logits."""
         coarse, fine = np.array(self.numbers.coarse), np.array(self.numbers.fine)
-        mixture = self.mixture(params, h)
+        mixture = self.mixture(params, h, x)
         real = np.arange(self.scales.valued.shape[1]) < self.classes[coarse][:, None]
         at = (self.first[coarse][:, None] + np.arange(real.shape[1]))[real]
         mass = self.scales.masses(mixture).reshape(*h.shape[:-1], -1)

@@ -44,6 +44,7 @@ from jaxehr.synthesis.cells import numbers_of, path_of, stand_ins
 from jaxehr.synthesis.draws import noise_to_data, shown
 from jaxehr.synthesis.encoded import encoded, log_frequencies, log_numbers
 from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of, steps_for
+from jaxehr.synthesis.regressions import regressions
 from jaxehr.synthesis.second_look import second_look
 from jaxehr.synthesis.view import CODES, Tokens, token_view, tokens_of, tokens_with
 from jaxehr.training.held_out import FEWEST
@@ -85,8 +86,8 @@ def masked(
                         soon known by heart
     ema_decay           of the parameters' average; by default over a twentieth of the steps, at most 1,000
     along               share of the training rows that are shown in the order of draws
-    steps               by default 40 epochs, after which few rows are known by heart: 200 steps to 20,000; of codes
-                        alone at most 2,500
+    steps               by default 40 epochs, after which few rows are known by heart: 600 steps to 20,000, but 200
+                        where no rows are held out, by which training ends; of codes alone at most 2,500
     warmup              steps in which the rate rises; by default a twentieth. It falls to 0 by a cosine after that
     rare                what becomes of the values that fewer patients have, which are learnt as one, 'other': "left
                         out", so that a draw has that value only where it is asked for, or "other", as often as learnt
@@ -127,7 +128,9 @@ def masked(
     if table and codes:
         model = beside(table, codes, tokens, *_readers(codec, tokens, width + rank))
     most = 2_500 if alone else 20_000
-    steps = steps_for(codec, batch_size, steps, most=most, epochs=EPOCHS, fewest=FEWEST_STEPS)
+    enough = codec.rows >= FEWEST  # to hold some out, by which training ends
+    fewest = FEWEST_STEPS if enough else FEW_STEPS
+    steps = steps_for(codec, batch_size, steps, most=most, epochs=EPOCHS, fewest=fewest)
     if learning_rate is None and alone:
         learning_rate = 2e-3
     if learning_rate is None:
@@ -140,8 +143,8 @@ def masked(
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), adam)
     stage = Stage("denoiser", model, optimizer, steps, ema_decay)
     if look_steps is None:
-        enough = codec.rows >= FEWEST and not alone
-        look_steps = min(-(-12 * codec.rows // batch_size), MOST_LOOKS, steps) if enough else 0
+        often = int(np.clip(-(-12 * codec.rows // batch_size), 500, MOST_LOOKS))
+        look_steps = min(often, steps) if enough and not alone else 0
     look = None
     if look_steps:
         look = second_look(
@@ -176,16 +179,19 @@ def _token_network(
     codec: Codec, tokens: Tokens, path: Path, x: Any, least: int, shape: dict[str, int]
 ) -> TokenNetwork:
     """Started at what goes with what in the rows x, where there are any."""
-    start = None
+    start, numbers = None, numbers_of(codec, tokens)
     if x is not None:
         finer = tuple(tokens.row[i] for i, _ in path.after)
         frequency = log_frequencies(tokens, x, least)
         start = associations(tokens, x, frequency, rank=shape["rank"], least=least, without=finer)
+        if numbers.coarse:
+            cells = np.concatenate([x[name] for name in tokens.groups], axis=1).astype(int)
+            start = start._replace(pairs=regressions(numbers, cells))
     return token_network(
         [tokens.classes[j] for j in tokens.row],
         places=tokens.firsts,
         outputs=tokens.width,
-        numbers=numbers_of(codec, tokens),
+        numbers=numbers,
         start=start,
         **shape,
     )
@@ -210,7 +216,8 @@ def _readers(codec: Codec, tokens: Tokens, outputs: int) -> tuple[Network, Netwo
 
 
 MOST_LOOKS = 4_000  # steps of learning to tell draws from records, where nobody chose
-EPOCHS, FEWEST_STEPS = 40, 200  # of training, where nobody chose
+EPOCHS = 40  # of training, where nobody chose
+FEWEST_STEPS, FEW_STEPS = 600, 200  # at least, where rows are held out and where none are
 MOST_STEPS = 64  # of a draw, where nobody chose
 NEAR = 8.0  # cells: of a row that is shown in the order of draws, those that come next count most
 

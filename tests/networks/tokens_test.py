@@ -102,30 +102,55 @@ def normed(h):
     return (h - h.mean()) / np.sqrt(h.var() + 1e-6)
 
 
-def by_hand(params, row, width):
-    """The docstring of `token_network`, a cell after the other, in float64."""
-    p = {name: np.asarray(value, np.float64) for name, value in params.items()}
-    first, _ = inputs_of(SEVERAL)
-    h = sum(p["table"][first[j] + 1 + k] for j, k in enumerate(row))
+def seen(row):
+    """Of each number that is seen: its place among the numbers, its features, and how wide what is seen of it is."""
     for q, (coarse, fine) in enumerate(zip(OF_SEVERAL.coarse, OF_SEVERAL.fine, strict=True)):
         ends = None if row[coarse] < 0 else ends_of(q, row[coarse])
         if ends is None:
             continue
         cut = row[fine] if fine >= 0 else -1
-        z = (ends[0] + ends[-1]) / 2 if cut < 0 else (ends[cut] + ends[cut + 1]) / 2
+        low, high = (ends[0], ends[-1]) if cut < 0 else (ends[cut], ends[cut + 1])
+        z = (low + high) / 2
         waves = [f(np.pi * w * z) for w in (0.5, 1, 2) for f in (np.sin, np.cos)]
-        h = h + np.array([z, z**2 / 4 - 0.25, *waves]) @ p["number"][8 * q : 8 * q + 8]
+        yield q, np.array([z, z**2 / 4 - 0.25, *waves]), high - low
+
+
+def expected(p, row, q):
+    """(where a number should lie by the others, log of how far from there)"""
+    precision, sums = 1.0, 0.0
+    for k, features, wide in seen(row):
+        if k == q:
+            continue
+        variance = (
+            np.exp(-p["pair_log_gain"][k, q]) + np.exp(2 * p["pair_log_slope"][k, q]) * wide**2 / 12
+        )
+        precision += 0.5 / variance
+        sums += 0.5 / variance * (np.array([*features, 1.0]) @ p["pair_mean"][k, :, q])
+    return sums / precision, -0.5 * np.log(precision)
+
+
+def by_hand(params, row, width):
+    """The docstring of `token_network`, a cell after the other, in float64."""
+    p = {name: np.asarray(value, np.float64) for name, value in params.items()}
+    first, _ = inputs_of(SEVERAL)
+    h = sum(p["table"][first[j] + 1 + k] for j, k in enumerate(row))
+    for q, features, _ in seen(row):
+        h = h + features @ p["number"][8 * q : 8 * q + 8]
     h, s = h[:width] + p["read"], h[width:]
     for i in range(2):
         u = normed(h) @ p[f"in_{i}"] + p[f"in_bias_{i}"]
         h = h + u * special.expit(u) @ p[f"out_{i}"]
     h = np.concatenate([normed(h), s])
-    return _with_densities(h @ p["say"] + p["bias"], h @ p["density"] + p["density_bias"], row)
+    about = [expected(p, row, q) for q in range(3)]
+    said = h @ p["density"] + p["density_bias"]
+    return _with_densities(h @ p["say"] + p["bias"], said, row, about)
 
 
-def _with_densities(logits, said, row):
+def _with_densities(logits, said, row, about):
     for q, (coarse, fine) in enumerate(zip(OF_SEVERAL.coarse, OF_SEVERAL.fine, strict=True)):
         weight, mean, log_scale = said.reshape(3, 3, -1)[q]
+        centre, log_size = about[q]
+        mean, log_scale = centre + np.exp(log_size) * mean, log_size + log_scale
         weight, scale = np.exp(weight) / np.exp(weight).sum(), np.exp(np.maximum(log_scale, -4.5))
 
         def mass(a, b, weight=weight, mean=mean, scale=scale):

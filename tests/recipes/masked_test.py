@@ -27,7 +27,10 @@ def untrained(frame, *constraints):
     schema = Schema(Schema.infer(frame).columns, (), constraints)
     recipe = masked(frame, schema, width=16, blocks=1, steps=10, min_patients=1, look_steps=0)
     params = recipe.stages[0].model.init(KEY)
-    return Synthesizer(recipe, {"denoiser": {**params, "say": 0 * params["say"]}})
+    silent = {"say": 0 * params["say"]}
+    if "pair_log_gain" in params:
+        silent["pair_log_gain"] = jnp.full_like(params["pair_log_gain"], -20.0)
+    return Synthesizer(recipe, {"denoiser": {**params, **silent}})
 
 
 @pytest.fixture(scope="module")
