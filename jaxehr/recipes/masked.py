@@ -4,13 +4,16 @@ Composition     Everything is a category. Of numbers the frequent values are cla
                 bins of equal frequency, each split into 32 finer ones, with a draw inside; a missing value is a class.
                 A residual MLP sees which cells are hidden and the others' values, of numbers also where they lie, and
                 gives logits; those of a number's classes are what a mixture of logistic densities has in them, and a
-                logit each. What is seen reaches the logits directly too, through few numbers (low rank), which start at
-                how often classes go together in the training rows (synthesis.associations).
+                logit each. The densities lie about where the other numbers say, by regressions that start at those of
+                the training rows (synthesis.regressions). What is seen reaches the logits directly too, through few
+                numbers (low rank), which start at how often classes go together there (synthesis.associations).
 Loss            The bound of masked diffusion (Shi et al. 2024; Sahoo et al. 2024), as many rows at every number of
                 hidden cells. In three rows of four what is seen is a beginning of the order in which draws show cells
                 (as Uria et al. 2014 train for one order and for all), in the others any cells.
 Draws           A cell a step, in the order of the columns, and finer halves of numbers then. A step adds what it shows
                 to the input of the network, and asks it for its own cells alone (synthesis.along).
+Second look     A network learns to tell the records from draws. By it about every other draw is kept, those more often
+                of which there are too few (synthesis.second_look).
 Codes           As a list of those that are there: how many, the first, the next (processes.listed), so that a patient
                 with 5 of them takes 6 evaluations, and none is drawn independently of another. Beside a table they
                 have a network of their own, which reads the whole table (synthesis.beside).
@@ -75,7 +78,7 @@ def masked(
     rare: str = LEFT_OUT,
     look_steps: int | None = None,
 ) -> Recipe:
-    """Masked diffusion, ours: tables with missing values and rare codes, exact conditions, at most 64 evaluations.
+    """Masked diffusion, ours: tables with missing values, rare codes, exact conditions; at most 64 evaluations a draw.
 
     data                training records, or the codec of an earlier fit
     min_patients        who have what is learnt of a value (jaxehr.codecs.shared); 1 learns all
@@ -92,8 +95,8 @@ def masked(
     rare                what becomes of the values that fewer patients have, which are learnt as one, 'other': "left
                         out", so that a draw has that value only where it is asked for, or "other", as often as learnt
     look_steps          of the training of a second look, by which a draw is kept or another made (two for each that is
-                        kept: synthesis.second_look); by default six times through the rows and as many draws, at most
-                        4,000 and `steps`; 0, which is none, for codes alone, and where no rows would be held out
+                        kept: synthesis.second_look); by default six times through the rows and as many draws, 500 to
+                        4,000, at most `steps`; 0, which is none, for codes alone, and where no rows are held out
     sampling_steps      of a draw; by default 64, but no more than there are cells: then one is shown a step
     """
     codec = codec_of(data, schema, Bins, min_patients)
