@@ -89,8 +89,8 @@ def masked(
                         soon known by heart
     ema_decay           of the parameters' average; by default over a twentieth of the steps, at most 1,000
     along               share of the training rows that are shown in the order of draws
-    steps               by default 40 epochs, after which few rows are known by heart: 600 steps to 20,000, but 200
-                        where no rows are held out, by which training ends; of codes alone at most 2,500
+    steps               by default 40 epochs, 600 steps to 20,000 (of codes alone at most 2,500); below 1,000 rows, where
+                        none are held out by which training could end, 75 epochs: with more, rows are known by heart
     warmup              steps in which the rate rises; by default a twentieth. It falls to 0 by a cosine after that
     rare                what becomes of the values that fewer patients have, which are learnt as one, 'other': "left
                         out", so that a draw has that value only where it is asked for, or "other", as often as learnt
@@ -132,8 +132,8 @@ def masked(
         model = beside(table, codes, tokens, *_readers(codec, tokens, width + rank))
     most = 2_500 if alone else 20_000
     enough = codec.rows >= FEWEST  # to hold some out, by which training ends
-    fewest = FEWEST_STEPS if enough else FEW_STEPS
-    steps = steps_for(codec, batch_size, steps, most=most, epochs=EPOCHS, fewest=fewest)
+    epochs, fewest = JUDGED if enough else UNJUDGED
+    steps = steps_for(codec, batch_size, steps, most=most, epochs=epochs, fewest=fewest)
     if learning_rate is None and alone:
         learning_rate = 2e-3
     if learning_rate is None:
@@ -219,8 +219,10 @@ def _readers(codec: Codec, tokens: Tokens, outputs: int) -> tuple[Network, Netwo
 
 
 MOST_LOOKS = 4_000  # steps of learning to tell draws from records, where nobody chose
-EPOCHS = 40  # of training, where nobody chose
-FEWEST_STEPS, FEW_STEPS = 600, 200  # at least, where rows are held out and where none are
+JUDGED, UNJUDGED = (
+    (40, 600),
+    (75, 60),
+)  # epochs, at least so many steps: with rows held out, without
 MOST_STEPS = 64  # of a draw, where nobody chose
 NEAR = 8.0  # cells: of a row that is shown in the order of draws, those that come next count most
 
