@@ -89,8 +89,8 @@ def masked(
                         soon known by heart
     ema_decay           of the parameters' average; by default over a twentieth of the steps, at most 1,000
     along               share of the training rows that are shown in the order of draws
-    steps               by default 40 epochs, 600 steps to 20,000 (of codes alone at most 2,500); below 1,000 rows, where
-                        none are held out by which training could end, 75 epochs: with more, rows are known by heart
+    steps               by default 40 epochs, 600 steps to 20,000, of codes alone at most 2,500; below 1,000 rows, where
+                        none are held out by which training could end, 75: with more, rows are known by heart
     warmup              steps in which the rate rises; by default a twentieth. It falls to 0 by a cosine after that
     rare                what becomes of the values that fewer patients have, which are learnt as one, 'other': "left
                         out", so that a draw has that value only where it is asked for, or "other", as often as learnt
