@@ -67,9 +67,11 @@ def calibrated(target: Scores, reference: Scores) -> Scores:
     return Scores(*(a - b for a, b in zip(target, reference, strict=True)))
 
 
-def audit(target: Scores, reference: Scores | None = None, *, seed: int = 0) -> Iterator[Metric]:
-    """AUC, true positive rates and epsilon's lower bound, without and with the reference. Raises ValueError for fewer
-    than 100 patients on a side."""
+def audit(
+    target: Scores, reference: Scores | None = None, look: Scores | None = None, *, seed: int = 0
+) -> Iterator[Metric]:
+    """AUC, true positive rates and epsilon's lower bound, without and with the reference, and by the second look of a
+    run that has one. Raises ValueError for fewer than 100 patients on a side."""
     n = min(len(part) for part in target)
     if n < FEWEST:
         raise ValueError(f"an audit needs {FEWEST} members and {FEWEST} others; got {n}")
@@ -77,6 +79,8 @@ def audit(target: Scores, reference: Scores | None = None, *, seed: int = 0) -> 
     if reference is not None:
         apart = calibrated(target, reference)
         yield from of_scores("audit_reference", given(apart, seed), seed)
+    if look is not None:
+        yield from of_scores("audit_second_look", given(look, seed), seed)
 
 
 def remembered(model: Model, params: Params, learnt: X, others: X) -> dict[str, float]:

@@ -13,8 +13,10 @@ from jaxehr.audit import audit, learnt, losses, remembered, said, scored, scores
 from jaxehr.cli import main
 from jaxehr.codecs import fit_codec
 from jaxehr.data import DataError
-from jaxehr.recipes import ddpm
+from jaxehr.recipes import ddpm, masked
 from jaxehr.synthesis import fit
+from jaxehr.synthesis.recipe import DRAWN, as_records
+from jaxehr.training import train
 from jaxehr.types import Draw, Model
 
 
@@ -129,6 +131,48 @@ def test_what_was_never_learnt_is_left_out():
     more = pd.concat([codes, pd.DataFrame({"subject_id": [1, 999], "code": ["NEW", "NEW"]})])
     kept, left = learnt(more, [fit_codec(codes, min_patients=1)])
     assert left == 1 and kept["subject_id"].nunique() == 50
+
+
+def scattered(n, seed):
+    """Four columns of forty values that know nothing of each other: what is learnt of them is by heart."""
+    rng = np.random.default_rng(seed)
+    letters = np.array([f"w{i}" for i in range(40)])
+    return pd.DataFrame({f"c{j}": letters[rng.integers(0, 40, n)] for j in range(4)})
+
+
+def test_a_second_look_that_knows_its_patients_by_heart_is_found_out():
+    data, others = scattered(600, 0), scattered(600, 1)
+    recipe = masked(data, width=32, blocks=1, steps=10, look_steps=800, min_patients=1)
+    view, codec, look = recipe.view, recipe.codec, recipe.look
+    rows, drawn = (view.to_x(codec.encode(frame_)) for frame_ in (data, scattered(600, 2)))
+    table_ = {name: np.concatenate([rows[name], drawn[name]]) for name in rows}
+    table_[DRAWN] = np.repeat(np.array([0, 1], np.int8), 600)
+    model, optimizer = look.stage.model, look.stage.optimizer
+    params = train(model, optimizer, table_, jax.random.key(0), steps=800, batch_size=64)
+    unseen = as_records(view.to_x(codec.encode(others)))
+    assert remembered(model, params, as_records(rows), unseen)["low"] > 0.6
+    fresh = model.init(jax.random.key(0))
+    assert remembered(model, fresh, as_records(rows), unseen)["auc"] == 0.5
+
+
+def test_a_run_and_the_command_audit_both(tmp_path):
+    """What tells more is what the run remembers."""
+    data, run = scattered(1200, 0), tmp_path / "run"
+    recipe = masked(data, width=16, blocks=1, steps=20, min_patients=1)
+
+    def audited(model, params, learnt_, others):
+        return {"auc": 0.9 if DRAWN in learnt_ and DRAWN in others else 0.6}
+
+    synthesizer = fit(recipe, data, jax.random.key(0), run_dir=run, audit=audited)
+    assert json.loads((run / "run.json").read_text())["remembers"] == {"auc": 0.9}
+    for name, frame_ in {"members": data[:200], "others": scattered(200, 1)}.items():
+        frame_.to_csv(tmp_path / f"{name}.csv", index=False)
+    ask = [f"--members={tmp_path / 'members.csv'}", f"--nonmembers={tmp_path / 'others.csv'}"]
+    assert main(["audit", str(run), *ask, "--draws", "8", "--out", str(tmp_path / "out")]) == 0
+    found = json.loads((tmp_path / "out" / "report.json").read_text())["metrics"]
+    by = {m["name"]: m["value"] for m in found}
+    assert {"audit_loss_auc", "audit_second_look_auc", "audit_second_look_epsilon"} <= set(by)
+    assert "audit_reference_auc" not in by and synthesizer.recipe.look is not None
 
 
 def test_the_command(tmp_path, capsys):

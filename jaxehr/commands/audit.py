@@ -1,6 +1,7 @@
 """jaxehr audit: can the patients that a run was trained on be told from others by its losses?"""
 
 from pathlib import Path
+from typing import Any
 
 from jaxehr.commands.command import (
     Command,
@@ -46,6 +47,7 @@ def _run(options) -> int:
     from jaxehr.numerics import seeded
     from jaxehr.runs import load
     from jaxehr.synthesis import run
+    from jaxehr.synthesis.recipe import as_records
 
     if options.draws < 1:
         raise ValueError(f"--draws must be at least 1; got {options.draws}")
@@ -80,7 +82,26 @@ def _run(options) -> int:
         )
         for each in runs
     ]
-    metrics = tuple(audit.audit(*found, seed=options.seed))
+    look = runs[0].recipe.look
+    if look is not None:
+        sight = _sight(runs[0])
+        second_look: Any = look.stage.model
+        second = audit.scored(
+            (second_look, runs[0].params[look.stage.name]),
+            lambda frame: as_records(sight(frame)),
+            frames["members"],
+            frames["nonmembers"],
+            seeded(options.seed),
+            draws=1,
+        )
+    metrics = tuple(
+        audit.audit(
+            found[0],
+            found[1] if len(found) > 1 else None,
+            None if look is None else second,
+            seed=options.seed,
+        )
+    )
     config = {name: Path(path).name for name, path in files.items()}
     about = {"run": options.run.name, **config, "draws": options.draws, "seed": options.seed}
     notes += [line for path in paths if (line := run.unfinished(path))]

@@ -26,6 +26,7 @@ from jaxehr.training.checkpoint import Checkpoints
 from jaxehr.training.held_out import SHARE, Best, split_rows
 from jaxehr.training.packed import packed
 from jaxehr.training.sharding import check_batch, data_mesh
+from jaxehr.training.step import rows_of
 from jaxehr.types import Grid, Key, Model, Params, Sampler, X
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,12 @@ class Look(NamedTuple):
 
 
 DRAWN = "drawn"
+
+
+def as_records(rows: X) -> X:
+    """As a second look is trained on the records."""
+    table: Any = rows
+    return {**table, DRAWN: np.zeros(rows_of(rows), np.int8)}
 
 
 class Recipe(NamedTuple):
@@ -236,7 +243,7 @@ def fit(
                 on them is least are kept, and training ends when that no longer falls. 0 learns from all, to the end
     refit       then train anew on all records, for as many steps as were best
     audit       (model, parameters, rows learnt, rows held out) -> what to note in the run about them, where there are
-                rows that the last stage did not learn
+                rows that the last stage did not learn; of a second look too, and of the two what has the higher "auc"
     options     of jaxehr.training.best_of: checkpoint_every, steps_per_dispatch, devices
 
     Raises run.RunError where run_dir holds another run, or another process trains it; training.Diverged,
@@ -303,6 +310,10 @@ def fit(
             found = None
             if audit is not None and out is not None:
                 found = audit(model, params[stage.name], learnt, out)
+                if recipe.look is not None:  # what tells more is what the run tells
+                    look, sides = recipe.look.stage, (as_records(learnt), as_records(out))
+                    second = audit(_model_of(look, params), params[look.name], *sides)
+                    found = max(found, second, key=lambda each: each["auc"])
             run.finish(path, found)
     return Synthesizer(recipe._replace(stages=tuple(stages), rows=None), params)
 

@@ -208,6 +208,7 @@ ATTACKERS = {
     "membership_neighbour": "By the calibrated nearest synthetic patient.",
     "audit_loss": "By the model's losses.",
     "audit_reference": "By its losses less those of a reference model.",
+    "audit_second_look": "By what its second look takes for a record.",
     "membership_kernel": "By the density of synthetic patients over a reference's (DOMIAS).",
 }
 
