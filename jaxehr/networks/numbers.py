@@ -32,8 +32,8 @@ class Mixture(NamedTuple):
 
 
 class Pairs(NamedTuple):
-    """What each number that is seen says of each other: a normal distribution on the scale of that one, as much as it
-    adds to what is known of it without any, which is a precision of 1.
+    """What each number that is seen says of each other: a normal distribution on the scale of that one, on which it has
+    a precision of 1 where none is seen.
 
     mean        [seen, FEATURES + 1, said]: its mean is linear in the features of what is seen, and in 1
     log_gain    [seen, said]: log of the precision it adds
@@ -98,7 +98,8 @@ class Scales(NamedTuple):
     def expected(self, pairs: Pairs, x: Array, which: Any = slice(None)) -> tuple[Array, Array]:
         """[..., number]: where these numbers should lie by all others that are seen, and log of how far from there.
 
-        Precisions add up, and half of each counts: what is seen is not independent.
+        The one that says most counts most, by the square of what it adds: numbers that are seen are not independent,
+        and what they say together the rest of the network has to learn.
         """
         z, on, variance = self.places(x)
         seen = jnp.concatenate([features(z), jnp.ones((*z.shape, 1))], axis=-1)
@@ -106,9 +107,10 @@ class Scales(NamedTuple):
         spread = jnp.exp(2 * pairs.log_slope[:, which]) * variance[..., None]
         other = 1.0 - np.eye(len(self.numbers.coarse))
         gain = on[..., None] / (jnp.exp(-pairs.log_gain[:, which]) + spread)
-        gain = SHARE * gain * jnp.asarray(other)[:, which]
-        precision = 1 + gain.sum(-2)
-        return (gain * mean).sum(-2) / precision, -0.5 * jnp.log(precision)
+        gain = gain * jnp.asarray(other)[:, which]
+        square = gain**2
+        centre = (square * mean).sum(-2) / (square.sum(-2) + LITTLE)
+        return centre, -0.5 * jnp.log1p(square.sum(-2) / (gain.sum(-2) + LITTLE))
 
     def rows(self, x: Array, which: Any = slice(None)) -> tuple[Array, Array]:
         """[..., number]: of these numbers the row of the class among those of all numbers, of a hidden one its first;
@@ -141,7 +143,7 @@ def _intervals(order: Sequence[int], cuts: int) -> np.ndarray:
 
 
 FAR = 4.0  # the ends of the scale of a number
-LITTLE, SHARE = 1e-3, 0.5  # the least precision that is added; how much of each counts
+LITTLE = 1e-3  # precision that is as good as none
 
 
 def features(z: Array) -> Array:

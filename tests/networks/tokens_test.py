@@ -117,16 +117,16 @@ def seen(row):
 
 def expected(p, row, q):
     """(where a number should lie by the others, log of how far from there)"""
-    precision, sums = 1.0, 0.0
+    gains, means = [0.0], [0.0]
     for k, features, wide in seen(row):
         if k == q:
             continue
-        variance = (
-            np.exp(-p["pair_log_gain"][k, q]) + np.exp(2 * p["pair_log_slope"][k, q]) * wide**2 / 12
-        )
-        precision += 0.5 / variance
-        sums += 0.5 / variance * (np.array([*features, 1.0]) @ p["pair_mean"][k, :, q])
-    return sums / precision, -0.5 * np.log(precision)
+        slope = np.exp(2 * p["pair_log_slope"][k, q])
+        gains.append(1 / (np.exp(-p["pair_log_gain"][k, q]) + slope * wide**2 / 12))
+        means.append(np.array([*features, 1.0]) @ p["pair_mean"][k, :, q])
+    g = np.array(gains)
+    centre = g**2 @ np.array(means) / ((g**2).sum() + 1e-3)
+    return centre, -0.5 * np.log(1 + (g**2).sum() / (g.sum() + 1e-3))
 
 
 def by_hand(params, row, width):
