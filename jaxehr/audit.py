@@ -40,6 +40,7 @@ def losses(
     A loss draws for a batch from one key. Each row is a batch of its own, with the same key: so it has the same draw.
     """
     keys = jax.random.split(threefry(key), draws)
+    params = jax.tree.map(jnp.asarray, params)  # of a run that was loaded they are NumPy's
 
     @jax.jit
     def of_batch(rows: X) -> jax.Array:
