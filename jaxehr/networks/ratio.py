@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxehr.networks.codes import code_reader
-from jaxehr.networks.tokens import Numbers, inputs_of, token_network
+from jaxehr.networks.numbers import Numbers, Pairs
+from jaxehr.networks.tokens import inputs_of, token_network
 from jaxehr.types import Key, Network
 
 
@@ -40,7 +41,8 @@ def ratio_network(
 
     def init(key: Key) -> dict[str, Any]:
         own, more = jax.random.split(key)
-        said = ("say", "bias", "density", "density_bias")  # what no logit of a class asks for
+        pairs = (f"pair_{name}" for name in Pairs._fields)
+        said = {"say", "bias", "density", "density_bias", *pairs}  # what logits of classes ask for
         first: Any = tokens.init(own)
         params = {name: part for name, part in first.items() if name not in said}
         if codes:

@@ -46,7 +46,7 @@ from jaxehr.synthesis.beside import beside
 from jaxehr.synthesis.cells import numbers_of, path_of, stand_ins
 from jaxehr.synthesis.draws import noise_to_data, shown
 from jaxehr.synthesis.encoded import encoded, log_frequencies, log_numbers
-from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of, steps_for
+from jaxehr.synthesis.recipe import Recipe, Stage, ema_decay_for, recipe_of, steps_for
 from jaxehr.synthesis.regressions import regressions
 from jaxehr.synthesis.second_look import second_look
 from jaxehr.synthesis.view import CODES, Tokens, token_view, tokens_of, tokens_with
@@ -139,7 +139,7 @@ def masked(
     if learning_rate is None:
         learning_rate = float(np.clip(4.75e-6 * size, 2e-4, 1.5e-3))
     if ema_decay is None:
-        ema_decay = 1 - 1 / min(max(steps / 20, 10), 1_000)
+        ema_decay = ema_decay_for(steps)
     rise = steps // 20 if warmup is None else warmup
     rate = optax.warmup_cosine_decay_schedule(0.0, learning_rate, rise, steps)
     adam = optax.adamw(rate, weight_decay=weight_decay)
@@ -165,7 +165,7 @@ def masked(
 def _say_what_is_left_out(tokens: Tokens, apart: dict[str, tuple[int, int]], x: Any) -> None:
     if not apart:
         return
-    row, columns = np.array(tokens.row), np.concatenate([x[name] for name in tokens.groups], 1)
+    row, columns = np.array(tokens.row), tokens.side_by_side(x)
     share = {
         name: float((columns[:, np.flatnonzero(row == token)[0]] == k).mean())
         for name, (token, k) in apart.items()
@@ -188,8 +188,7 @@ def _token_network(
         frequency = log_frequencies(tokens, x, least)
         start = associations(tokens, x, frequency, rank=shape["rank"], least=least, without=finer)
         if numbers.coarse:
-            cells = np.concatenate([x[name] for name in tokens.groups], axis=1).astype(int)
-            start = start._replace(pairs=regressions(numbers, cells))
+            start = start._replace(pairs=regressions(numbers, tokens.side_by_side(x)))
     return token_network(
         [tokens.classes[j] for j in tokens.row],
         places=tokens.firsts,
@@ -219,10 +218,8 @@ def _readers(codec: Codec, tokens: Tokens, outputs: int) -> tuple[Network, Netwo
 
 
 MOST_LOOKS = 4_000  # steps of learning to tell draws from records, where nobody chose
-JUDGED, UNJUDGED = (
-    (40, 600),
-    (75, 60),
-)  # epochs, at least so many steps: with rows held out, without
+# Epochs, but at least so many steps: where rows are held out, and where none are.
+JUDGED, UNJUDGED = (40, 600), (75, 60)
 MOST_STEPS = 64  # of a draw, where nobody chose
 NEAR = 8.0  # cells: of a row that is shown in the order of draws, those that come next count most
 

@@ -37,7 +37,7 @@ def associations(
     without         tokens that are left out
     """
     units = _Units.of(tokens, without)
-    seen = units.matrix(x0)
+    seen = units.matrix(tokens.side_by_side(x0))
     n = np.asarray(seen.sum(axis=0)).ravel()
     weight = np.sqrt(n / seen.shape[0] + OFTEN)
     information = _information(seen, n, units.token, weight, least)
@@ -66,9 +66,8 @@ class _Units:
     def of(cls, tokens: Tokens, without: tuple[int, ...]) -> "_Units":
         return cls(tokens, [i for i, j in enumerate(tokens.row) if j not in without])
 
-    def matrix(self, x0: dict[str, np.ndarray]) -> sp.csr_matrix:
+    def matrix(self, side_by_side: Int[np.ndarray, "row column"]) -> sp.csr_matrix:
         """[row, unit]: 1 where the row has that class."""
-        side_by_side = np.concatenate([x0[name] for name in x0], axis=1)
         columns = [
             sp.csr_matrix(side_by_side[:, self.token[a:b]] == self.value[a:b], dtype=np.float32)
             for a, b in _blocks(len(self.token))

@@ -341,6 +341,11 @@ def steps_for(
     return min(max(epochs * codec.rows // batch_size, fewest), most)
 
 
+def ema_decay_for(steps: int) -> float:
+    """Of an average over a twentieth of the steps, 10 to 1,000 of them."""
+    return 1 - 1 / min(max(steps / 20, 10), 1_000)
+
+
 def _model_of(stage: Stage, params: dict[str, Params]) -> Model:
     return stage.model if isinstance(stage.model, Model) else stage.model(params)
 

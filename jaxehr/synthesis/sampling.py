@@ -63,9 +63,7 @@ class Drawer(NamedTuple):
     ) -> tuple[Parts, np.ndarray]:
         """(the parts of these records, which of them are kept). `known` has a row for each, or one for all; what it
         knows comes back exactly."""
-        rows = (
-            None if known is None else known.rows(np.resize(_places(known, indices), len(indices)))
-        )
+        rows = None if known is None else known.rows(_places(known, indices))
         x, kept = self.x(key, indices, None if rows is None else self.view.known(rows))
         parts = self.view.of_x(x)
         if rows is not None:  # x is float32

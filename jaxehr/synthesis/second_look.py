@@ -14,14 +14,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jaxtyping import Array, Float
 
 from jaxehr.networks.ratio import ratio_network
 from jaxehr.networks.tokens import Numbers
 from jaxehr.synthesis.draws import no_draw
-from jaxehr.synthesis.recipe import DRAWN, Look, Stage
+from jaxehr.synthesis.recipe import DRAWN, Look, Stage, ema_decay_for
 from jaxehr.synthesis.view import CODES, Tokens
 from jaxehr.types import Key, Model, Params
 
@@ -54,5 +53,4 @@ def second_look(
     model = Model(network.init, loss, no_draw("a second look draws nothing"))
     rate = optax.cosine_decay_schedule(learning_rate, steps)
     adam = optax.adamw(rate, weight_decay=WEIGHT_DECAY)
-    ema_decay = 1 - 1 / float(np.clip(steps / 20, 10, 1_000))
-    return Look(Stage(NAME, model, adam, steps, ema_decay), log_ratio)
+    return Look(Stage(NAME, model, adam, steps, ema_decay_for(steps)), log_ratio)

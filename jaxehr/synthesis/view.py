@@ -174,6 +174,10 @@ class Tokens(NamedTuple):
         """[..., column]: the categories of all groups side by side, as `row` has them."""
         return jnp.concatenate([x[name].astype(jnp.int32) for name in self.groups], axis=-1)
 
+    def side_by_side(self, x: dict[str, np.ndarray]) -> np.ndarray:
+        """The same of rows that lie on the host, in the dtype that holds them."""
+        return np.concatenate([x[name] for name in self.groups], axis=1)
+
     def by_group(self, row: Array | np.ndarray) -> dict[str, Array]:
         """The inverse of `in_one_row`, of anything that has a column for each token."""
         ends = np.cumsum([len(members) for members in self.groups.values()])[:-1]
