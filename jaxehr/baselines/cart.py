@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -98,7 +99,7 @@ def _in_order(schema: Schema, order: Sequence[str]) -> list[Column]:
 
 def _levels(values: pd.Series, column: Column) -> tuple[Rows, bool]:
     """(place of each cell among the column's values in their order, -1 where missing; whether it is a number)."""
-    learnt = fit_column(values, column, Number)
+    learnt = fit_column(values, replace(column, period=None), Number)
     value, *missing = learnt.encode(values) or (np.zeros(len(values), int),)
     absent = missing[0] == 1 if missing else values.isna().to_numpy()
     if isinstance(learnt, Category) and learnt.ordered and learnt.levels is not None:

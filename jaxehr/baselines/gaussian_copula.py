@@ -1,5 +1,6 @@
 """A Gaussian copula over numbers, bits and categories."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -76,7 +77,7 @@ def _table_columns(train: pd.DataFrame, schema: Schema) -> list[_Ordered]:
     for each in schema.columns:
         if each.kind == "id":
             continue
-        column = fit_column(train[each.name], each, Number)
+        column = fit_column(train[each.name], replace(each, period=None), Number)
         value, *missing = column.encode(train[column.name]) or (np.zeros(len(train), int),)
         absent = missing[0] == 1 if missing else np.zeros(len(value), bool)
         if isinstance(column, Category):

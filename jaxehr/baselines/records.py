@@ -7,7 +7,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.sparse import csr_array, vstack
 
-from jaxehr.codecs.columns import new_ids
+from jaxehr.codecs.ids import new_ids
 from jaxehr.data import DataError, Records, Schema, long_frame, records_of
 
 BLOCK = 4096  # patients that are dense at a time

@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 
 from jaxehr.codecs.codes import Code, CodesCodec
-from jaxehr.codecs.columns import Learnt, NumberKind, new_ids
+from jaxehr.codecs.columns import Learnt, NumberKind
+from jaxehr.codecs.ids import new_ids
 from jaxehr.codecs.numbers import Number
 from jaxehr.codecs.offsets import Offset
 from jaxehr.codecs.parts import DTYPES, KnownParts, Parts
 from jaxehr.codecs.shared import MIN_PATIENTS
 from jaxehr.codecs.table import TableCodec
+from jaxehr.data.checks import check_values
 from jaxehr.data.kinds import listed
 from jaxehr.data.records import Records, records_of, say_indices
 from jaxehr.data.schema import DataError, Schema
@@ -113,8 +115,14 @@ class Codec:
         return _known(found)
 
     def known_of(self, data: pd.DataFrame | Records) -> KnownParts:
-        """What there is of these subjects: all codes, and the cells of the table that are not missing."""
+        """What there is of these subjects: all codes, and the cells of the table that are not missing.
+
+        Raises DataError for a cell that its column's kind cannot hold, and a category or a code that was never seen.
+        """
         records = records_of(data)
+        for column in self.schema.columns:
+            if column.kind != "id" and records.static is not None:
+                check_values(records.static[column.name], column)
         return _known([part.known_of(records) for part in self.parts.values()])
 
     def check_names(self, given: Mapping[Any, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Columns of a table as arrays, and back: flags, categories, constants; numbers are in `numbers`.
+"""Columns of a table as arrays, and back: flags, categories, constants; numbers are in `numbers`, `cyclic` and `bins`.
 
 A value that fewer than `least` patients have is not learnt: together such values become one, 'other', or where they are
 still too few the most frequent one (a missing value counts as one). A line of the log says which column and how many.
@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jaxehr.codecs.numbers import Arrays, Bins, Named, Number, Quantile
+from jaxehr.codecs.bins import Bins
+from jaxehr.codecs.cyclic import RADIUS, Cyclic
+from jaxehr.codecs.numbers import Arrays, Named, Number, Quantile
 from jaxehr.codecs.quantity import Quantity
 from jaxehr.codecs.shared import other
 from jaxehr.data.schema import Column, DataError
@@ -167,12 +169,14 @@ class Constant:
         return cls(column_from_json(value["column"]), value.get("few", False))
 
 
-Learnt = Number | Quantile | Bins | Flag | Category | Constant
+Learnt = Number | Quantile | Cyclic | Bins | Flag | Category | Constant
 NumberKind = type[Number] | type[Quantile] | type[Bins]
 
 
 def fit_column(values: pd.Series, column: Column, numbers: NumberKind, least: int = 1) -> Learnt:
     """The column as it was seen; `numbers` says what numerical, integer and datetime ones become.
+
+    A column that has a period becomes Cyclic; in Bins its values are classes all the same.
 
     least   patients that have what is kept of the values; there are at least as many rows
     """
@@ -200,6 +204,8 @@ def _fit_number(values: pd.Series, column: Column, kind: NumberKind, least: int)
     quantity = Quantity.fit(values, column, least)
     found = quantity.numbers(values)
     if quantity.low < quantity.high:
+        if column.period is not None and kind in RADIUS:
+            return Cyclic.fit(quantity, found, least, RADIUS[kind])
         return kind.fit(quantity, found, least)
     few = values.nunique() > 1
     if few:
@@ -279,8 +285,8 @@ def _say(column: Column, what: str) -> None:
 
 
 def column_from_json(value: dict[str, Any]) -> Any:
-    kinds = {kind.__name__: kind for kind in (Number, Quantile, Bins, Flag, Category, Constant)}
-    return kinds[value["type"]].from_json(value)
+    kinds = (Number, Quantile, Cyclic, Bins, Flag, Category, Constant)
+    return {kind.__name__: kind for kind in kinds}[value["type"]].from_json(value)
 
 
 def encodable(column: Learnt, values: pd.Series) -> np.ndarray:
@@ -296,24 +302,6 @@ def encodable(column: Learnt, values: pd.Series) -> np.ndarray:
         except DataError:
             continue
     return good[codes]
-
-
-def new_ids(n: int, first: int, dtype: str) -> pd.Series:
-    """first + 1, first + 2, ... in the dtype of the real ids; text ids say that they are synthetic.
-
-    Raises DataError where the dtype is too narrow to number so many.
-    """
-    numbers = pd.Series(np.arange(first + 1, first + n + 1))
-    if any(kind in dtype.lower() for kind in ("int", "float")):
-        made = numbers.to_numpy().astype(dtype.lower().split("[")[0])  # int64[pyarrow]
-        if n and int(made[-1]) != first + n:
-            raise DataError(
-                f"ids are {dtype}, in which {first + n:,} subjects have no numbers of their own; "
-                "draw fewer, or make them int64 and fit again"
-            )
-        return numbers.astype(dtype)
-    text = "synthetic-" + numbers.astype(str).str.zfill(7)
-    return text if dtype.startswith("category") else text.astype(dtype)
 
 
 def _plain(value: Any) -> Any:

@@ -72,6 +72,8 @@ class Offset:
             low, high = (quantity_of(columns[name]) for name in pair)
             if (low.unit is None) != (high.unit is None):
                 continue  # a date and a number
+            if low.period is not None or high.period is not None:
+                continue  # a distance may lead past the start
             unit = None if low.unit is None or high.unit is None else finest([low.unit, high.unit])
             gap = _gap(frame, low, high, unit)
             if (gap >= 0).all():

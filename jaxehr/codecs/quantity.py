@@ -19,6 +19,8 @@ class Quantity:
     low, high   of the values that are `shared` by enough patients: nothing outside is ever written
     decimals    that write all values exactly but those of too few patients; None keeps all digits
     unit        of a datetime: the coarsest of days, hours, ... ns in which all values are whole, but those of too few
+    period      of numbers that come round: they lie from `start` to below start + period, and these are the ends,
+                unless all of them are one value
 
     Integers and dates are exact, or refused when the column is fitted.
     """
@@ -31,6 +33,8 @@ class Quantity:
     decimals: int | None
     unit: str | None = None
     format: str | None = None
+    period: float | None = None
+    start: float = 0
 
     @classmethod
     def fit(
@@ -48,7 +52,12 @@ class Quantity:
         decimals = _decimals(seen, least) if column.kind == "numerical" else 0
         kept = rounded(shared(seen, least), decimals)
         low, high = float(kept[0]), float(kept[-1])
-        return cls(column.name, column.kind, column.dtype, low, high, decimals, unit, column.format)
+        if column.period is not None and low < high:
+            low, high = column.start, _last(column.start, column.period, decimals)
+        cycle = (column.period, column.start)
+        return cls(
+            column.name, column.kind, column.dtype, low, high, decimals, unit, column.format, *cycle
+        )
 
     def learnt(self, numbers: np.ndarray, least: int) -> np.ndarray:
         """Of the numbers seen what may be learnt from: in order, each that of `least` patients, with its decimals."""
@@ -59,8 +68,16 @@ class Quantity:
         return _numbers(values, self.kind, self.format, self.unit)
 
     def held(self, numbers: np.ndarray) -> np.ndarray:
-        """What is beyond an end becomes the end."""
+        """What is beyond an end becomes the end; of numbers that come round it is a round less, or more."""
+        if self.period is not None and self.low < self.high:
+            rounds = np.floor((numbers - self.start) / self.period) * self.period
+            numbers = np.where(rounds == 0, numbers, rounded(numbers - rounds, self.decimals)) + 0.0
         return np.clip(numbers, self.low, self.high)
+
+    def between(self, numbers: np.ndarray, low: float, high: float) -> np.ndarray:
+        """Which lie between these ends; where they come round and the low end is above the high one, past the start."""
+        both = np.logical_and if low <= high else np.logical_or
+        return both(numbers >= low, numbers <= high)
 
     def series(self, numbers: np.ndarray) -> pd.Series:
         """Rounded to the decimals seen, held in the range seen; NaN is missing."""
@@ -134,6 +151,14 @@ def _check_exact(seen: np.ndarray, column: Column, unit: str | None) -> None:
             f"column '{column.name}' has integers as large as {largest:.3g}, beyond 2^53, or 2^50 apart, which are not "
             "kept exactly; declare it id or categorical in a schema, or make it float64"
         )
+
+
+def _last(start: float, period: float, decimals: int | None) -> float:
+    """The highest number below start + period."""
+    end = start + period
+    return float(
+        np.nextafter(end, start) if decimals is None else np.round(end - 10.0**-decimals, decimals)
+    )
 
 
 def _dates(numbers: np.ndarray, unit: str, form: str | None, dtype: str) -> pd.Series:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from jaxehr.codecs.columns import Learnt, NumberKind, column_from_json, encodable, fit_column
 from jaxehr.codecs.derived import Derived, completed, derived, followed
-from jaxehr.codecs.numbers import Arrays, Number, Quantile
+from jaxehr.codecs.numbers import Arrays, Number, Scaled
 from jaxehr.codecs.offsets import Offset
 from jaxehr.codecs.parts import DTYPES, KnownParts, Parts
 from jaxehr.codecs.shared import MIN_PATIENTS
@@ -74,8 +74,8 @@ class TableCodec:
     @property
     def scales(self) -> np.ndarray:
         """[2, number]: mean and standard deviation of each entry of the number part over the rows that have one."""
-        scaled = [c for c in self.learnt if isinstance(c, Number | Quantile)]
-        return np.array([(c.mean, c.std) for c in scaled]).reshape(-1, 2).T
+        scaled = [c.scales for c in self.learnt if isinstance(c, Scaled)]
+        return np.concatenate([np.zeros((0, 2)), *scaled]).T
 
     @property
     def indicators(self) -> tuple[int, ...]:
@@ -83,8 +83,7 @@ class TableCodec:
         found, bits = [], 0
         for column in self.learnt:
             parts = [part for part, _ in column.parts()]
-            if "number" in parts:
-                found.append(bits if "bit" in parts else -1)
+            found += [bits if "bit" in parts else -1] * parts.count("number")
             bits += parts.count("bit")
         return tuple(found)
 

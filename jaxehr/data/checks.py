@@ -1,5 +1,6 @@
 """Whether the values of a column are what its kind says."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -18,6 +19,40 @@ def check_values(values: pd.Series, column: Column) -> None:
     _CHECKS.get(column.kind, lambda present, column: None)(present, column)
 
 
+def check_period(column: Column) -> None:
+    """Raises DataError for a period that is none, or of what is no number."""
+    name, period, start = column.name, column.period, column.start
+    if period is None:
+        if start != 0:
+            raise DataError(
+                f"column '{name}' has a start, {start!r}, and no period; give both, or neither"
+            )
+        return
+    if column.kind not in ("numerical", "integer"):
+        raise DataError(
+            f"column '{name}' is {column.kind} and has a period, which only numbers have; make its kind integer or "
+            "numerical, or leave the period out"
+        )
+    if not (_is_finite(period) and period > 0 and _is_finite(start)):
+        raise DataError(
+            f"column '{name}' has the period {period!r} and the start {start!r}; these are numbers, the period above "
+            "0: 24 and 0 for hours of the day, 12 and 1 for months"
+        )
+    if column.kind == "integer" and (period % 1 or start % 1):
+        raise DataError(
+            f"column '{name}' is integer, and its period {period!r} and start {start!r} are not whole numbers; make "
+            "them so, or the column numerical"
+        )
+
+
+def said_period(period: float, start: float) -> str:
+    return f"has the period {period:.15g}, from {start:.15g} to below {start + period:.15g}"
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def _check_number(present: pd.Series, column: Column) -> None:
     try:
         numbers = present.to_numpy(dtype=float)
@@ -34,6 +69,14 @@ def _check_number(present: pd.Series, column: Column) -> None:
         odd = numbers[numbers != np.round(numbers)][0]
         raise DataError(
             f"column '{column.name}' is to be integer, but holds {odd}; make it numerical"
+        )
+    if column.period is None:
+        return
+    outside = (numbers < column.start) | (numbers >= column.start + column.period)
+    if outside.any():
+        raise DataError(
+            f"column '{column.name}' {said_period(column.period, column.start)}, but holds {numbers[outside][0]:.15g}; "
+            "correct the value, or period and start in the schema"
         )
 
 

@@ -20,6 +20,8 @@ EPOCHS = {(pd.Timestamp(day) - pd.Timestamp(0)).days for day in ("1900-01-01", "
 EPOCHS |= {(pd.Timestamp(day) - pd.Timestamp(0)).days for day in ("1753-01-01", "1970-01-01")}
 DATED = {"date", "datum", "dob", "birth", "dt", "day", "admitted", "discharged", "born", "died"}
 FAR = (2500 - 1970) * 365.25  # days
+CYCLES = {"hour": 24, "minute": 60, "month": 12, "quarter": 4, "weekday": 7, "day_of_week": 7}
+CYCLES |= {"wday": 7, "dow": 7}
 
 
 class Hint(NamedTuple):
@@ -87,6 +89,7 @@ def _texts(present: pd.Series, column: Column) -> Iterator[str]:
             yield _stands(f"{value:.15g}", count, where)
         if column.kind == "integer" and not is_unit(column.format):
             yield from _of_whole_numbers(numbers)
+            yield from _of_what_comes_round(numbers, column)
         yield from _of_excel(numbers, column)
     elif column.kind == "categorical" and not _is_number(present):
         who = who_is_told(column.name, present.astype("str"))
@@ -112,6 +115,18 @@ def _of_whole_numbers(numbers: np.ndarray) -> Iterator[str]:
         yield (
             "a different whole number in each row, learnt as an amount; if it is an identifier, make it id in the "
             "schema, or draws will have the numbers of real patients"
+        )
+
+
+def _of_what_comes_round(numbers: np.ndarray, column: Column) -> Iterator[str]:
+    """Of hours, weekdays and the like, all of which are there, from 0 or from 1 on."""
+    low, high, different = numbers.min(), numbers.max(), len(np.unique(numbers))
+    name = "_".join(words_of(column.name))
+    called = {period for word, period in CYCLES.items() if f"_{word}_" in f"_{name}_"}
+    if column.period is None and low in (0, 1) and high - low + 1 == different in called:
+        yield (
+            f'all from {low:g} to {high:g} are there; if {low:g} follows {high:g}, say "period": {different}, "start": '
+            f"{low:g} in the schema, and recipes learn that the two are neighbours"
         )
 
 

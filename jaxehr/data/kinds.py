@@ -16,16 +16,19 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class Column:
-    """A column's name, its kind, the pandas dtype it comes in and goes out with, and its format.
+    """A column's name, its kind, the pandas dtype it comes in and goes out with, its format, and its period.
 
     format  of dates as text, such as %d.%m.%Y; of numbers what their file spells them by, where pandas would spell
             otherwise: .2f, or a type of Parquet such as decimal128(10, 2)
+    period  of numbers that come round, as hours of the day do: they lie from `start` to below start + period
     """
 
     name: str
     kind: Kind
     dtype: str
     format: str | None = None
+    period: float | None = None
+    start: float = 0
 
     def of_kind(self, kind: Kind) -> "Column":
         """As another kind. What was text, and is to be numbers, comes as such, and true or false as True and False.

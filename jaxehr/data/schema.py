@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jaxehr.data.checks import check_values
+from jaxehr.data.checks import check_period, check_values, said_period
 from jaxehr.data.constraints import Constraint, constraints_from_json
 from jaxehr.data.constraints import Equal as Equal
 from jaxehr.data.constraints import Implication as Implication
@@ -49,11 +49,12 @@ class Schema:
     whole: bool = False
 
     def __post_init__(self) -> None:
-        """Raises DataError for a format of dates that cannot be, a constraint that is not about the columns, and where
-        nothing says whose the events are."""
+        """Raises DataError for a format of dates or a period that cannot be, a constraint that is not about the
+        columns, and where nothing says whose the events are."""
         _check_events(self.columns, self.events)
         columns = {c.name: c for c in self.columns}
         for column in self.columns:
+            check_period(column)
             if column.kind == "datetime" and column.format is not None:
                 check_format(column.format, column.name)
             elif column.format is not None:
@@ -143,6 +144,22 @@ class Schema:
         columns = (c.of_kind(kind) if c.name == name else c for c in self.columns)
         return replace(self, columns=tuple(columns))
 
+    def with_period(self, name: str, period: float, start: float = 0) -> "Schema":
+        """The same schema with one column's numbers coming round: they lie from `start` to below start + period.
+
+        Raises DataError for a column that is not there, or holds no numbers, and for a period that is none.
+        """
+        if name not in self.names:
+            raise DataError(
+                f"there is no column '{name}'; the columns are {listed(self.names, name)}"
+            )
+        around: dict[str, Any] = {
+            key: value.item() if isinstance(value, np.generic) else value
+            for key, value in (("period", period), ("start", start))
+        }
+        columns = (replace(c, **around) if c.name == name else c for c in self.columns)
+        return replace(self, columns=tuple(columns))
+
     def broken(self, frame: pd.DataFrame) -> np.ndarray:
         """Which rows break a constraint."""
         columns = {c.name: c for c in self.columns}
@@ -215,7 +232,9 @@ class Schema:
         shown = [*every[:first], *every[len(every) - last :]]
         wide = max(len(c.name) for c in shown)
         lines = [
-            f"  {c.name:<{wide}}  {c.kind:<11}  {c.dtype}" + (f"  {c.format}" if c.format else "")
+            f"  {c.name:<{wide}}  {c.kind:<11}  {c.dtype}"
+            + (f"  {c.format}" if c.format else "")
+            + (f"  {said_period(c.period, c.start)}" if c.period else "")
             for c in shown
         ]
         if between:
@@ -271,13 +290,17 @@ def _drafted(static: pd.DataFrame, *, joins: bool) -> tuple[tuple[Column, ...], 
     return columns, problems
 
 
-def _to_json(columns: Iterable[Column]) -> list[dict[str, str]]:
-    keys = ("name", "kind", "dtype", "format")
-    return [{key: getattr(c, key) for key in keys if getattr(c, key) is not None} for c in columns]
+def _to_json(columns: Sequence[Column]) -> list[dict[str, Any]]:
+    keys = ("name", "kind", "dtype", "format", "period")
+    found = [{k: getattr(c, k) for k in keys if getattr(c, k) is not None} for c in columns]
+    return [
+        {**each, "start": c.start} if c.period else each
+        for c, each in zip(columns, found, strict=True)
+    ]
 
 
-def _from_json(columns: Iterable[dict[str, str]]) -> tuple[Column, ...]:
-    return tuple(Column(**column) for column in columns)  # type: ignore[arg-type]
+def _from_json(columns: Iterable[dict[str, Any]]) -> tuple[Column, ...]:
+    return tuple(Column(**column) for column in columns)
 
 
 def _texts(value: Any) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from jaxehr.codecs.columns import Constant
 from jaxehr.codecs.offsets import quantity_of
 from jaxehr.codecs.quantity import Quantity
 from jaxehr.data import DataError
+from jaxehr.data.checks import said_period
 from jaxehr.data.dates import read_dates
 
 NEAR = 0.02  # of the range seen: draws as near to a number as this show that it is drawn at all
@@ -47,17 +48,20 @@ class Missing:
 
 @dataclass(frozen=True)
 class Between:
-    """Numbers, or dates in the column's unit; ends included."""
+    """Numbers, or dates in the column's unit; ends included. Of hours and the like the low end may be above the high
+    one: from 22 to 2."""
 
     low: float
     high: float
 
     def met(self, cells: pd.Series, column: Any) -> np.ndarray:
-        numbers = quantity_of(column).numbers(cells)
-        return (numbers >= self.low) & (numbers <= self.high)
+        quantity = quantity_of(column)
+        return quantity.between(quantity.numbers(cells), self.low, self.high)
 
     def ends(self, column: Any) -> tuple[float, float] | None:
-        return self.low, self.high
+        quantity = quantity_of(column)
+        round_ = self.low > self.high
+        return (quantity.low, quantity.high) if round_ else (self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -188,17 +192,21 @@ def _between(column: Any, low: Any, high: Any) -> Between:
         for end, default in ((low, quantity.low), (high, quantity.high))
     ]
     shown = f"{'' if low is None else low}:{'' if high is None else high}"
-    if ends[0] > ends[1] and None not in (low, high):
+    comes_round = quantity.period is not None
+    if ends[0] > ends[1] and None not in (low, high) and not comes_round:
         raise DataError(
             f"the range {shown} of '{column.name}' is empty: its low end is above its high end"
         )
-    if ends[1] < quantity.low or ends[0] > quantity.high:
+    outside = [end < quantity.low or end > quantity.high for end in ends]
+    if (comes_round and any(outside)) or ends[1] < quantity.low or ends[0] > quantity.high:
         raise DataError(f"{_seen_range(column)}; {shown} cannot be drawn")
     return Between(*ends)
 
 
 def _seen_range(column: Any) -> str:
     quantity = quantity_of(column)
+    if quantity.period is not None and quantity.low < quantity.high:
+        return f"'{column.name}' {said_period(quantity.period, quantity.start)}"
     low, high = quantity.series(np.array([quantity.low, quantity.high])).tolist()
     return f"'{column.name}' was learnt between {low} and {high}"
 

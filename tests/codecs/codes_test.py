@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from jaxehr.codecs.codec import fit_codec
-from jaxehr.codecs.columns import new_ids
+from jaxehr.codecs.ids import new_ids
 from jaxehr.data import DataError, Records, Schema, stacked
 
 

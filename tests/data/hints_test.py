@@ -109,3 +109,20 @@ def test_real_rows_that_break_a_constraint_are_counted():
         "came <= left: 1 of 3",
         "0 <= age <= 120: 1 of 3",
     ]
+
+
+def test_what_comes_round_is_pointed_out():
+    """Only where all hours are there, and the column is called so: it stays as it is."""
+    hours = np.tile(np.arange(24), 5)
+    for name, values, said in [
+        ("admitHour", hours, '"period": 24, "start": 0'),
+        ("month", np.tile(np.arange(1, 13), 10), '"period": 12, "start": 1'),
+        ("day_of_week", np.tile(np.arange(7), 10), '"period": 7, "start": 0'),
+        ("dow", np.tile(np.arange(1, 8), 10), '"period": 7, "start": 1'),
+    ]:
+        (hint,) = told(**{name: values})
+        assert said in hint
+        frame = pd.DataFrame({name: values})
+        known = Schema.infer(frame).with_period(name, values.max() - values.min() + 1, values.min())
+        assert hints(frame, known) == () and Schema.infer(frame).columns[0].period is None
+    assert told(window=hours, age=hours + 20) == told(hour=np.tile(np.arange(23), 5)) == []

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxehr.codecs import Number, Quantile, fit_codec
-from jaxehr.codecs.numbers import Bins
+from jaxehr.codecs import Bins, Number, Quantile, fit_codec
 from jaxehr.data import Records, Schema, long_frame
 from jaxehr.synthesis.view import CODES, layout_of, matrix_view, token_view, tokens_of
 
