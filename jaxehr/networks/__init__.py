@@ -15,3 +15,5 @@ from jaxehr.networks.tokens import TokenNetwork as TokenNetwork
 from jaxehr.networks.tokens import cell_reader as cell_reader
 from jaxehr.networks.tokens import token_network as token_network
 from jaxehr.networks.tokens import told as told
+from jaxehr.networks.unet import unet_1d as unet_1d
+from jaxehr.networks.unet import unet_2d as unet_2d

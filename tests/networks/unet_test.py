@@ -1,0 +1,100 @@
+"""The published network, counted; and what both U-Nets do with rows, times and labels."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxehr.networks import unet_1d, unet_2d
+from jaxehr.networks.unet import square_side
+
+SMALL = {"channels": 8, "multipliers": (1, 2), "blocks": 1}
+NETWORKS = {"square": (unet_2d(14, **SMALL), 14), "line": (unet_1d(9, classes=2, **SMALL), 9)}
+
+
+def at_random(network, seed=1):
+    """Parameters none of which is 0 or 1, as many begin, so that an error shows."""
+    shapes, tree = jax.tree.flatten(jax.eval_shape(network.init, jax.random.key(0)))
+    rng = np.random.default_rng(seed)
+    return jax.tree.unflatten(tree, [0.4 * rng.normal(size=x.shape).astype("f") for x in shapes])
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def case(request):
+    """(apply with its parameters, x with a row more than it has columns, a time for each row)"""
+    network, columns = NETWORKS[request.param]
+    params, rows = at_random(network), columns + 1
+    x = np.random.default_rng(0).normal(size=(rows, columns)).astype("f")
+    return (
+        jax.jit(lambda x, t: network.apply(params, x, t)),
+        x,
+        np.linspace(0.1, 1, rows).astype("f"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("latent", "expected"), [(64, 24_515_585), (144, 24_515_585), (256, 24_847_105)]
+)
+def test_the_number_of_parameters_is_as_in_the_authors_code(latent, expected):
+    shapes = jax.eval_shape(unet_2d(latent).init, jax.random.key(0))
+    assert sum(np.prod(x.shape, dtype=int) for x in jax.tree.leaves(shapes)) == expected
+
+
+def test_it_begins_at_nothing_so_that_the_loss_is_the_number_of_columns():
+    """|sqrt(v) s + eps|^2 is chi-squared with 144 degrees of freedom where s is 0: 5 standard errors, 1 in a million.
+    Of one narrow level: the last layers are alike."""
+    network = unet_2d(144, channels=16, multipliers=(1,), blocks=1)
+
+    @jax.jit
+    def losses(key):
+        eps = jax.random.normal(key, (64, 144))
+        said = network.apply(network.init(key), eps, jnp.linspace(1e-3, 1, 64))
+        return jnp.square(said + eps).sum(-1)
+
+    found = losses(jax.random.key(0))
+    assert abs(float(found.mean()) - 144) < 5 * (2 * 144 / 64) ** 0.5
+
+
+def test_one_record_alone_at_one_time_for_all_is_as_among_others(case):
+    apply, x, t = case
+    together = apply(x, np.full_like(t, 0.3))
+    np.testing.assert_allclose(jax.vmap(lambda row: apply(row, 0.3))(x), together, atol=1e-4)
+
+
+def test_rows_do_not_mix(case):
+    apply, x, t = case
+    other = x.copy()
+    other[2:] += 1
+    np.testing.assert_allclose(apply(other, t)[:2], apply(x, t)[:2], atol=1e-5)
+
+
+def test_the_time_and_every_column_are_read(case):
+    apply, x, t = case
+    assert np.abs(apply(x, t) - apply(x, t / 2)).max(-1).min() > 1e-3
+    moved = np.repeat(x[:1], len(x), 0)  # the last row is left as it is, of each other one column
+    moved[:-1] += np.eye(x.shape[1], dtype="f")
+    apart = apply(moved, np.full_like(t, 0.3))
+    change = np.abs(apart[:-1] - apart[-1])
+    assert change.max(1).min() > 1e-3  # each column of the input somewhere
+    assert change.max(0).min() > 1e-3  # each of the output by something
+
+
+def test_a_label_that_is_not_said_has_an_embedding_of_its_own():
+    network, columns = NETWORKS["line"]
+    params, x = at_random(network), jnp.ones((3, columns))
+    apply = jax.jit(lambda label=None: network.apply(params, x, jnp.array(0.5), label))
+    said = apply(jnp.array([0, 1, -1]))
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        assert np.abs(said[i] - said[j]).max() > 1e-3
+    np.testing.assert_allclose(apply()[0], said[2], atol=1e-4)
+
+
+def test_columns_go_into_the_next_square_that_can_be_halved():
+    sides = {1: 4, 16: 4, 17: 8, 64: 8, 144: 12, 145: 16, 784: 28, 902: 32}
+    assert {n: square_side(n, 3) for n in sides} == sides
+    assert square_side(10, 1) == 4 and square_side(9, 1) == 3
+
+
+def test_channels_that_do_not_go_into_the_groups_are_refused():
+    with pytest.raises(ValueError, match=r"channels must be a multiple of 32.*got 130"):
+        unet_2d(64, channels=130)
