@@ -163,10 +163,31 @@ def edm_skip(sigma: Time, sigma_data: float) -> Array:
     return jnp.asarray(sigma_data**2 / (sigma**2 + sigma_data**2))
 
 
-def guided(denoise: Denoiser, without: Denoiser, weight: float) -> Denoiser:
+def guided(denoise: Denoiser, without: Denoiser, weight: float | Array) -> Denoiser:
     """Classifier-free guidance (Ho and Salimans 2022, eq. 6) on x_0 and on logits: affine in both."""
 
     def denoise_guided(x, t):
         return jax.tree.map(lambda a, b: b + weight * (a - b), denoise(x, t), without(x, t))
+
+    return denoise_guided
+
+
+def classifier_guided(
+    denoise: Denoiser,
+    process: Gaussian,
+    log_probability: Callable[[Array, Time], Array],
+    weight: float | Array,
+) -> Denoiser:
+    """Classifier guidance (Dhariwal and Nichol 2021, Algorithm 2): e - w sigma grad log p(y | x_t) stands for the noise
+    e, and so x_0 + w sigma^2 / alpha grad log p(y | x_t) for x_0.
+
+    log_probability     (x, t) -> log p(y | x_t), one for each row of x
+    weight              1 is Bayes' rule: the denoiser of the records that have y
+    """
+
+    def denoise_guided(x: Float[Array, "*batch column"], t: Time) -> Float[Array, "*batch column"]:
+        slope = jax.grad(lambda x: jnp.sum(log_probability(x, t)))(x)
+        alpha, sigma = _levels(process, x, jnp.asarray(t, x.dtype))
+        return denoise(x, t) + weight * sigma**2 / alpha * slope
 
     return denoise_guided

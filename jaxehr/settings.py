@@ -20,7 +20,8 @@ def nearest(name: str, choices: Mapping[str, Any], what: str) -> Any:
 
 # Settings that count something; a width counts in each of its numbers.
 COUNTS = ("steps", "batch_size", "autoencoder_steps", "timesteps", "sampling_steps", "levels", "langevin_steps",
-          "critic_steps", "width", "time_width", "blocks", "embedding", "latent")  # fmt: skip
+          "critic_steps", "channels", "multipliers", "classifier_width",
+          "width", "time_width", "blocks", "embedding", "latent")  # fmt: skip
 
 
 def of(recipe: Callable) -> dict[str, inspect.Parameter]:

@@ -105,6 +105,7 @@ class Model(NamedTuple):
     dynamics    (params) -> what a sampler of numbers works on; None where there are categories, or no sampler
     process     how its records are noised; None where they are not
     narrows     draws heed Known.narrow, and so the cell with the hardest condition is never drawn in vain
+    guides      `draw` also takes guidance=: by how much more the label weighs in a record than it does of itself
     """
 
     init: Callable[[Key], Params]
@@ -114,3 +115,4 @@ class Model(NamedTuple):
     dynamics: Callable[[Params], Dynamics] | None = None
     process: Any = None
     narrows: bool = False
+    guides: bool = False

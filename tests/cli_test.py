@@ -197,8 +197,8 @@ MISTAKES = {  # what is typed after fit, and what is said
     ),
     "no label": (
         ["masked", "--data", "table.csv", "--label", "sex"],
-        "has no label (of the recipes tabddpm has): it learns every column alike, and draws under any: sample --given "
-        "sex=VALUE",
+        "has no label (recipes that have one: tabddpm, meddiff): it learns every column alike, and draws "
+        "under any: sample --given sex=VALUE",
     ),
     "no label, and no conditions": (
         ["gan", "--data", "table.csv", "--set", "label=sex"],

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from jaxehr import denoisers
+from jaxehr.benchmark.problems import Mixture
 from jaxehr.denoisers import EPS, FLOW, SCORE, X0, V, edm_output, predicting
-from jaxehr.processes import Gaussian, cosine, edm, flow, sub_vp, vp
+from jaxehr.processes import Gaussian, cosine, ddpm, edm, flow, sub_vp, vp
 
 WAYS = {"eps": EPS, "x0": X0, "v": V, "score": SCORE, "flow": FLOW, "edm": edm_output(0.5)}
 PROCESSES = {
@@ -96,3 +97,42 @@ def test_guidance_goes_from_what_is_said_without_the_label_through_what_is_said_
         found = denoisers.guided(with_it, without, weight)(x, 0.5)
         np.testing.assert_allclose(found["number"], weight * x, rtol=1e-6)
         np.testing.assert_allclose(found["of_2"], 1 + weight * (2 * x - 1), rtol=1e-6)
+
+
+def two_kinds():
+    """(denoiser of all, denoiser of those of kind 1, log p(kind 1 | x_t)): two Gaussians of three columns, the second
+    of a weight of 0.3, all in closed form."""
+    process, std, weight = Gaussian(ddpm()), 0.4, jnp.array([0.7, 0.3])
+    mean = jnp.array([[1.0, -1.0, 0.5], [-0.5, 0.2, 0.5]])
+    both = Mixture(mean, std, weight)
+    alone = Mixture(mean[1:], std, jnp.ones(1))
+
+    def log_probability(x, t):
+        alpha, sigma = (f(t).reshape(-1, 1) for f in (process.alpha, process.sigma))
+        far = ((x[:, None] - alpha[..., None] * mean) ** 2).sum(-1)
+        return jax.nn.log_softmax(jnp.log(weight) - far / (2 * (alpha**2 * std**2 + sigma**2)))[
+            :, 1
+        ]
+
+    return process, both.denoiser(process), alone.denoiser(process), log_probability
+
+
+def test_the_exact_classifier_makes_of_the_denoiser_of_all_that_of_its_kind():
+    """Bayes' rule: at weight 1, at every noise level."""
+    process, of_all, of_kind, log_probability = two_kinds()
+    t = jnp.array([1.0, 20.0, 200.0, 600.0, 1000.0])
+    x = jax.random.normal(KEYS[0], (5, 3))
+    found = denoisers.classifier_guided(of_all, process, log_probability, 1.0)(x, t)
+    np.testing.assert_allclose(found, of_kind(x, t), rtol=2e-4, atol=2e-4)
+    assert np.abs(found - of_all(x, t)).max() > 0.3
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.5, 4.0])
+def test_both_guidances_are_one_where_all_is_known(weight):
+    """The classifier's gradient is the distance of the two denoisers (Ho and Salimans 2022, section 3)."""
+    process, of_all, of_kind, log_probability = two_kinds()
+    t = jnp.array([1.0, 20.0, 200.0, 600.0])
+    x = jax.random.normal(KEYS[1], (4, 3))
+    found = denoisers.classifier_guided(of_all, process, log_probability, weight)(x, t)
+    free = denoisers.guided(of_kind, of_all, weight)(x, t)
+    np.testing.assert_allclose(found, free, rtol=2e-4, atol=5e-4)

@@ -26,7 +26,9 @@ def add(command: Command) -> None:
         "columns subject_id and code; or the folder of a MEDS dataset",
     )
     fit.add_argument("--schema", metavar="FILE", help="schema.json, edited, of an earlier run")
-    fit.add_argument("--label", metavar="COLUMN", help="for recipes that take a label: tabddpm")
+    fit.add_argument(
+        "--label", metavar="COLUMN", help="of tabddpm and meddiff: records are drawn under it"
+    )
     fit.add_argument("--out", required=True, type=Path, metavar="RUN", help="folder of the run")
     fit.add_argument(
         "--steps",
@@ -148,7 +150,7 @@ def _no_label(recipe: str, label: str) -> str:
     from jaxehr import names, settings
 
     taking = [name for name, made in names.recipes().items() if "label" in settings.of(made)]
-    other = f"{recipe} has no label (of the recipes {', '.join(taking)} has)"
+    other = f"{recipe} has no label (recipes that have one: {', '.join(taking)})"
     if recipe in names.OWN_SAMPLER:
         return f"{other}: it learns every column alike, and draws under any: sample --given {label}=VALUE"
     return f"{other}, and draws under no condition; fit masked, and draw with --given {label}=VALUE"

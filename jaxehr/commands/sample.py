@@ -28,6 +28,13 @@ def add(command: Command) -> None:
         metavar="COLUMN=VALUE",
         help="only such patients: sex=F, age=65:80, ward=icu|er, hdl= (missing), for codes CODE=1; may be repeated",
     )
+    sample.add_argument(
+        "--guidance",
+        type=float,
+        metavar="W",
+        help="of a run with a label (meddiff, tabddpm): how much more its label weighs than it does in the records; "
+        "0 is the law that was learnt",
+    )
     add_set(sample, "a setting of sampling, such as posterior_sigma=0.2")
 
 
@@ -52,12 +59,11 @@ def _run(options) -> int:
     synthesizer = load(options.run, **changes)
     sampler, grid = _sampler(synthesizer.recipe, options.sampler, options.nfe)
     given = wishes.parse(options.given, synthesizer.recipe.codec)
-    if given and options.sampler:
-        raise ValueError("--given draws in its own way; leave --sampler out")
     frames = synthesizer.stream(
         seeded(options.seed),
         options.n,
         given=given,
+        guidance=options.guidance,
         sampler=sampler,
         grid=grid,
         # Under conditions more are drawn than kept.

@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from jaxehr.types import Key, Network, Time
 
@@ -69,6 +69,7 @@ def mlp(
     time_width: int,
     embedding: Embedding,
     skip: int = 0,
+    labels: int = 0,
 ) -> Network:
     """EHRDiff's network (Yuan et al. 2024; the authors' LinearModel).
 
@@ -80,16 +81,24 @@ def mlp(
 
     skip    the first so many columns have x * (1 + Linear(time)) added, from x: what a U-Net's outermost skip is for.
             Noise has as many dimensions as x, and does not pass through layers that have fewer
+    labels  number of labels, each with a row that is added to the time: apply(params, x, t, label), where -1 and None
+            stand for one that is not said
 
     A scalar time is embedded once for all rows, which is what makes sampling cheap.
     """
-    module = _MLP((*width, columns), time_width, embedding, skip)
+    module = _MLP((*width, columns), time_width, embedding, skip, labels)
 
     def init(key: Key) -> dict[str, Any]:
-        return module.init(key, jnp.zeros((1, columns)), jnp.zeros(()))["params"]
+        label = jnp.zeros((), int) if labels else None
+        return module.init(key, jnp.zeros((1, columns)), jnp.zeros(()), label)["params"]
 
-    def apply(params, x: Float[Array, "*batch column"], t: Float[Array, "..."]) -> Array:
-        return jnp.asarray(module.apply({"params": params}, x, t))
+    def apply(
+        params,
+        x: Float[Array, "*batch column"],
+        t: Float[Array, "..."],
+        label: Int[Array, "..."] | None = None,
+    ) -> Array:
+        return jnp.asarray(module.apply({"params": params}, x, t, label))
 
     return Network(init, apply)
 
@@ -99,13 +108,17 @@ class _MLP(nn.Module):
     time_width: int
     embedding: Embedding
     skip: int
+    labels: int
 
     @nn.compact
-    def __call__(self, x, t):
+    def __call__(self, x, t, label=None):
         read = x
         features = self.embedding(t)
         hidden = linear(self.time_width, features, "time_in")(features)
         time = linear(self.time_width, hidden, "time_out")(nn.silu(hidden))
+        if label is not None:
+            of_label = nn.Embed(self.labels, self.time_width, name="label")(jnp.maximum(label, 0))
+            time = time + jnp.where((label >= 0)[..., None], of_label, 0.0)
         for i, width in enumerate(self.width):
             h = nn.relu(x + linear(x.shape[-1], time, f"time_{i}")(time))
             x = linear(width, h, f"block_{i}")(h)

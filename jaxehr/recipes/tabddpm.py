@@ -35,7 +35,7 @@ from jaxehr.processes import Gaussian, Mixed, Multinomial, cosine_betas
 from jaxehr.processes import table as beta_table
 from jaxehr.samplers import ddim_step, fixed_large, in_parts, sequential, uniform
 from jaxehr.synthesis.encoded import encoded
-from jaxehr.synthesis.label import label_drawn, label_law, label_stage, label_token
+from jaxehr.synthesis.label import label_drawn, label_law, label_stage, label_token, token_cells
 from jaxehr.synthesis.mixed import mixed_model, noise_and_logits
 from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of, steps_for
 from jaxehr.synthesis.view import Tokens, token_view, tokens_of
@@ -75,7 +75,8 @@ def tabddpm(
     clip_denoised   False lets denoised numbers leave their scale in the chain, as the authors' code does: 2,000 steps
                     of training on a clinical table of 45 columns then end in garbage. Other samplers hold them always
     label_dropout   share of the training rows whose label is not said, which `guidance` above 1 needs
-    guidance        weight of the label in a draw: (1 + w) times the prediction with it, minus w times that without
+    guidance        weight of the label in a draw that is told no other: times the prediction with it, minus
+                    guidance - 1 times that without. 1 is the network's own, as sample(guidance=0) has it
     """
     codec = codec_of(data, schema, Quantile, min_patients)
     if guidance != 1.0 and not label_dropout:
@@ -111,12 +112,13 @@ def tabddpm(
     if not counts:
         stage = Stage("denoiser", model_with(), adam, steps, ema_decay)
         return recipe_of(tabddpm, locals(), codec, view, stage, rows=rows)
-    init, law = label_law(tokens, len(counts))
+    cells = token_cells(tokens)
+    init, law = label_law(cells, len(counts))
 
     def given_the_label(params: dict[str, Params]) -> Model:
         return model_with(label=label_drawn(counts, partial(law, params["label"])))
 
-    guess = label_stage(init, law, tokens, steps)
+    guess = label_stage(init, law, cells, steps)
     stage = Stage("denoiser", given_the_label, adam, steps, ema_decay)
     return recipe_of(tabddpm, locals(), codec, view, guess, stage, rows=rows)
 

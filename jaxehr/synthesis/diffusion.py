@@ -33,6 +33,24 @@ def diffusion_model(
     process: Gaussian,
     network: Network,
     denoiser: Callable[[Callable], Denoiser],
+    **options: Any,
+) -> Model:
+    """A Model on the rows of `matrix_view`: `denoising_model` of a network that reads a record and its time alone.
+
+    denoiser    makes a denoiser of x -> raw network output
+    options     of `denoising_model`
+    """
+
+    def denoise_with(params: Params) -> Denoiser:
+        return denoiser(lambda x, t: network.apply(params, x, t))
+
+    return denoising_model(process, network.init, denoise_with, **options)
+
+
+def denoising_model(
+    process: Gaussian,
+    init: Callable[[Key], Params],
+    denoise_with: Callable[[Any], Denoiser],
     *,
     layout: Layout,
     times: Callable[[Key, tuple[int, ...]], Array],
@@ -46,20 +64,17 @@ def diffusion_model(
 ) -> Model:
     """A Model on the rows of `matrix_view`.
 
-    denoiser    makes a denoiser of x -> raw network output
-    times       (key, shape) -> the noise levels of a training batch
-    weight      (times) -> the weight of their losses; None is that of the noise, L_simple's
-    steps       of the recipe's own grid
-    finish      (key, denoise, x at grid[-1], grid[-1]) -> the record; None leaves x as it is
-    centred     the process works on 2 x - 1: bits are -1 and 1
-    clipped     draws hold the denoised value in the range of the data, as DDPM's code does
+    denoise_with    (params) -> the denoiser
+    times           (key, shape) -> the noise levels of a training batch
+    weight          (times) -> the weight of their losses; None is that of the noise, L_simple's
+    steps           of the recipe's own grid
+    finish          (key, denoise, x at grid[-1], grid[-1]) -> the record; None leaves x as it is
+    centred         the process works on 2 x - 1: bits are -1 and 1
+    clipped         draws hold the denoised value in the range of the data, as DDPM's code does
     """
 
     columns, weight = layout.columns, noise_weight(process) if weight is None else weight
     walk = noise_to_data(process, (columns,), sampler=sampler, grid=grid, steps=steps)
-
-    def denoise_with(params: Params) -> Denoiser:
-        return denoiser(lambda x, t: network.apply(params, x, t))
 
     ends = np.zeros((2, columns), np.float32)
     ends[1] = 1.0
@@ -96,7 +111,7 @@ def diffusion_model(
             nfe += int(end > 0)
         return Draw(x if known is None else jnp.where(known.mask, known.x0, x), nfe)
 
-    return Model(network.init, loss, draw, grid, dynamics, process)
+    return Model(init, loss, draw, grid, dynamics, process)
 
 
 def noise_and_odds(

@@ -42,8 +42,9 @@ def mixed_model(
     clip_denoised   its own sampler, too, has denoised numbers held within their scale, as all others have
     label           (key, what is known) -> one, drawn before the rest: `label.label_drawn`
     label_dropout   share of the training rows whose label is not said
-    guidance        weight of the label in a draw; 1 is the network's own
+    guidance        weight of the label in a draw of which none is asked; 1 is the network's own
     """
+    own = guidance
     numbers = len(tokens.indicators)
     shapes = {**tokens.shapes, **({"number": (numbers,)} if numbers else {})}
     walk = noise_to_data(process, shapes, sampler=sampler, grid=grid, steps=steps)
@@ -64,22 +65,33 @@ def mixed_model(
         x = process.corrupt(noise_key, x0, t)
         return loss(process, x0, denoiser(params, said)(x, t), x, t, observed=observed)
 
-    def draw(params: Params, key: Key, *, known: Known | None = None, **asked: Any) -> Draw:
+    def draw(
+        params: Params,
+        key: Key,
+        *,
+        known: Known | None = None,
+        guidance: Array | float | None = None,
+        **asked: Any,
+    ) -> Draw:
         label_key, prior_key, path_key = jax.random.split(key, 3)
         said = None if label is None else label(label_key, known)
         denoise = denoiser(params, said)
-        if guidance != 1.0 and said is not None:
-            denoise = guided(denoise, denoiser(params, jnp.full_like(said, -1)), guidance)
+        weight = own if guidance is None else 1 + guidance
+        if said is not None and (guidance is not None or own != 1.0):
+            denoise = guided(denoise, denoiser(params, jnp.full_like(said, -1)), weight)
         if numbers and (clip_denoised or asked.get("sampler") is not None):
             denoise = inside(denoise)
         held: Any = known
         if held is not None:
-            masks = {name: held.mask[name] for name in process.parts}
-            held = Known(split(held.x0)[0], masks, held.allowed)
+            parts = [
+                {n: p for n, p in of.items() if n != "label"} for of in (held.mask, held.allowed)
+            ]
+            held = Known(split(held.x0)[0], *parts)
         x, nfe, _ = walk((prior_key, path_key), denoise, known=held, **asked)
         return Draw(joined(x, said), nfe)
 
-    return Model(init, batch_loss, draw, grid, process=process)
+    guides = label is not None and label_dropout > 0
+    return Model(init, batch_loss, draw, grid, process=process, guides=guides)
 
 
 def noise_and_logits(

@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from functools import partial
@@ -131,6 +132,7 @@ class Synthesizer(NamedTuple):
         n: int,
         *,
         given: Mapping[str, Any] | None = None,
+        guidance: float | None = None,
         sampler: Sampler | None = None,
         grid: Grid | None = None,
         batch_size: int = 1024,
@@ -143,12 +145,15 @@ class Synthesizer(NamedTuple):
         given           what they have in common: {"sex": "F", "age": (65, 80)}. A value, None for a missing one, a list
                         of values, or of numbers and dates a pair (low, high) with None for no end; of a code
                         whether it is there: {"DIAG//250": True}
+        guidance        w of a recipe that was trained with a label: records have the law p(x | y) p(y | x)^w, so that
+                        they show their label more clearly, and differ less. 0 is what was learnt, and so is None but
+                        for a recipe's own setting. One program draws under all weights above 0
         sampler, grid   None stands for the recipe's own
-        Raises ValueError if n < 1, or for a sampler where a value is given to a recipe that then has its own alone;
-        DataError for a condition that cannot be.
+        Raises ValueError if n < 1, for guidance that cannot be, or for a sampler where a value is given to a recipe
+        that then has its own alone; DataError for a condition that cannot be.
         """
-        drawn = self.stream(key, n, given=given, sampler=sampler, grid=grid, batch_size=batch_size)
-        return stacked(list(drawn))
+        how = {"guidance": guidance, "sampler": sampler, "grid": grid}
+        return stacked(list(self.stream(key, n, given=given, batch_size=batch_size, **how)))
 
     def stream(
         self,
@@ -156,13 +161,12 @@ class Synthesizer(NamedTuple):
         n: int,
         *,
         given: Mapping[str, Any] | None = None,
-        sampler: Sampler | None = None,
-        grid: Grid | None = None,
         batch_size: int = 1024,
+        **how: Any,
     ) -> Iterator[Any]:
-        """As `sample`, a batch at a time: n may be more than memory holds."""
+        """As `sample`, a batch at a time: n may be more than memory holds. `how`: guidance, sampler and grid."""
         key = threefry(key)
-        drawer = self._drawer(sampler, grid)
+        drawer = self._drawer(**how)
         if not given:
             return draw_records(drawer, key, n, batch_size=batch_size)
         key, pool_key = jax.random.split(key)
@@ -200,11 +204,35 @@ class Synthesizer(NamedTuple):
             batch_size=batch_size,
         )
 
-    def _drawer(self, sampler: Sampler | None = None, grid: Grid | None = None) -> Drawer:
+    def _check(self, guidance: float | None) -> None:
+        """Raises ValueError where there is no such weight, or nothing to be guided by."""
+        if guidance is None:
+            return
+        if not (math.isfinite(guidance) and guidance >= 0):
+            raise ValueError(f"guidance must be a finite number, 0 or above; got {guidance}")
+        if self.model.guides:
+            return
+        name, settings = self.recipe.name, self.recipe.settings
+        if "label_dropout" not in settings:
+            raise ValueError(f"{name} draws without guidance; a run of meddiff with a label has it")
+        way = "a label" if settings["label"] is None else "label_dropout above 0"
+        raise ValueError(
+            f"this run of {name} was trained without {way}, which guidance needs; fit it again with one"
+        )
+
+    def _drawer(
+        self,
+        guidance: float | None = None,
+        sampler: Sampler | None = None,
+        grid: Grid | None = None,
+    ) -> Drawer:
+        self._check(guidance)
         recipe, look = self.recipe, self.recipe.look
         kept_by = None if look is None else (look.log_ratio, self.params[look.stage.name])
         params = self.params[recipe.stages[-1].name]
-        return drawer_of(self.model, params, recipe.codec, recipe.view, sampler, grid, kept_by)
+        return drawer_of(
+            self.model, params, recipe.codec, recipe.view, sampler, grid, kept_by, guidance
+        )
 
     def save(self, path: str | Path) -> None:
         """Writes what `load` needs: settings, codec, schema and parameters. No training state, no records.

@@ -56,6 +56,7 @@ class Drawer(NamedTuple):
     sampler: Sampler | None = None
     grid: Grid | None = None
     look: KeptBy | None = None
+    guidance: float | None = None
 
     @in_float32
     def batch(
@@ -92,6 +93,7 @@ class Drawer(NamedTuple):
             sampler=self.sampler,
             grid=None if self.grid is None else tuple(float(t) for t in np.asarray(self.grid)),
             log_ratio=log_ratio,
+            **({} if self.guidance is None else {"guidance": np.float32(self.guidance)}),
         )
         x, kept = jax.tree.map(lambda part: np.asarray(part)[: len(indices)], (x, kept))
         if not all(np.isfinite(part).all() for part in jax.tree.leaves(x)):
@@ -123,11 +125,14 @@ def drawer_of(
     sampler: Sampler | None = None,
     grid: Grid | None = None,
     look: KeptBy | None = None,
+    guidance: float | None = None,
 ) -> Drawer:
     """With the parameters on all devices."""
     whole = replicated(data_mesh())
     kept_by = None if look is None else (look[0], jax.device_put(look[1], whole))
-    return Drawer(model, jax.device_put(params, whole), codec, view, sampler, grid, kept_by)
+    return Drawer(
+        model, jax.device_put(params, whole), codec, view, sampler, grid, kept_by, guidance
+    )
 
 
 def beside_draws(
@@ -241,13 +246,14 @@ def _hardly_any(codec: Codec, given: Given | None, drawn: int, met: int, good: i
 
 
 @partial(jax.jit, static_argnames=("draw", "sampler", "grid", "log_ratio"))
-def _draw_batch(params, looked, key, indices, known, *, draw, sampler, grid, log_ratio):
-    """(x of a batch, which are kept); compiled once for each draw, sampler, grid and batch size."""
+def _draw_batch(params, looked, key, indices, known, *, draw, sampler, grid, log_ratio, **more):
+    """(x of a batch, which are kept); compiled once for each draw, sampler, grid and batch size, whatever `more` it is
+    told that not every draw takes: its guidance."""
 
     def one(index, known):
         path = None if grid is None else np.asarray(grid)
         k = jax.random.fold_in(key, index)
-        return draw(params, k, sampler=sampler, grid=path, known=known).x
+        return draw(params, k, sampler=sampler, grid=path, known=known, **more).x
 
     x = jax.vmap(one)(indices, known)
     if log_ratio is None:

@@ -316,6 +316,8 @@ def token_view(
             allowed[name] = shown[name] & ~(split(filled)[name][..., None] & barred)
         if label >= 0:
             mask["label"] = masks[:, label]
+            classes = np.arange(2 if label < bits else codec.classes[label - bits])
+            allowed["label"] = ~(filled[:, [label]] & (classes == missing[label]))
         if codes:
             mask[CODES] = given.masks["bit"][:, bits:]
         if p:

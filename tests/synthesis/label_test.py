@@ -7,8 +7,19 @@ import optax
 import pandas as pd
 import pytest
 
+from jaxehr.codecs import Quantile, codec_of
 from jaxehr.recipes import tabddpm
+from jaxehr.synthesis.label import (
+    label_drawn,
+    label_law,
+    label_stage,
+    label_token,
+    row_cells,
+    token_cells,
+)
+from jaxehr.synthesis.labelled import labelled_layout, labelled_view
 from jaxehr.synthesis.recipe import Synthesizer
+from jaxehr.synthesis.view import token_view, tokens_of
 
 KEY = jax.random.key(0)
 
@@ -72,3 +83,65 @@ def test_a_label_beside_a_condition_has_its_law_too_and_alone_its_frequencies(sy
     counts = np.array(synthesizer.recipe.settings["label_counts"])
     p = counts[1] / counts.sum()
     assert abs(synthesizer.sample(KEY, 2000)["death"].mean() - p) < 4 * np.sqrt(p * (1 - p) / 2000)
+
+
+def rows_view(codec, token):
+    view = labelled_view(codec, token, even=True)
+    return view, row_cells(labelled_layout(codec, token, even=True))
+
+
+def tokens_view(codec, token):
+    return token_view(codec, token), token_cells(tokens_of(codec, token))
+
+
+@pytest.mark.parametrize("seen", [rows_view, tokens_view])
+def test_a_label_to_be_filled_in_is_never_the_missing_one(seen):
+    """By either view of a record. Nothing is learnt: all classes are as likely."""
+    rng = np.random.default_rng(0)
+    ward = pd.Series(rng.choice(["icu", "er"], 400)).where(rng.random(400) < 0.5)
+    frame = pd.DataFrame({"age": rng.integers(20, 90, 400), "ward": ward})
+    codec = codec_of(frame, None, Quantile)
+    view, cells = seen(codec, label_token(codec, "ward"))
+    init, law = label_law(cells, 3)
+    params = jax.tree.map(jnp.zeros_like, init(KEY))
+    drawn = jax.vmap(label_drawn((1, 1, 1), lambda x, known: law(params, x, known)))
+    wish, known = (view.known(of) for of in (codec.known(frame[["age"]]), codec.known_of(frame)))
+    labels = np.asarray(drawn(jax.random.split(KEY, 400), wish))
+    assert set(labels) == {0, 1, 2}
+    parts = codec.encode(frame)
+    filled = view.of_x(
+        {**view.to_x(parts), "label": np.asarray(drawn(jax.random.split(KEY, 400), known))}
+    )
+    assert codec.cells(filled)["ward"].notna().all()
+
+
+@pytest.mark.parametrize("seen", [rows_view, tokens_view])
+def test_the_law_of_a_label_reads_what_is_known_and_nothing_else(seen):
+    """Whatever stands in a cell that is hidden, or missing, it reads the same; of one that is known it does not."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "age": np.where(rng.random(400) < 0.3, np.nan, rng.integers(20, 90, 400)),
+            "ward": pd.Series(rng.choice(["icu", "er", "rehab"], 400)).where(rng.random(400) < 0.7),
+            "sex": rng.choice(["f", "m"], 400),
+            "death": rng.random(400) < 0.3,
+        }
+    )
+    codec = codec_of(frame, None, Quantile)
+    view, cells = seen(codec, label_token(codec, "death"))
+    stage = label_stage(*label_law(cells, 2), cells, 10)
+    x = view.to_x(codec.encode(frame))
+    assert np.isfinite(stage.model.loss(stage.model.init(KEY), KEY, x)).all()
+    known = {
+        name: np.asarray(mask) for name, mask in cells.shown(KEY, x, np.full((400, 1), 0.5)).items()
+    }
+    read = np.asarray(cells.read(x, known))
+    other = {name: np.asarray(x[name])[::-1] for name in known}
+    mixed = {name: np.where(known[name], x[name], other[name]) for name in known}
+    np.testing.assert_array_equal(cells.read({**x, **mixed}, known), read)
+    assert (cells.read({**x, **other}, known) != read).any()
+    all_of_it = cells.shown(KEY, x, np.ones((400, 1)))
+    assert (
+        sum(int((~np.asarray(mask)).sum()) for mask in all_of_it.values())
+        == frame["age"].isna().sum()
+    )
