@@ -1,6 +1,7 @@
 """Conditions on what is drawn: read, refused where they cannot be, and made into what records are drawn under."""
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -55,6 +56,22 @@ def given_of(given: Mapping[str, Any], codec: Codec, drawn: Drawn, *, narrows: b
         return np.all(found, axis=0) if found else np.ones(len(frame), bool)
 
     return Given(known if fixed or known.narrow else None, meets, written, said)
+
+
+def check_guidance(guidance: float, recipe: Any, *, guides: bool) -> None:
+    """Raises ValueError for a weight that cannot be, or a run of `recipe` that has nothing to be guided by."""
+    if not (math.isfinite(guidance) and guidance >= 0):
+        raise ValueError(f"guidance must be a finite number, 0 or above; got {guidance}")
+    if guides:
+        return
+    if "label_dropout" not in recipe.settings:
+        raise ValueError(
+            f"{recipe.name} draws without guidance; a run of meddiff with a label has it"
+        )
+    lacks = "a label" if recipe.settings["label"] is None else "label_dropout above 0"
+    raise ValueError(
+        f"this run of {recipe.name} was trained without {lacks}, which guidance needs; fit it again with one"
+    )
 
 
 def _known(

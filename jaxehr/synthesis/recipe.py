@@ -2,7 +2,6 @@
 
 import inspect
 import logging
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from functools import partial
@@ -204,29 +203,14 @@ class Synthesizer(NamedTuple):
             batch_size=batch_size,
         )
 
-    def _check(self, guidance: float | None) -> None:
-        """Raises ValueError where there is no such weight, or nothing to be guided by."""
-        if guidance is None:
-            return
-        if not (math.isfinite(guidance) and guidance >= 0):
-            raise ValueError(f"guidance must be a finite number, 0 or above; got {guidance}")
-        if self.model.guides:
-            return
-        name, settings = self.recipe.name, self.recipe.settings
-        if "label_dropout" not in settings:
-            raise ValueError(f"{name} draws without guidance; a run of meddiff with a label has it")
-        way = "a label" if settings["label"] is None else "label_dropout above 0"
-        raise ValueError(
-            f"this run of {name} was trained without {way}, which guidance needs; fit it again with one"
-        )
-
     def _drawer(
         self,
         guidance: float | None = None,
         sampler: Sampler | None = None,
         grid: Grid | None = None,
     ) -> Drawer:
-        self._check(guidance)
+        if guidance is not None:
+            conditions.check_guidance(guidance, self.recipe, guides=self.model.guides)
         recipe, look = self.recipe, self.recipe.look
         kept_by = None if look is None else (look.log_ratio, self.params[look.stage.name])
         params = self.params[recipe.stages[-1].name]
