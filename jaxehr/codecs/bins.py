@@ -21,6 +21,7 @@ class Bins:
     knots       quantiles of the other values, one more than there are finest bins; empty where there are none
     fine        finest bins in each of the 32 bins; fewer of both where there are too few patients for a knot each
     filled      there were missing values, of too few patients for a class; they become the one in the middle
+    often       of each spike the share of all values
     """
 
     quantity: Quantity
@@ -29,6 +30,7 @@ class Bins:
     optional: bool
     fine: int
     filled: bool = False
+    often: tuple[float, ...] = ()
 
     @classmethod
     def fit(cls, quantity: Quantity, numbers: np.ndarray, least: int) -> "Bins":
@@ -45,7 +47,10 @@ class Bins:
         fine = max(min(steps // coarse, FINE), 1)
         knots = np.quantile(others, np.linspace(0, 1, coarse * fine + 1)) if len(others) else others
         optional, filled = lacking(numbers, least)
-        return cls(quantity, tuple(spikes.tolist()), tuple(knots.tolist()), optional, fine, filled)
+        held = quantity.held(seen)
+        shares = tuple(round(float(np.mean(held == spike)), 4) for spike in spikes)
+        values = tuple(spikes.tolist()), tuple(knots.tolist())
+        return cls(quantity, *values, optional, fine, filled, shares)
 
     @property
     def name(self) -> str:
@@ -62,6 +67,13 @@ class Bins:
         middle = np.concatenate([np.array(self.spikes), (knots[1:] + knots[:-1]) / 2])
         place = np.argsort(np.argsort(middle, kind="stable"))
         return (*place.tolist(), *((-1,) if self.optional else ()))
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Of each class of the first category the share of all values, 0 for a missing one: bins have as much each."""
+        bins = self._cells // self.fine
+        left = max(1.0 - sum(self.often), 0.0) / max(bins, 1)
+        return (*self.often, *(left,) * bins, *((0.0,) if self.optional else ()))
 
     @property
     def _valued(self) -> int:
@@ -160,7 +172,7 @@ class Bins:
         quantity = Quantity.from_json(value["quantity"])
         spikes, knots = tuple(value["spikes"]), tuple(value["knots"])
         fine, filled = value.get("fine", FINE), value.get("filled", False)
-        return cls(quantity, spikes, knots, value["optional"], fine, filled)
+        return cls(quantity, spikes, knots, value["optional"], fine, filled, tuple(value["often"]))
 
 
 FEW, COARSE, FINE = 128, 32, 32

@@ -14,12 +14,14 @@ class Numbers(NamedTuple):
 
     coarse      [p] which token of the row; fine its second half, which is known only beside the first; -1 for none
     order       for each the place of every class in the order of the values, -1 for that of a missing value
+    shares      for each the share of the values that every class has, 0 for a missing one
     cuts        how many finer intervals each coarse one has
     """
 
     coarse: tuple[int, ...] = ()
     fine: tuple[int, ...] = ()
     order: tuple[tuple[int, ...], ...] = ()
+    shares: tuple[tuple[float, ...], ...] = ()
     cuts: tuple[int, ...] = ()
 
 
@@ -67,8 +69,9 @@ class Scales(NamedTuple):
         most = max(map(len, numbers.order), default=0)
         shape = len(numbers.order), most, max(numbers.cuts, default=1) + 1
         scales = cls(numbers, np.zeros(shape[:2], bool), np.zeros(shape, np.float32))
-        for q, (order, cuts) in enumerate(zip(numbers.order, numbers.cuts, strict=True)):
-            ends = _intervals(order, cuts)
+        each = zip(numbers.order, numbers.shares, numbers.cuts, strict=True)
+        for q, (order, shares, cuts) in enumerate(each):
+            ends = _intervals(order, shares, cuts)
             scales.valued[q, : len(order)] = np.asarray(order) >= 0
             scales.ends[q, : len(order)] = ends[:, -1:]
             scales.ends[q, : len(order), : cuts + 1] = ends
@@ -85,15 +88,15 @@ class Scales(NamedTuple):
         fine = jnp.asarray(self.numbers.fine)[which]
         at, on = self.rows(x, which)
         ends = self.ends.reshape(-1, self.ends.shape[-1])
-        first, last = ends[:, 0], ends[:, -1]
-        z = jnp.asarray((first + last) / 2)[at]
-        middle = (ends[:, 1:] + ends[:, :-1]) / 2
+        coarse = _moments(ends[:, 0], ends[:, -1])
+        finer = _moments(ends[:, :-1], ends[:, 1:])
         cut = jnp.where(fine >= 0, x[..., fine], -1)
-        inner = at * middle.shape[1] + jnp.maximum(cut, 0)
-        wide = jnp.where(
-            cut >= 0, jnp.asarray(np.diff(ends).ravel())[inner], jnp.asarray(last - first)[at]
+        inner = at * finer[0].shape[1] + jnp.maximum(cut, 0)
+        z, variance = (
+            jnp.where(cut >= 0, jnp.asarray(f.ravel())[inner], jnp.asarray(c)[at])
+            for c, f in zip(coarse, finer, strict=True)
         )
-        return jnp.where(cut >= 0, jnp.asarray(middle.ravel())[inner], z), on, wide**2 / 12
+        return z, on, variance
 
     def expected(self, pairs: Pairs, x: Array, which: Any = slice(None)) -> tuple[Array, Array]:
         """[..., number]: where these numbers should lie by all others that are seen, and log of how far from there.
@@ -133,15 +136,19 @@ class Scales(NamedTuple):
         return jnp.where(seen[..., None], mass, 0.0)
 
 
-def _intervals(order: Sequence[int], cuts: int) -> np.ndarray:
-    """Each class has as much of a standard normal distribution as any other, in the order of the values."""
+def _intervals(order: Sequence[int], shares: Sequence[float], cuts: int) -> np.ndarray:
+    """Each class has its share of a standard normal distribution, in the order of the values."""
     from scipy.special import ndtri
 
     place, valued = np.asarray(order), np.asarray(order) >= 0
-    share = (np.clip(place, 0, None)[:, None] + np.arange(cuts + 1) / cuts) / max(valued.sum(), 1)
-    return np.where(valued[:, None], np.clip(ndtri(share), -FAR, FAR), 0.0)
+    share = np.where(valued, np.maximum(shares, RAREST), 0.0)
+    share = share / max(share.sum(), RAREST)
+    below = (share[None, :] * (place[None, :] < place[:, None])).sum(1)
+    ends = below[:, None] + share[:, None] * np.arange(cuts + 1) / cuts
+    return np.where(valued[:, None], np.clip(ndtri(np.clip(ends, 0, 1)), -FAR, FAR), 0.0)
 
 
+RAREST = 1e-5  # the least share of a class
 FAR = 4.0  # the ends of the scale of a number
 LITTLE = 1e-3  # precision that is as good as none
 
@@ -153,6 +160,22 @@ def features(z: Array) -> Array:
 
 
 FEATURES = 8
+
+
+def _moments(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of a standard normal distribution between its ends; zeros where these are one."""
+    from scipy.special import ndtr
+
+    low, high = low.astype(float), high.astype(float)
+    dense_low, dense_high = (np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi) for z in (low, high))
+    mass = np.maximum(ndtr(high) - ndtr(low), 1e-12)
+    mean = np.clip((dense_low - dense_high) / mass, low, high)
+    square = 1 + (low * dense_low - high * dense_high) / mass
+    wide = (high - low) ** 2 / 12
+    exact = high - low > 0.05  # a difference of nearly equal numbers is none
+    mean = np.where(exact, mean, (low + high) / 2)
+    variance = np.where(exact, np.clip(square - mean**2, 0.0, wide), wide)
+    return mean.astype(np.float32), variance.astype(np.float32)
 
 
 def log_mass(low: Array, high: Array, mean: Array, log_scale: Array, log_weight: Array) -> Array:

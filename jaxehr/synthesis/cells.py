@@ -10,7 +10,7 @@ from jaxehr.synthesis.view import Tokens
 def numbers_of(codec: Codec, tokens: Tokens) -> Numbers:
     """Where in `tokens.row` the numbers of a codec of Bins lie, and the order of their classes."""
     at = {token: i for i, token in enumerate(tokens.row)}
-    coarse, fine, order, cuts = [], [], [], []
+    coarse, fine, order, shares, cuts = [], [], [], [], []
     token = codec.sizes["bit"] - len(codec.codes)
     for column in codec.learnt:
         parts = len(column.classes())
@@ -18,9 +18,10 @@ def numbers_of(codec: Codec, tokens: Tokens) -> Numbers:
             coarse.append(at[token])
             fine.append(at[token + 1] if parts > 1 else -1)
             order.append(column.order)
+            shares.append(column.shares)
             cuts.append(column.fine if parts > 1 else 1)
         token += parts
-    return Numbers(tuple(coarse), tuple(fine), tuple(order), tuple(cuts))
+    return Numbers(*map(tuple, (coarse, fine, order, shares, cuts)))
 
 
 def path_of(codec: Codec, tokens: Tokens) -> Path:
