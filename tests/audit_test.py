@@ -16,7 +16,6 @@ from jaxehr.data import DataError
 from jaxehr.recipes import ddpm, masked
 from jaxehr.synthesis import fit
 from jaxehr.synthesis.recipe import DRAWN, as_records
-from jaxehr.training import train
 from jaxehr.types import Draw, Model
 
 
@@ -142,17 +141,16 @@ def scattered(n, seed):
 
 def test_a_second_look_that_knows_its_patients_by_heart_is_found_out():
     data, others = scattered(600, 0), scattered(600, 1)
-    recipe = masked(data, width=32, blocks=1, steps=10, look_steps=800, min_patients=1)
+    recipe = masked(data, width=32, blocks=1, steps=10, look_trees=200, min_patients=1)
     view, codec, look = recipe.view, recipe.codec, recipe.look
     rows, drawn = (view.to_x(codec.encode(frame_)) for frame_ in (data, scattered(600, 2)))
-    table_ = {name: np.concatenate([rows[name], drawn[name]]) for name in rows}
-    table_[DRAWN] = np.repeat(np.array([0, 1], np.int8), 600)
-    model, optimizer = look.stage.model, look.stage.optimizer
-    params = train(model, optimizer, table_, jax.random.key(0), steps=800, batch_size=64)
+    params = look.learn(
+        0, (rows, drawn), (rows, drawn)
+    )  # judged by what it learns: by heart is best
     unseen = as_records(view.to_x(codec.encode(others)))
-    assert remembered(model, params, as_records(rows), unseen)["low"] > 0.6
-    fresh = model.init(jax.random.key(0))
-    assert remembered(model, fresh, as_records(rows), unseen)["auc"] == 0.5
+    assert remembered(look.model, params, as_records(rows), unseen)["low"] > 0.6
+    fresh = look.model.init(jax.random.key(0))
+    assert remembered(look.model, fresh, as_records(rows), unseen)["auc"] == 0.5
 
 
 def test_a_run_and_the_command_audit_both(tmp_path):

@@ -1,7 +1,6 @@
 """jaxehr audit: can the patients that a run was trained on be told from others by its losses?"""
 
 from pathlib import Path
-from typing import Any
 
 from jaxehr.commands.command import (
     Command,
@@ -85,9 +84,8 @@ def _run(options) -> int:
     look = runs[0].recipe.look
     if look is not None:
         sight = _sight(runs[0])
-        second_look: Any = look.stage.model
         second = audit.scored(
-            (second_look, runs[0].params[look.stage.name]),
+            (look.model, runs[0].params[look.name]),
             lambda frame: as_records(sight(frame)),
             frames["members"],
             frames["nonmembers"],

@@ -12,8 +12,8 @@ Loss            The bound of masked diffusion (Shi et al. 2024; Sahoo et al. 202
                 (as Uria et al. 2014 train for one order and for all), in the others any cells.
 Draws           A cell a step, in the order of the columns, and finer halves of numbers then. A step adds what it shows
                 to the input of the network, and asks it for its own cells alone (synthesis.along).
-Second look     A network learns to tell the records from draws. By it about every other draw is kept, those more often
-                of which there are too few (synthesis.second_look).
+Second look     Trees learn to tell the records from draws. By them one draw of two to ten is kept, those more often of
+                which there are too few (synthesis.second_look).
 Codes           As a list of those that are there: how many, the first, the next (processes.listed), so that a patient
                 with 5 of them takes 6 evaluations, and none is drawn independently of another. Beside a table they
                 have a network of their own, which reads the whole table (synthesis.beside).
@@ -76,7 +76,7 @@ def masked(
     ema_decay: float | None = None,
     sampling_steps: int | None = None,
     rare: str = LEFT_OUT,
-    look_steps: int | None = None,
+    look_trees: int | None = None,
 ) -> Recipe:
     """Masked diffusion, ours: tables with missing values, rare codes, exact conditions; at most 64 evaluations a draw.
 
@@ -94,9 +94,8 @@ def masked(
     warmup              steps in which the rate rises; by default a twentieth. It falls to 0 by a cosine after that
     rare                what becomes of the values that fewer patients have, which are learnt as one, 'other': "left
                         out", so that a draw has that value only where it is asked for, or "other", as often as learnt
-    look_steps          of the training of a second look, by which a draw is kept or another made (two for each that is
-                        kept: synthesis.second_look); by default six times through the rows and as many draws, 500 to
-                        4,000, at most `steps`; 0, which is none, for codes alone, and where no rows are held out
+    look_trees          of a second look, at most, by which a draw is kept or another made (synthesis.second_look);
+                        by default 400; 0, which is none, for codes alone, and where no rows are held out
     sampling_steps      of a draw; by default 64, but no more than there are cells: then one is shown a step
     """
     codec = codec_of(data, schema, Bins, min_patients)
@@ -145,20 +144,9 @@ def masked(
     adam = optax.adamw(rate, weight_decay=weight_decay)
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), adam)
     stage = Stage("denoiser", model, optimizer, steps, ema_decay)
-    if look_steps is None:
-        often = int(np.clip(-(-12 * codec.rows // batch_size), 500, MOST_LOOKS))
-        look_steps = min(often, steps) if enough and not alone else 0
-    look = None
-    if look_steps:
-        look = second_look(
-            tokens,
-            numbers_of(codec, tokens),
-            codes=len(codec.codes),
-            width=width,
-            blocks=2,
-            steps=look_steps,
-            learning_rate=1e-3,
-        )
+    if look_trees is None:
+        look_trees = LOOK_TREES if enough and not alone else 0
+    look = second_look(codec, tokens, trees=look_trees) if look_trees else None
     return recipe_of(masked, locals(), codec, view, stage, rows=rows, look=look)
 
 
@@ -217,7 +205,7 @@ def _readers(codec: Codec, tokens: Tokens, outputs: int) -> tuple[Network, Netwo
     return cells, code_reader(len(codec.codes), outputs)
 
 
-MOST_LOOKS = 4_000  # steps of learning to tell draws from records, where nobody chose
+LOOK_TREES = 400  # of a second look, where nobody chose
 # Epochs, but at least so many steps: where rows are held out, and where none are.
 JUDGED, UNJUDGED = (40, 600), (75, 60)
 MOST_STEPS = 64  # of a draw, where nobody chose

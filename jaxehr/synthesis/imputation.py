@@ -18,6 +18,9 @@ from jaxehr.types import Key
 log = logging.getLogger(__name__)
 
 TRIES = 256  # draws of a row until it keeps the constraints
+LOOKS = (
+    128  # of these are looked at a second time; a row that nobody is like is filled in all the same
+)
 
 
 def imputed(
@@ -99,11 +102,13 @@ def _rows_that_hold(
     """
     size, tries = min(batch_size, len(pending)), 0
     while len(pending) and tries < TRIES:
-        each = min(max(size // len(pending), 1), TRIES - tries)
+        end = LOOKS if tries < LOOKS else TRIES
+        each = min(max(size // len(pending), 1), end - tries)
         rows = np.repeat(pending, each)
         number = rows + len(wanted.cells) * np.tile(np.arange(tries, tries + each), len(pending))
         for at in range(0, len(rows), size):
-            frame = _drawn(drawer, key, wanted, rows[at : at + size], number[at : at + size], size)
+            seen = drawer if tries < LOOKS else drawer._replace(look=None)
+            frame = _drawn(seen, key, wanted, rows[at : at + size], number[at : at + size], size)
             kept = frame[~frame.index.duplicated() & frame.index.isin(pending)]
             yield kept
             pending = np.setdiff1d(pending, kept.index)

@@ -19,12 +19,12 @@ from jaxehr.numerics import in_float32, seeded, threefry
 from jaxehr.synthesis import conditions, run
 from jaxehr.synthesis.encoded import Encoded
 from jaxehr.synthesis.imputation import imputed
-from jaxehr.synthesis.sampling import Drawer, beside_draws, draw_records, drawer_of
+from jaxehr.synthesis.sampling import Drawer, draw_records, drawer_of, drawn
 from jaxehr.synthesis.view import View
 from jaxehr.training import best_of
 from jaxehr.training.checkpoint import Checkpoints
 from jaxehr.training.held_out import SHARE, Best, split_rows
-from jaxehr.training.packed import packed
+from jaxehr.training.packed import packed, unpacked
 from jaxehr.training.sharding import check_batch, data_mesh
 from jaxehr.training.step import rows_of
 from jaxehr.types import Grid, Key, Model, Params, Sampler, X
@@ -50,19 +50,24 @@ class Stage(NamedTuple):
 class Look(NamedTuple):
     """What is told of a draw once it is made (synthesis.second_look).
 
-    stage       its training, after all others: on the records and as many draws, told apart by the part DRAWN
-    log_ratio   (its params, x) -> log of how much likelier x is among the records than among the draws
+    name        its parameters live under it
+    model       its loss tells records from draws by the part DRAWN; it draws nothing
+    learn       (seed, (records, draws), the same of those that are not learnt from) -> its parameters
+    chance      (its params, x) -> the probability with which a draw is kept
     """
 
-    stage: Stage
-    log_ratio: Callable[[Params, X], Any]
+    name: str
+    model: Model
+    learn: Callable[[int, tuple[X, X], tuple[X, X]], Params]
+    chance: Callable[[Params, X], Any]
 
 
 DRAWN = "drawn"
+DRAWS = 4, 40_000  # for each record, to tell it from; but of many records one each
 
 
 def as_records(rows: X) -> X:
-    """As a second look is trained on the records."""
+    """As a second look has the records."""
     table: Any = rows
     return {**table, DRAWN: np.zeros(rows_of(rows), np.int8)}
 
@@ -86,11 +91,6 @@ class Recipe(NamedTuple):
     batch_size: int
     rows: Encoded | None = None
     look: Look | None = None
-
-    @property
-    def trained(self) -> tuple[Stage, ...]:
-        """All that has parameters."""
-        return self.stages if self.look is None else (*self.stages, self.look.stage)
 
     def encoded(self, data: pd.DataFrame | Records) -> X:
         """The rows to train on, with their bits packed."""
@@ -212,7 +212,7 @@ class Synthesizer(NamedTuple):
         if guidance is not None:
             conditions.check_guidance(guidance, self.recipe, guides=self.model.guides)
         recipe, look = self.recipe, self.recipe.look
-        kept_by = None if look is None else (look.log_ratio, self.params[look.stage.name])
+        kept_by = None if look is None else (look.chance, self.params[look.name])
         params = self.params[recipe.stages[-1].name]
         return drawer_of(
             self.model, params, recipe.codec, recipe.view, sampler, grid, kept_by, guidance
@@ -225,11 +225,9 @@ class Synthesizer(NamedTuple):
         """
         path = Path(path)
         run.check_new(path)
-        for stage in self.recipe.trained:
-            checkpoints = Checkpoints(run.checkpoints(path, stage.name))
-            checkpoints.save(stage.steps, self.params[stage.name])
-            checkpoints.wait()
-            checkpoints.close()
+        steps = {stage.name: stage.steps for stage in self.recipe.stages}
+        for name, params in self.params.items():
+            _write(run.checkpoints(path, name), steps.get(name, 1), params)
         run.create(path, self.recipe)
         run.finish(path)
 
@@ -308,26 +306,60 @@ def fit(
                 table=rows, steps=steps, name=stage.name, held_out=out
             ).params
         if recipe.look is not None:
-            number, look = len(stages) + 1, recipe.look.stage
             drawer = drawer_of(model, params[stage.name], recipe.codec, recipe.view)
-            draw_key = jax.random.fold_in(key, number + 1)
-            real = (learnt, held_out)
-            if held_out is None:  # it is judged all the same
-                real = split_rows(table, jax.random.fold_in(draw_key, 0), SHARE)
-            rows, out_too = beside_draws(drawer, draw_key, *real, label=DRAWN)
-            params[look.name] = training(look, _model_of(look, params), number)(
-                table=rows, steps=look.steps, name=look.name, held_out=out_too
-            ).params
+            out = held_out if stage.judged else None
+            look_key = jax.random.fold_in(key, len(stages) + 2)
+            params[recipe.look.name] = _looked(
+                recipe.look, drawer, look_key, table, (learnt, held_out), path, resume
+            )
         if path is not None:
             found = None
             if audit is not None and out is not None:
                 found = audit(model, params[stage.name], learnt, out)
                 if recipe.look is not None:  # what tells more is what the run tells
-                    look, sides = recipe.look.stage, (as_records(learnt), as_records(out))
-                    second = audit(_model_of(look, params), params[look.name], *sides)
+                    look, sides = recipe.look, (as_records(learnt), as_records(out))
+                    second = audit(look.model, params[look.name], *sides)
                     found = max(found, second, key=lambda each: each["auc"])
             run.finish(path, found)
     return Synthesizer(recipe._replace(stages=tuple(stages), rows=None), params)
+
+
+def _looked(
+    look: Look,
+    drawer: Drawer,
+    key: Key,
+    table: X,
+    sides: tuple[X, X | None],
+    path: Path | None,
+    resume: bool,
+) -> Params:
+    """The parameters of a second look, learnt from draws without one; those of a run that has them already."""
+    folder = None if path is None else run.checkpoints(path, look.name)
+    if resume and folder is not None and folder.is_dir():
+        found = Checkpoints(folder, read_only=True).restore(jax.eval_shape(look.model.init, key))
+        if found is not None:
+            return found[1]
+    learnt, out = sides
+    if out is None:  # it is judged all the same
+        learnt, out = split_rows(table, jax.random.fold_in(key, 0), SHARE)
+    n, m = rows_of(learnt), rows_of(out)
+    times = max(1.0, min(DRAWS[0], DRAWS[1] / n))
+    draws = drawn(drawer, jax.random.fold_in(key, 1), round(times * (n + m)), like=learnt)
+    first = round(times * n)
+    of = lambda a, b: jax.tree.map(lambda part: part[a:b], draws)
+    real = [jax.tree.map(np.asarray, unpacked(rows)) for rows in (learnt, out)]
+    seed = int(jax.random.randint(jax.random.fold_in(key, 2), (), 0, 2**31 - 1))
+    params = look.learn(seed, (real[0], of(0, first)), (real[1], of(first, None)))
+    if folder is not None:
+        _write(folder, 1, params)
+    return params
+
+
+def _write(folder: Path, step: int, params: Params) -> None:
+    checkpoints = Checkpoints(folder)
+    checkpoints.save(step, params)
+    checkpoints.wait()
+    checkpoints.close()
 
 
 EPOCHS, FEWEST_STEPS = 150, 2_000
@@ -378,16 +410,20 @@ def load(path: str | Path, recipe: Callable[..., Recipe], **changes) -> Synthesi
     made = recipe(codec, **{**settings, **changes})
     params: dict[str, Params] = {}
     stages = []
-    for stage in made.trained:
+    for stage in made.stages:
         model = _model_of(stage, params)
         stages.append(stage._replace(model=model))
-        shapes = jax.eval_shape(model.init, seeded(0))
-        folder = run.checkpoints(path, stage.name)
-        kept = Checkpoints(folder, read_only=True) if folder.is_dir() else None
-        found = None if kept is None else kept.restore(shapes)
-        if found is None:
-            raise run.RunError(
-                f"{path} has no checkpoint of its {stage.name} yet; fit it with --resume"
-            )
-        params[stage.name] = jax.tree.map(np.asarray, found[1])
-    return Synthesizer(made._replace(stages=tuple(stages[: len(made.stages)])), params)
+        params[stage.name] = _read(path, stage.name, model)
+    if made.look is not None:
+        params[made.look.name] = _read(path, made.look.name, made.look.model)
+    return Synthesizer(made._replace(stages=tuple(stages)), params)
+
+
+def _read(path: Path, name: str, model: Model) -> Params:
+    shapes = jax.eval_shape(model.init, seeded(0))
+    folder = run.checkpoints(path, name)
+    kept = Checkpoints(folder, read_only=True) if folder.is_dir() else None
+    found = None if kept is None else kept.restore(shapes)
+    if found is None:
+        raise run.RunError(f"{path} has no checkpoint of its {name} yet; fit it with --resume")
+    return jax.tree.map(np.asarray, found[1])

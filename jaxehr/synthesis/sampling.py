@@ -14,19 +14,17 @@ from jaxehr.codecs import Codec, KnownParts, Parts
 from jaxehr.data import DataError, listed
 from jaxehr.numerics import in_float32
 from jaxehr.synthesis.view import View
-from jaxehr.training.packed import packed, unpacked
+from jaxehr.training.packed import unpacked
 from jaxehr.training.progress import progress
 from jaxehr.training.sharding import by_row, data_mesh, replicated
-from jaxehr.training.step import rows_of
 from jaxehr.types import Grid, Key, Known, Model, Params, Sampler, X
 
 log = logging.getLogger(__name__)
 
-LEAST, MOST = 0.05, 2.0  # how much less and how much more often than it is drawn a record is kept
 FEWEST, LOOKED_AT = 1000, 4096  # one draw in so many must do, of as many at least
 
 
-# how much likelier x is among the records than among the draws, log of it; its parameters
+# (its params, x) -> the probability with which a draw x is kept; its parameters
 KeptBy = tuple[Callable[[Params, X], Any], Params]
 
 
@@ -77,7 +75,7 @@ class Drawer(NamedTuple):
         mesh = data_mesh()
         padded = -(-len(indices) // mesh.size) * mesh.size
         at = np.resize(np.arange(len(indices)), padded)
-        log_ratio, looked = (None, None) if self.look is None else self.look
+        chance, looked = (None, None) if self.look is None else self.look
         x, kept = _draw_batch(
             self.params,
             looked,
@@ -92,7 +90,7 @@ class Drawer(NamedTuple):
             draw=self.model.draw,
             sampler=self.sampler,
             grid=None if self.grid is None else tuple(float(t) for t in np.asarray(self.grid)),
-            log_ratio=log_ratio,
+            chance=chance,
             **({} if self.guidance is None else {"guidance": np.float32(self.guidance)}),
         )
         x, kept = jax.tree.map(lambda part: np.asarray(part)[: len(indices)], (x, kept))
@@ -135,31 +133,16 @@ def drawer_of(
     )
 
 
-def beside_draws(
-    drawer: Drawer, key: Key, *tables: X | None, label: str, batch_size: int = 1024
-) -> list[X | None]:
-    """Of each table its rows, and then as many draws; the part `label` is 1 of a draw, and 0 of a row."""
-    total = sum(rows_of(table) for table in tables if table is not None)
-    found: list[X | None] = []
-    first = 0
-    with progress("draws to look at", total) as advance:
-        for table in tables:
-            if table is None:
-                found.append(None)
-                continue
-            n, real = rows_of(table), jax.tree.map(np.asarray, unpacked(table))
-            blocks: list[dict[str, np.ndarray]] = []
-            for start in range(first, first + n, batch_size):
-                x, _ = drawer.x(key, np.arange(start, start + batch_size))
-                blocks.append({name: x[name].astype(part.dtype) for name, part in real.items()})
-                advance(min(start + batch_size, total))
-            first += n
-            both = {
-                name: np.concatenate([part, *(block[name] for block in blocks)])[: 2 * n]
-                for name, part in real.items()
-            }
-            found.append(packed({**both, label: np.repeat(np.array([0, 1], np.int8), n)}))
-    return found
+def drawn(drawer: Drawer, key: Key, n: int, *, like: X, batch_size: int = 1024) -> X:
+    """n draws as the model has them, in the parts and dtypes of the rows `like`, whether or not they are kept."""
+    dtypes: Any = jax.tree.map(lambda part: part.dtype, unpacked(like))
+    blocks: list[dict[str, np.ndarray]] = []
+    with progress("draws to look at", n) as advance:
+        for start in range(0, n, batch_size):
+            x: Any = drawer.x(key, np.arange(start, start + batch_size))[0]
+            blocks.append({name: x[name].astype(dtype) for name, dtype in dtypes.items()})
+            advance(min(start + batch_size, n))
+    return {name: np.concatenate([block[name] for block in blocks])[:n] for name in dtypes}
 
 
 def draw_records(
@@ -245,8 +228,8 @@ def _hardly_any(codec: Codec, given: Given | None, drawn: int, met: int, good: i
     return f"of {met:,} rows drawn{asked} only {good:,} keep the constraints ({laws}); {way}"
 
 
-@partial(jax.jit, static_argnames=("draw", "sampler", "grid", "log_ratio"))
-def _draw_batch(params, looked, key, indices, known, *, draw, sampler, grid, log_ratio, **more):
+@partial(jax.jit, static_argnames=("draw", "sampler", "grid", "chance"))
+def _draw_batch(params, looked, key, indices, known, *, draw, sampler, grid, chance, **more):
     """(x of a batch, which are kept); compiled once for each draw, sampler, grid and batch size, whatever `more` it is
     told that not every draw takes: its guidance."""
 
@@ -256,11 +239,10 @@ def _draw_batch(params, looked, key, indices, known, *, draw, sampler, grid, log
         return draw(params, k, sampler=sampler, grid=path, known=known, **more).x
 
     x = jax.vmap(one)(indices, known)
-    if log_ratio is None:
+    if chance is None:
         return x, jnp.ones(len(indices), bool)
-    chance = jax.vmap(lambda i: jax.random.uniform(_apart(jax.random.fold_in(key, i))))(indices)
-    ratio = jnp.exp(jnp.clip(log_ratio(looked, x), np.log(LEAST), np.log(MOST)))
-    return x, chance * MOST < ratio
+    dice = jax.vmap(lambda i: jax.random.uniform(_apart(jax.random.fold_in(key, i))))(indices)
+    return x, dice < chance(looked, x)
 
 
 def _apart(key: Key) -> Key:

@@ -1,56 +1,145 @@
 """A second look at what is drawn: what is drawn too often is kept less often.
 
-A network learns to tell the training records from as many draws. Where it has learnt all there is to learn, its logit
-is log r(x), r being how much likelier a record x is among the records than among the draws (density ratio estimation:
-Sugiyama et al. 2012). A draw is kept with probability r / MOST, and another made where it is not, so that what is kept
-has the law p(x) r(x) where r lies between LEAST and MOST: rejection sampling by a discriminator (Azadi et al. 2019;
-Grover et al. 2018). It holds given anything too, since what is known of a record multiplies p(x) r(x) by the same.
+Boosted trees learn to tell the records from draws. Where they have learnt all there is to learn, their logit is
+log r(x), r being how much likelier a record x is among the records than among the draws (density ratio estimation:
+Sugiyama et al. 2012). A draw is kept with probability r / M, and another made where it is not, so that what is kept has
+the law p(x) r(x) where r lies between LEAST and M: rejection sampling by a discriminator (Azadi et al. 2019; Grover et
+al. 2018). It holds given anything too, since what is known of a record multiplies p(x) r(x) by the same.
 
 We limit r from below as well: a record of which a part is known may be one that nobody is like, and has to be drawn all
-the same.
+the same. From above M is what r is of one draw in a hundred, MOST at most.
 """
 
+import logging
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
+import numpy as np
 from jaxtyping import Array, Float
 
-from jaxehr.networks.ratio import ratio_network
-from jaxehr.networks.tokens import Numbers
+from jaxehr.codecs import Codec
+from jaxehr.evaluation.measures.learners import one_thread
+from jaxehr.networks.trees import DEPTH, LEAVES, as_arrays, boosted_trees
+from jaxehr.synthesis.cells import Sight, sight_of
 from jaxehr.synthesis.draws import no_draw
-from jaxehr.synthesis.recipe import DRAWN, Look, Stage, ema_decay_for
+from jaxehr.synthesis.recipe import DRAWN, Look
 from jaxehr.synthesis.view import CODES, Tokens
-from jaxehr.types import Key, Model, Params
+from jaxehr.training.step import rows_of
+from jaxehr.types import Key, Model, Params, X
+
+log = logging.getLogger(__name__)
 
 NAME = "second_look"
-WEIGHT_DECAY = 0.1
+LEAST, MOST = 0.02, 5.0  # how much less and how much more often than it is drawn a record is kept
+RATE, LEAF, SHARE = 0.1, 40, 0.3  # of boosting; rows in a leaf; features that a cut may be of
+CODES_SEEN = 256  # the most frequent ones
 
 
-def second_look(
-    tokens: Tokens,
-    numbers: Numbers,
-    *,
-    codes: int = 0,
-    width: int,
-    blocks: int,
-    steps: int,
-    learning_rate: float,
-) -> Look:
-    """Of records as `tokens` has them, and as many codes beside."""
-    classes = [tokens.classes[j] for j in tokens.row]
-    network = ratio_network(classes, width=width, blocks=blocks, numbers=numbers, codes=codes)
+def second_look(codec: Codec, tokens: Tokens, *, trees: int) -> Look:
+    """Of records as `tokens` has them, and of the codes beside. It sees the values of numbers in their order, as they
+    will be rounded; categories; whether cells of one vocabulary are equal; the most frequent codes and how many there
+    are."""
+    sight = sight_of(codec, tokens)
+    network, seen = boosted_trees(trees), min(len(codec.codes), CODES_SEEN)
 
-    def log_ratio(params: Params, x: Any) -> Float[Array, "*batch"]:
-        bits = x[CODES] if codes else None
-        return network.apply(params, (tokens.in_one_row(x), bits))
+    def init(key: Key) -> Params:
+        started: Any = network.init(key)
+        codes_seen = {"codes": jnp.arange(seen)} if seen else {}
+        return {"trees": started, "most": jnp.ones(()), **codes_seen}
+
+    def log_ratio(params: Any, x: Any) -> Float[Array, "*batch"]:
+        return network.apply(params["trees"], _features(sight, tokens, params.get("codes"), x))
+
+    def chance(params: Any, x: Any) -> Float[Array, "*batch"]:
+        most = params["most"]
+        return jnp.clip(jnp.exp(log_ratio(params, x)), LEAST, most) / most
 
     def loss(params: Params, key: Key, x0: Any) -> Float[Array, "batch"]:
         drawn = x0[DRAWN].astype(jnp.float32)
         return jax.nn.softplus((2 * drawn - 1) * log_ratio(params, x0))
 
-    model = Model(network.init, loss, no_draw("a second look draws nothing"))
-    rate = optax.cosine_decay_schedule(learning_rate, steps)
-    adam = optax.adamw(rate, weight_decay=WEIGHT_DECAY)
-    return Look(Stage(NAME, model, adam, steps, ema_decay_for(steps)), log_ratio)
+    def learn(seed: int, learnt: tuple[X, X], judged: tuple[X, X]) -> Params:
+        params: Any = {"codes": _most_frequent(learnt[0], seen)} if seen else {}
+        found = jax.jit(partial(_features, sight, tokens, params.get("codes")))
+        own, others = (tuple(_by_batch(found, x) for x in both) for both in (learnt, judged))
+        grown = _grown(seed, own, others, trees)
+        params |= {"trees": grown, "most": np.float32(1.0)}
+        ratio = np.exp(_by_batch(jax.jit(partial(log_ratio, params)), judged[1]))
+        params["most"] = np.float32(np.clip(np.quantile(ratio, 0.99), 1.0, MOST))
+        kept = np.mean(np.clip(ratio, LEAST, params["most"])) / params["most"]
+        log.info("%s: of the draws it keeps 1 in %.1f", NAME, 1 / kept)
+        return params
+
+    model = Model(init, loss, no_draw("a second look draws nothing"))
+    return Look(NAME, model, learn, chance)
+
+
+def _features(sight: Sight, tokens: Tokens, codes: Array, x: Any) -> Float[Array, "*batch feature"]:
+    row = tokens.in_one_row(x)
+    parts = [sight.places(row), sight.equal(row)]
+    if codes is not None:
+        bits = x[CODES]
+        count = bits.sum(-1, dtype=jnp.int32)[..., None]
+        parts += [count, jnp.take(bits, codes, axis=-1)]
+    return jnp.concatenate([part.astype(jnp.float32) for part in parts], axis=-1)
+
+
+def _most_frequent(x: Any, n: int) -> np.ndarray:
+    often = np.asarray(x[CODES]).sum(0, dtype=np.int64)
+    return np.sort(np.argsort(-often, kind="stable")[:n]).astype(np.int32)
+
+
+def _by_batch(found: Callable[[X], Array], x: X, size: int = 4096) -> np.ndarray:
+    """Of all rows, some at a time in one shape."""
+    n = rows_of(x)
+    blocks = []
+    for start in range(0, n, size):
+        at = np.minimum(np.arange(start, start + size), n - 1)
+        block = found(jax.tree.map(lambda part: jnp.asarray(part[at]), x))  # noqa: B023
+        blocks.append(np.asarray(block)[: n - start])
+    return np.concatenate(blocks)
+
+
+def _grown(
+    seed: int, learnt: tuple[np.ndarray, ...], judged: tuple[np.ndarray, ...], trees: int
+) -> dict[str, np.ndarray]:
+    """Trees for (features of records, of draws); of them the first so many that tell those judged best, maybe none."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    booster = HistGradientBoostingClassifier(
+        max_iter=trees,
+        learning_rate=RATE,
+        max_leaf_nodes=LEAVES,
+        max_depth=DEPTH,
+        min_samples_leaf=LEAF,
+        max_features=SHARE,
+        early_stopping=False,
+        random_state=seed,
+    )
+    with one_thread():
+        booster.fit(*_labelled(*learnt))
+        x, label, weight = _labelled(*judged)
+        losses = [np.log(2.0)]
+        for said in booster.staged_decision_function(x):
+            each = np.logaddexp(0.0, (1 - 2 * label) * said.ravel())
+            losses.append(float(np.average(each, weights=weight)))
+    best = int(np.argmin(losses))
+    log.info(
+        "%s: of %d trees %d are kept; the loss on rows held out is %.4f, and was %.4f without any",
+        NAME,
+        trees,
+        best,
+        losses[best],
+        losses[0],
+    )
+    return as_arrays(booster, best, trees)
+
+
+def _labelled(real: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(features, 1 for a record, weights by which there are as many draws as records)."""
+    label = np.repeat([1, 0], [len(real), len(drawn)])
+    weight = np.repeat([len(drawn) / len(real), 1.0], [len(real), len(drawn)])
+    return np.concatenate([real, drawn]), label, weight

@@ -25,7 +25,7 @@ def home(tmp_path_factory):
         }
     )
     schema = Schema(Schema.infer(frame).columns, (), (Inequality("low", "high"),))
-    recipe = masked(frame, schema, width=8, blocks=1, steps=10, look_steps=0)
+    recipe = masked(frame, schema, width=8, blocks=1, steps=10, look_trees=0)
     params = recipe.stages[0].model.init(jax.random.key(0))
     Synthesizer(recipe, {"denoiser": params}).save(path / "run")
     gaps = frame[:60].astype({"low": float})
@@ -69,7 +69,7 @@ def test_what_training_never_saw_stays_empty_or_is_refused_by_name(tmp_path, cap
     """A column without a value in training is left empty, and said; of one with one value another is refused."""
     frame = pd.DataFrame({"age": np.arange(60) % 7, "site": "A", "note": np.nan})
     frame = frame.astype({"age": float}).astype({"note": "str"}).assign(note=None)
-    recipe = masked(frame, width=8, blocks=1, steps=10, look_steps=0)
+    recipe = masked(frame, width=8, blocks=1, steps=10, look_trees=0)
     params = recipe.stages[0].model.init(jax.random.key(0))
     Synthesizer(recipe, {"denoiser": params}).save(tmp_path / "run")
     frame.loc[:4, "age"] = np.nan

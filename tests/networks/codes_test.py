@@ -65,7 +65,7 @@ def test_a_batch_is_its_rows_and_each_is_told_its_own():
 
 def test_cells_are_read_as_the_network_of_them_reads_them():
     """But for the rows of a finer half, where the place of the number is all that is read."""
-    numbers = Numbers((0,), (1,), ((0, 1, -1),), (2,))
+    numbers = Numbers((0,), (1,), ((0, 1, -1),), ((0.5, 0.5, 0.0),), (2,))
     whole = token_network([3, 2, 4], width=WIDTH, blocks=1, rank=RANK, numbers=numbers)
     reader = cell_reader([3, 2, 4], WIDTH + RANK, numbers=numbers)
     params, x = trained(whole), jnp.array([[1, 0, 2], [0, 1, -1], [2, -1, 3]])

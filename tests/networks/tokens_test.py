@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import expit
-from scipy import special
+from scipy import special, stats
 
 from jaxehr.networks import token_network
 from jaxehr.networks.numbers import Numbers, log_mass
@@ -19,7 +19,8 @@ CLASSES = [
     4,
     3,
 ]  # a bit; a number of four intervals, or missing, and its finer four; a category
-NUMBERS = Numbers((1,), (2,), ((2, 0, 3, 1, -1),), (4,))
+EVEN = (0.25, 0.25, 0.25, 0.25, 0.0)
+NUMBERS = Numbers((1,), (2,), ((2, 0, 3, 1, -1),), (EVEN,), (4,))
 
 
 def network(**changes):
@@ -78,6 +79,7 @@ OF_SEVERAL = Numbers(
     coarse=(1, 4, 5),
     fine=(2, -1, 6),
     order=((2, 0, 3, 1, -1), (-1, 2, 0, 1), (1, 0, 2)),
+    shares=((0.1, 0.4, 0.2, 0.3, 0.0), (0.0, 0.3, 0.3, 0.4), (0.5, 0.2, 0.3)),
     cuts=(4, 1, 2),
 )
 ROWS = [
@@ -91,11 +93,11 @@ ROWS = [
 
 def ends_of(q, k):
     """Of class k of a number: where it and its finer intervals begin and end; None if it is no interval."""
-    order, cuts = OF_SEVERAL.order[q], OF_SEVERAL.cuts[q]
+    order, shares, cuts = OF_SEVERAL.order[q], OF_SEVERAL.shares[q], OF_SEVERAL.cuts[q]
     if order[k] < 0:
         return None
-    at = (order[k] + np.arange(cuts + 1) / cuts) / (max(order) + 1)
-    return np.clip(special.ndtri(at), -4, 4)
+    below = sum(share for place, share in zip(order, shares, strict=True) if 0 <= place < order[k])
+    return np.clip(special.ndtri(below + shares[k] * np.arange(cuts + 1) / cuts), -4, 4)
 
 
 def normed(h):
@@ -103,26 +105,27 @@ def normed(h):
 
 
 def seen(row):
-    """Of each number that is seen: its place among the numbers, its features, and how wide what is seen of it is."""
+    """Of each number that is seen: its place among the numbers, its features, and what variance an interval leaves."""
     for q, (coarse, fine) in enumerate(zip(OF_SEVERAL.coarse, OF_SEVERAL.fine, strict=True)):
         ends = None if row[coarse] < 0 else ends_of(q, row[coarse])
         if ends is None:
             continue
         cut = row[fine] if fine >= 0 else -1
         low, high = (ends[0], ends[-1]) if cut < 0 else (ends[cut], ends[cut + 1])
-        z = (low + high) / 2
+        inside = stats.truncnorm(low, high)
+        z = inside.mean()
         waves = [f(np.pi * w * z) for w in (0.5, 1, 2) for f in (np.sin, np.cos)]
-        yield q, np.array([z, z**2 / 4 - 0.25, *waves]), high - low
+        yield q, np.array([z, z**2 / 4 - 0.25, *waves]), inside.var()
 
 
 def expected(p, row, q):
     """(where a number should lie by the others, log of how far from there)"""
     gains, means = [0.0], [0.0]
-    for k, features, wide in seen(row):
+    for k, features, variance in seen(row):
         if k == q:
             continue
         slope = np.exp(2 * p["pair_log_slope"][k, q])
-        gains.append(1 / (np.exp(-p["pair_log_gain"][k, q]) + slope * wide**2 / 12))
+        gains.append(1 / (np.exp(-p["pair_log_gain"][k, q]) + slope * variance))
         means.append(np.array([*features, 1.0]) @ p["pair_mean"][k, :, q])
     g = np.array(gains)
     centre = g**2 @ np.array(means) / ((g**2).sum() + 1e-3)
@@ -208,7 +211,7 @@ def test_cell_by_cell_it_says_what_it_says_as_a_whole():
         width=8,
         blocks=1,
         rank=4,
-        numbers=Numbers((1, 5), (2, 6), NUMBERS.order * 2, (4, 4)),
+        numbers=Numbers((1, 5), (2, 6), NUMBERS.order * 2, (EVEN,) * 2, (4, 4)),
     )
     params = net.init(KEY)
     for name, k in zip(("say", "density", "number", "bias"), jax.random.split(KEY, 4), strict=True):

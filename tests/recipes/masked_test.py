@@ -25,7 +25,7 @@ KEY = jax.random.key(0)
 def untrained(frame, *constraints):
     """The network is at each column's frequencies, and its columns know nothing of each other."""
     schema = Schema(Schema.infer(frame).columns, (), constraints)
-    recipe = masked(frame, schema, width=16, blocks=1, steps=10, min_patients=1, look_steps=0)
+    recipe = masked(frame, schema, width=16, blocks=1, steps=10, min_patients=1, look_trees=0)
     params = recipe.stages[0].model.init(KEY)
     silent = {"say": 0 * params["say"]}
     if "pair_log_gain" in params:
@@ -222,7 +222,7 @@ def test_what_stands_for_rare_values_is_drawn_where_it_is_asked_for_alone(caplog
     frame, n = clinic_with_rare_values(), 2000
 
     def fitted(**settings):
-        recipe = masked(frame, width=16, blocks=1, steps=10, look_steps=0, **settings)
+        recipe = masked(frame, width=16, blocks=1, steps=10, look_trees=0, **settings)
         params = recipe.stages[0].model.init(KEY)
         return Synthesizer(recipe, {"denoiser": {**params, "say": 0 * params["say"]}})
 

@@ -19,7 +19,7 @@ KEY = jax.random.key(0)
 TOKENS = tokens_with([2, 3, 4, 2, 2])  # two bits, a category, and a number of three intervals
 CLASSES = np.array([TOKENS.classes[j] for j in TOKENS.row])
 assert TOKENS.row == (0, 3, 4, 1, 2)
-NUMBERS = Numbers((4,), (1,), ((1, 0, 2, -1),), (2,))
+NUMBERS = Numbers((4,), (1,), ((1, 0, 2, -1),), ((0.3, 0.2, 0.5, 0.0),), (2,))
 PATH = Path((1, 4, 2, 3, 0), ((1, 4),))  # its finer half last
 STATES = np.array(list(itertools.product(*(range(k) for k in CLASSES))))
 N = 20_000

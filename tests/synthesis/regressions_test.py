@@ -8,7 +8,8 @@ from jaxehr.networks.numbers import Numbers, Pairs, Scales
 from jaxehr.synthesis.regressions import ROWS, regressions
 
 CLASSES, NOISE = 200, 0.1
-NUMBERS = Numbers((0, 1, 2), (-1, -1, -1), ((*range(CLASSES), -1),) * 3, (1, 1, 1))
+EVEN = (*(1 / CLASSES,) * CLASSES, 0.0)
+NUMBERS = Numbers((0, 1, 2), (-1, -1, -1), ((*range(CLASSES), -1),) * 3, (EVEN,) * 3, (1, 1, 1))
 
 
 def rows(n, seed=0):
@@ -45,7 +46,8 @@ def test_an_interval_says_less_than_a_place():
     """Of the first number only which quarter it lies in: the second is as uncertain as that leaves it."""
     x, _ = rows(4000)
     exact = regressions(NUMBERS, x)
-    quarters = Numbers((0, 1, 2), (-1, -1, -1), ((0, 1, 2, 3), *NUMBERS.order[1:]), (1, 1, 1))
+    order, shares = ((0, 1, 2, 3), *NUMBERS.order[1:]), ((0.25,) * 4, EVEN, EVEN)
+    quarters = Numbers((0, 1, 2), (-1, -1, -1), order, shares, (1, 1, 1))
     pairs = Pairs(*(jnp.asarray(part, jnp.float32) for part in exact))
     _, log_size = Scales.of(quarters).expected(pairs, jnp.array([[1, -1, -1], [2, -1, -1]]))
     assert (np.exp(np.asarray(log_size[:, 1])) > 1.5 * NOISE).all()

@@ -145,7 +145,7 @@ def patients():
 
 
 def small(patients, steps=60):
-    return jaxehr.masked(patients, width=16, blocks=1, steps=steps, batch_size=64, look_steps=0)
+    return jaxehr.masked(patients, width=16, blocks=1, steps=steps, batch_size=64, look_trees=0)
 
 
 def losses(path):
