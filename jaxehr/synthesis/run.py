@@ -21,7 +21,7 @@ from jaxehr.data import Records, Schema, listed, records_of
 from jaxehr.types import X
 
 # Counted up with any change of what a recipe's parameters mean: an older run would draw wrongly.
-VERSION = 4
+VERSION = 5
 
 
 class RunError(ValueError):
