@@ -18,9 +18,8 @@ from jaxehr.types import Key
 log = logging.getLogger(__name__)
 
 TRIES = 256  # draws of a row until it keeps the constraints
-LOOKS = (
-    128  # of these are looked at a second time; a row that nobody is like is filled in all the same
-)
+# Of these so many are looked at a second time: a row that nobody is like is filled in all the same.
+LOOKS = 128
 
 
 def imputed(
