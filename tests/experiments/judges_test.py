@@ -55,6 +55,14 @@ def test_copies_are_closer_and_strangers_are_not():
     assert share == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(len(others)))
 
 
+def test_copies_are_not_told_from_others_any_less_than_real_rows():
+    """What copies gain against the rows that they were copied from, they have not against others (4 standard errors)."""
+    train, holdout = patients(0), patients(1)
+    found = judges.judged(train, train.sample(frac=1, random_state=0), holdout)
+    assert found["detection"] < 0.45
+    assert found["from others"] == pytest.approx(0.5, abs=4 * judges.standard_error(1500))
+
+
 def test_the_distance_is_gowers():
     """A category that differs and one end of a number's range to the other are 1; so is missing against a value."""
     real = pd.DataFrame({"x": [0.0, 10.0, np.nan], "c": ["a", "b", "b"]})
