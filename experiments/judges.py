@@ -10,8 +10,8 @@ Files are CSV or Parquet; of each the first N rows after a shuffle, N the fewest
 detection   AUC of telling synthetic rows from train's: HistGradientBoosting, up to 200 rounds, stopped early; mean of 5
             folds and its standard error by Hanley and McNeil (1982) at .5. Categories are coded in their order,
             missing is NaN. .5 is best.
-from others the same with the holdout in train's place. Rows like train's are harder to tell from these, in another fold,
-            than from other patients': what detection is lower by is what is owed to that, and none of it to quality.
+from others the same with the holdout in train's place. Rows like train's are harder to tell from these, in another
+            fold, than from other patients': what detection is lower by is owed to that, and none of it to quality.
 tstr        --label: AUROC on the holdout of the same booster trained on synthetic rows; of several classes the mean of
             one against the rest. COLUMN!=VALUE is whether it is another value.
 missing     the largest difference of a column's share of missing values from train's

@@ -56,7 +56,7 @@ def test_copies_are_closer_and_strangers_are_not():
 
 
 def test_copies_are_not_told_from_others_any_less_than_real_rows():
-    """What copies gain against the rows that they were copied from, they have not against others (4 standard errors)."""
+    """What they gain against the rows that they were copied from they have not against others (4 standard errors)."""
     train, holdout = patients(0), patients(1)
     found = judges.judged(train, train.sample(frac=1, random_state=0), holdout)
     assert found["detection"] < 0.45
