@@ -1,5 +1,6 @@
 """Denoising losses: how far the denoiser is from the clean data, noise level by noise level."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -59,6 +60,23 @@ def whole(timesteps: int) -> Times:
 def between(first: float, last: float = 1.0) -> Times:
     """Uniform times."""
     return lambda key, shape: jax.random.uniform(key, shape, minval=first, maxval=last)
+
+
+def stratified(first: float, last: float = 1.0) -> Times:
+    """A time from each of as many strata as there are rows, in any order (the authors' code of ScoEHR).
+
+    Each stratum is as wide as two of n equal parts, so that neighbours overlap.
+    """
+
+    def times(key: Key, shape: tuple[int, ...]) -> Array:
+        jitter_key, order_key = jax.random.split(key)
+        n = math.prod(shape)
+        reach = min(1 / n, (last - first) / 2)
+        middle = jnp.linspace(first + reach, last - reach, n)
+        t = middle + reach * jax.random.uniform(jitter_key, (n,), minval=-1.0)
+        return jax.random.permutation(order_key, jnp.clip(t, first, last)).reshape(shape)
+
+    return times
 
 
 def one_of(levels: Float[Array | np.ndarray, "level"]) -> Times:

@@ -35,6 +35,7 @@ def recipes() -> dict[str, Callable]:
         "score_sde": recipes.score_sde,
         "score_sde_ve": recipes.score_sde_ve,
         "score_sde_sub_vp": recipes.score_sde_sub_vp,
+        "scoehr": recipes.scoehr,
         "vae": recipes.vae,
         "gan": recipes.gan,
     }
@@ -63,6 +64,7 @@ OWN_SAMPLER = {  # what --nfe alone means for a recipe
     "score_sde": "predictor_corrector",
     "score_sde_ve": "predictor_corrector",
     "score_sde_sub_vp": "predictor_corrector",
+    "scoehr": "published_euler_maruyama",
 }
 
 
@@ -134,6 +136,12 @@ def samplers() -> dict[str, NamedSampler]:
             bias=0.1,
         ),
         "euler_maruyama": sde("reverse SDE, Euler-Maruyama", diffrax.Euler(), 1),
+        "published_euler_maruyama": chain(
+            "reverse SDE, Euler-Maruyama in x and t",
+            ours.sequential(ours.euler_maruyama_step),
+            1,
+            1,
+        ),
         "shark": sde("reverse SDE, ShARK", diffrax.ShARK(), 2),
         "churn": sde(
             "EDM stochastic, most churn",

@@ -1,5 +1,7 @@
 """Networks, as pure functions. The only folder that knows Flax Linen."""
 
+from jaxehr.networks.autoencoder import Autoencoder as Autoencoder
+from jaxehr.networks.autoencoder import tanh_autoencoder as tanh_autoencoder
 from jaxehr.networks.codes import code_network as code_network
 from jaxehr.networks.codes import code_reader as code_reader
 from jaxehr.networks.mlp import at_unit_variance as at_unit_variance
@@ -15,5 +17,6 @@ from jaxehr.networks.tokens import TokenNetwork as TokenNetwork
 from jaxehr.networks.tokens import cell_reader as cell_reader
 from jaxehr.networks.tokens import token_network as token_network
 from jaxehr.networks.tokens import told as told
+from jaxehr.networks.unet import square_side as square_side
 from jaxehr.networks.unet import unet_1d as unet_1d
 from jaxehr.networks.unet import unet_2d as unet_2d

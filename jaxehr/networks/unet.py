@@ -4,10 +4,11 @@ import math
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxehr.networks.convolution import Conv, fan_out
+from jaxehr.networks.convolution import Conv, drawn, fan_out
 from jaxehr.networks.mlp import sinusoidal
 from jaxehr.types import Key, Network
 
@@ -88,7 +89,9 @@ def _network(module: nn.Module, columns: int, space: tuple[int, ...]) -> Network
     padding = [(0, 0), (0, math.prod(space) - columns)]
 
     def init(key: Key) -> dict[str, Any]:
-        return module.init(key, jnp.zeros((1, *space, 1)), jnp.zeros(()))["params"]
+        label_key, kernel_key = jax.random.split(key)
+        bounds = module.init(label_key, jnp.zeros((1, *space, 1)), jnp.zeros(()))["params"]
+        return drawn(kernel_key, bounds)
 
     def apply(
         params,

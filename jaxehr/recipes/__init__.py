@@ -7,6 +7,7 @@ from jaxehr.recipes.gan import gan as gan
 from jaxehr.recipes.masked import masked as masked
 from jaxehr.recipes.meddiff import meddiff as meddiff
 from jaxehr.recipes.ncsn import ncsn as ncsn
+from jaxehr.recipes.scoehr import scoehr as scoehr
 from jaxehr.recipes.score_sde import score_sde as score_sde
 from jaxehr.recipes.score_sde import score_sde_sub_vp as score_sde_sub_vp
 from jaxehr.recipes.score_sde import score_sde_ve as score_sde_ve

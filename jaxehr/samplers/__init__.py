@@ -4,6 +4,7 @@ from jaxehr.samplers.chains import Step as Step
 from jaxehr.samplers.chains import ancestral as ancestral
 from jaxehr.samplers.chains import ddim as ddim
 from jaxehr.samplers.chains import ddim_step as ddim_step
+from jaxehr.samplers.chains import euler_maruyama_step as euler_maruyama_step
 from jaxehr.samplers.chains import fixed_large as fixed_large
 from jaxehr.samplers.chains import in_parts as in_parts
 from jaxehr.samplers.chains import langevin as langevin

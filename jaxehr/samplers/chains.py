@@ -129,6 +129,21 @@ def published_reverse_diffusion(
     return mean + noise * standard_normal(key, x)
 
 
+def euler_maruyama_step(
+    key: Noise, denoise: Denoiser, process: Gaussian, x: Array, t: Time, s: Time
+) -> Array:
+    """A step of Euler and Maruyama on the reverse SDE in x and t themselves (Song et al. 2021, eq. 6)
+
+        x_s = x_t - (f x_t - g^2 score) (t - s) + g sqrt(t - s) z
+
+    as published for ScoEHR, whose last step, to s = 0, adds its noise too. `reverse_sde` works in x / alpha instead.
+    """
+    score = process.score(denoise(x, t), x, t)
+    g = process.diffusion(t)
+    mean = x - (process.drift(x, t) - g**2 * score) * (t - s)
+    return mean + g * jnp.sqrt(t - s) * standard_normal(key, x)
+
+
 def predictor_corrector(
     predictor: Step = reverse_diffusion, *, snr: float = 0.16, corrections: int = 1
 ) -> Sampler:

@@ -44,7 +44,7 @@ def log_likelihood(
         number, scale = _numbers(layout), _scale(params)
         z = (x[..., number] - jax.nn.sigmoid(raw[..., number])) / scale
         each = -jnp.square(z) / 2 - jnp.log(scale) - jnp.log(2 * jnp.pi) / 2
-        total += (each * _present(layout, x)).sum(-1)
+        total += (each * present(layout, x)).sum(-1)
     return total
 
 
@@ -82,11 +82,11 @@ def standard(layout: Layout, x: Float[Array, "*batch column"]) -> Float[Array, "
         return x
     number = _numbers(layout)
     mean, std = (jnp.asarray(row, x.dtype) for row in layout.scales)
-    z = (x[..., number] - mean) / jnp.maximum(std, 1e-6) * _present(layout, x)
+    z = (x[..., number] - mean) / jnp.maximum(std, 1e-6) * present(layout, x)
     return jnp.concatenate([z, x[..., layout.numbers :]], axis=-1)
 
 
-def _present(layout: Layout, x: Array) -> Array:
+def present(layout: Layout, x: Array) -> Array:
     """1 where a number is there, 0 where its indicator says that it is missing."""
     shown = [
         jnp.ones_like(x[..., 0]) if bit < 0 else 1 - x[..., layout.numbers + bit]

@@ -1,4 +1,4 @@
-"""ScoEHR's score network and loss against the authors' own code: same weights, same draws, same numbers.
+"""ScoEHR's autoencoder, score network, loss and step against the authors' own code: same weights, draws and numbers.
 
 Any file of the same layout will do: sizes are read from the arrays. What float32 can lose is measured, not guessed:
 everything is worked out in float64 too, and the authors' numbers are held to that by ten times what our own float32
@@ -11,12 +11,16 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from jaxehr import denoisers
 from jaxehr.losses import denoising_loss, noise_weight
-from jaxehr.networks import sinusoidal, unet_2d
+from jaxehr.networks import sinusoidal, tanh_autoencoder, unet_2d
 from jaxehr.processes import Gaussian, vp
+from jaxehr.recipes.scoehr import autoencoder_model
+from jaxehr.samplers import euler_maruyama_step
+from jaxehr.synthesis.view import Layout
 
 
 @pytest.fixture(scope="module")
@@ -181,3 +185,94 @@ def test_the_gradient(arrays, case):
     norms = np.sort([np.linalg.norm(g) for g in jax.tree.leaves(ours)])
     expected = np.sort(arrays["unet.grad_norm"])
     np.testing.assert_allclose(norms, expected, atol=1e-4 * expected[-1], rtol=1e-4)
+
+
+def test_the_step_of_a_draw(arrays, case):
+    """Euler and Maruyama from the score that lies in the file; and the drift of the probability flow."""
+    t, ds = jnp.asarray(1 - arrays["em.s"]), jnp.asarray(arrays["em.ds"])
+    x, score, process = (*(jnp.asarray(arrays[f"em.{n}"]) for n in ("x", "score")), case.process)
+
+    def denoise(x, t):
+        return denoisers.SCORE.to_x0(process, score, x, t)
+
+    noise = jnp.asarray(arrays["em.dW"]) / jnp.sqrt(ds)
+    found = euler_maruyama_step(noise, denoise, process, x, t, t - ds)
+    scale = np.abs(arrays["em.x_next"]).max()
+    np.testing.assert_allclose(found, arrays["em.x_next"], atol=1e-5 * scale, rtol=0)
+    beta = process.diffusion(t) ** 2
+    flow = -process.drift(x, t) + beta * process.score(denoise(x, t), x, t) / 2
+    scale = np.abs(arrays["em.ode_drift"]).max()
+    np.testing.assert_allclose(flow, arrays["em.ode_drift"], atol=1e-5 * scale, rtol=0)
+
+
+class Coder:
+    """The authors' autoencoder in our words: numbers first, then bits."""
+
+    def __init__(self, arrays):
+        numbers, bits = arrays["ae.cts_idx"], arrays["ae.binary_idx"]
+        self.order = np.concatenate([numbers, bits])
+        self.x = arrays["ae.x"][:, self.order]
+        self.params = self.placed(arrays, "ae.w.")
+        p = len(numbers)
+        self.network = tanh_autoencoder(len(self.order), arrays["ae.latent"].shape[1])
+        self.layout = Layout(p, len(bits), (), (-1,) * p, np.zeros((2, p)), np.zeros((2, p)))
+
+    def placed(self, arrays, prefix):
+        encoder, decoder = (arrays[f"{prefix}{n}.0.weight"] for n in ("encoder", "decoder"))
+        return {
+            "encoder": {
+                "kernel": encoder[:, self.order].T,
+                "bias": arrays[f"{prefix}encoder.0.bias"],
+            },
+            "decoder": {
+                "kernel": decoder[self.order].T,
+                "bias": arrays[f"{prefix}decoder.0.bias"][self.order],
+            },
+        }
+
+    def loss(self, params, x):
+        model = autoencoder_model(self.layout, self.network)
+        return model.loss(params, jax.random.key(0), x).mean()
+
+
+def test_the_autoencoder(arrays):
+    coder = Coder(arrays)
+    code = coder.network.encode(coder.params, jnp.asarray(coder.x))
+    np.testing.assert_allclose(code, arrays["ae.latent"], atol=2e-6)
+    decoded = jax.nn.sigmoid(coder.network.decode(coder.params, code))
+    np.testing.assert_allclose(decoded, arrays["ae.recon"][:, coder.order], atol=2e-6)
+
+
+def test_the_loss_of_the_autoencoder(arrays):
+    """The sums over the batch, of bits and of numbers, over its size. Where all is binary theirs compares with bits
+    what is made of the numbers, which no record of ours can ask for."""
+    coder = Coder(arrays)
+    x = jnp.asarray(coder.x)
+    loss, gradient = jax.jit(jax.value_and_grad(coder.loss))(coder.params, x)
+    np.testing.assert_allclose(loss, arrays["ae.loss"], rtol=1e-5)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(b).max()),
+        gradient,
+        coder.placed(arrays, "ae.g."),
+    )
+    raw = coder.network.decode(coder.params, coder.network.encode(coder.params, x))
+    found = optax.sigmoid_binary_cross_entropy(raw, x >= 0.5).sum() / len(x)
+    np.testing.assert_allclose(found, arrays["ae.loss_all_binary"], rtol=1e-5)
+
+
+def test_the_times_of_a_batch_lie_in_their_strata(arrays):
+    """Those of the file, and ours: the i-th of n in order of rows lies within 1 / n of the i-th middle."""
+    from jaxehr.losses import stratified
+
+    n = len(arrays["dsm.t"])
+    ours = stratified(1e-3)(jax.random.key(0), (n,))
+    middle = np.linspace(1 / n + 1e-3, 1 - 1 / n, n)
+    theirs = middle + (1 - 2 * arrays["dsm.u"]) / n
+    np.testing.assert_allclose(theirs[arrays["dsm.perm"]], arrays["dsm.t"][:, 0], atol=1e-6)
+    assert (ours >= 1e-3).all() and (ours <= 1).all()
+    from scipy.optimize import linear_sum_assignment
+
+    for t in (np.asarray(ours), theirs):
+        apart = np.abs(t[:, None] - middle)
+        rows, columns = linear_sum_assignment(apart > 1 / n + 1e-6)
+        assert (apart[rows, columns] <= 1 / n + 1e-6).all()

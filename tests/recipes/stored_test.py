@@ -83,6 +83,8 @@ def recipe_of(name, records, **changes):
     tiny = {k: v for k, v in TINY.items() if k in settings.of(RECIPES[name])}
     if name == "masked":
         tiny |= {"width": 8, "blocks": 1}
+    if name == "scoehr":
+        tiny |= {"channels": 4, "multipliers": (1,), "blocks": 0}
     return RECIPES[name](records, **{**tiny, **changes})
 
 

@@ -39,7 +39,7 @@ EDM, KEY = Gaussian(edm()), jax.random.key(0)
 SAMPLERS = names.samplers()
 RANDOM = {
     "ancestral", "reverse_diffusion", "published_reverse_diffusion", "predictor_corrector", "langevin",
-    "euler_maruyama", "shark", "churn", "dpmpp_2m_sde",
+    "euler_maruyama", "published_euler_maruyama", "shark", "churn", "dpmpp_2m_sde",
 }  # fmt: skip
 
 

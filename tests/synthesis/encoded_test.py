@@ -62,6 +62,8 @@ def recipe_of(name, records):
     tiny = {k: v for k, v in TINY.items() if k in settings.of(RECIPES[name])}
     if name == "masked":
         tiny |= {"width": 8, "blocks": 1}
+    if name == "scoehr":
+        tiny |= {"channels": 4, "multipliers": (1,), "blocks": 0}
     if "code" in getattr(records, "columns", ()):
         tiny.pop("label", None)
     return RECIPES[name](records, **tiny)
