@@ -6,8 +6,10 @@ Sugiyama et al. 2012). A draw is kept with probability r / M, and another made w
 the law p(x) r(x) where r lies between LEAST and M: rejection sampling by a discriminator (Azadi et al. 2019; Grover et
 al. 2018). It holds given anything too, since what is known of a record multiplies p(x) r(x) by the same.
 
-We limit r from below as well: a record of which a part is known may be one that nobody is like, and has to be drawn all
-the same. From above M is what r is of one draw in a hundred, MOST at most.
+We limit r from below as well: a record of which a part is known may be one that nobody is like, and has to be drawn
+all the same. From above M is what r is of one draw in a hundred, MOST at most. What is lost by these ends is not the
+same everywhere: of NAFLD's rows, say, those with few gaps are hard to draw, and were kept too seldom. So more trees
+learn to tell the records from what is kept by the first, and r is corrected by theirs.
 """
 
 import logging
@@ -43,15 +45,20 @@ def second_look(codec: Codec, tokens: Tokens, *, trees: int) -> Look:
     will be rounded; categories; whether cells of one vocabulary are equal; the most frequent codes and how many there
     are."""
     sight = sight_of(codec, tokens)
-    network, seen = boosted_trees(trees), min(len(codec.codes), CODES_SEEN)
+    more, seen = -(-trees // 4), min(len(codec.codes), CODES_SEEN)
+    network, again = boosted_trees(trees), boosted_trees(more)
 
     def init(key: Key) -> Params:
         started: Any = network.init(key)
         codes_seen = {"codes": jnp.arange(seen)} if seen else {}
-        return {"trees": started, "most": jnp.ones(()), **codes_seen}
+        second: Any = again.init(key)
+        ends = {"limit": jnp.zeros(()), "most": jnp.ones(())}
+        return {"trees": started, "again": second, **ends, **codes_seen}
 
     def log_ratio(params: Any, x: Any) -> Float[Array, "*batch"]:
-        return network.apply(params["trees"], _features(sight, tokens, params.get("codes"), x))
+        seen_of = _features(sight, tokens, params.get("codes"), x)
+        first = network.apply(params["trees"], seen_of)
+        return _limited(first, params["limit"]) + again.apply(params["again"], seen_of)
 
     def chance(params: Any, x: Any) -> Float[Array, "*batch"]:
         most = params["most"]
@@ -65,12 +72,18 @@ def second_look(codec: Codec, tokens: Tokens, *, trees: int) -> Look:
         params: Any = {"codes": _most_frequent(learnt[0], seen)} if seen else {}
         found = jax.jit(partial(_features, sight, tokens, params.get("codes")))
         own, others = (tuple(_by_batch(found, x) for x in both) for both in (learnt, judged))
-        grown = _grown(seed, own, others, trees)
-        params |= {"trees": grown, "most": np.float32(1.0)}
-        ratio = np.exp(_by_batch(jax.jit(partial(log_ratio, params)), judged[1]))
+        ones = tuple(np.ones(len(both[1])) for both in (own, others))
+        params["trees"] = _grown(seed, own, others, ones, trees)
+        said = tuple(
+            _by_batch(partial(network.apply, params["trees"]), both[1]) for both in (own, others)
+        )
+        params["limit"] = np.float32(np.clip(np.quantile(said[1], 0.99), 0.0, np.log(MOST)))
+        kept = tuple(np.exp(_limited(each, params["limit"])) for each in said)
+        params["again"] = _grown(seed + 1, own, others, kept, more)
+        ratio = kept[1] * np.exp(_by_batch(partial(again.apply, params["again"]), others[1]))
         params["most"] = np.float32(np.clip(np.quantile(ratio, 0.99), 1.0, MOST))
-        kept = np.mean(np.clip(ratio, LEAST, params["most"])) / params["most"]
-        log.info("%s: of the draws it keeps 1 in %.1f", NAME, 1 / kept)
+        share = np.mean(np.clip(ratio, LEAST, params["most"])) / params["most"]
+        log.info("%s: of the draws it keeps 1 in %.1f", NAME, 1 / share)
         return params
 
     model = Model(init, loss, no_draw("a second look draws nothing"))
@@ -85,6 +98,10 @@ def _features(sight: Sight, tokens: Tokens, codes: Array, x: Any) -> Float[Array
         count = bits.sum(-1, dtype=jnp.int32)[..., None]
         parts += [count, jnp.take(bits, codes, axis=-1)]
     return jnp.concatenate([part.astype(jnp.float32) for part in parts], axis=-1)
+
+
+def _limited(log_ratio: Any, most: Any) -> Any:
+    return jnp.clip(log_ratio, np.log(LEAST), most)
 
 
 def _most_frequent(x: Any, n: int) -> np.ndarray:
@@ -104,9 +121,16 @@ def _by_batch(found: Callable[[X], Array], x: X, size: int = 4096) -> np.ndarray
 
 
 def _grown(
-    seed: int, learnt: tuple[np.ndarray, ...], judged: tuple[np.ndarray, ...], trees: int
+    seed: int,
+    learnt: tuple[np.ndarray, ...],
+    judged: tuple[np.ndarray, ...],
+    kept: tuple[np.ndarray, ...],
+    trees: int,
 ) -> dict[str, np.ndarray]:
-    """Trees for (features of records, of draws); of them the first so many that tell those judged best, maybe none."""
+    """Trees for (features of records, of draws); of them the first so many that tell those judged best, maybe none.
+
+    kept    of the draws of both, how often each is
+    """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     booster = HistGradientBoostingClassifier(
@@ -120,8 +144,9 @@ def _grown(
         random_state=seed,
     )
     with one_thread():
-        booster.fit(*_labelled(*learnt))
-        x, label, weight = _labelled(*judged)
+        x, label, weight = _labelled(learnt, kept[0])
+        booster.fit(x, label, weight)
+        x, label, weight = _labelled(judged, kept[1])
         losses = [np.log(2.0)]
         for said in booster.staged_decision_function(x):
             each = np.logaddexp(0.0, (1 - 2 * label) * said.ravel())
@@ -138,8 +163,11 @@ def _grown(
     return as_arrays(booster, best, trees)
 
 
-def _labelled(real: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _labelled(
+    features: tuple[np.ndarray, ...], kept: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(features, 1 for a record, weights by which there are as many draws as records)."""
+    real, drawn = features
     label = np.repeat([1, 0], [len(real), len(drawn)])
-    weight = np.repeat([len(drawn) / len(real), 1.0], [len(real), len(drawn)])
+    weight = np.concatenate([np.full(len(real), len(drawn) / len(real)), kept / kept.mean()])
     return np.concatenate([real, drawn]), label, weight

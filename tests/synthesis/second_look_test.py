@@ -187,3 +187,24 @@ def test_what_ties_a_table_to_its_codes_is_looked_at_too():
         said = log_ratio(recipe.look, params, x)
         assert ((said < 0) == is_drawn).mean() > 0.97
     assert DRAWN in as_records(x)
+
+
+def test_what_is_lost_at_the_ends_is_made_good():
+    """Of patients of the ward "er" one draw in twenty is right, so that r is 20 there and above MOST: .2 of what is
+    kept would be of that ward, where .5 of the records are. More trees bring it to .29: what is above MOST stays there,
+    and of the other ward less is kept."""
+    rng = np.random.default_rng(0)
+
+    def rows(n, right):
+        ward = rng.choice(["er", "icu"], n)
+        sign = np.where(rng.random(n) < right, "same", rng.choice([f"w{i}" for i in range(39)], n))
+        return pd.DataFrame({"ward": ward, "sign": np.where(ward == "er", sign, "none")})
+
+    real, drawn_ = rows(4000, 1.0), rows(12_000, 0.05)
+    both = pd.concat([real, drawn_])
+    recipe = masked(both, width=8, blocks=1, steps=10, look_trees=100, min_patients=1)
+    x, codec = recipe.view.to_x, recipe.codec
+    sides = [(x(codec.encode(real)), x(codec.encode(drawn_)))] * 2
+    chance = np.asarray(recipe.look.chance(recipe.look.learn(0, *sides), sides[0][1]))
+    er = (drawn_["ward"] == "er").to_numpy()
+    assert 0.25 < chance[er].sum() / chance.sum() < 0.35
