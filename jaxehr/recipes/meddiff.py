@@ -104,6 +104,8 @@ def meddiff(
     codec, rows = codec_of(data, schema, Quantile, min_patients), None
     token = -1 if label is None else guiding_token(codec, label)
     layout = labelled_layout(codec, token, even=True)
+    if not layout.columns:
+        raise DataError(f"there is nothing to learn but the label '{label}'")
     view = labelled_view(codec, token, even=True)
     if label is not None and label_counts is None:
         x, rows = encoded(data, codec, view, "label_counts")

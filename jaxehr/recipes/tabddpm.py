@@ -15,7 +15,7 @@ Mended          where the authors' code has a defect. The categories go in as 0 
                 Integers come back as integers (theirs: only those with up to 32 values).
 Differences     Missing numbers have an indicator, a category of their own, and no part in the loss (theirs: refused, or
                 filled with the mean). Rows of a batch are drawn with replacement (theirs: shuffled epochs).
-                `label_dropout` and `guidance` (Ho and Salimans 2022) are ours.
+                `label_dropout`, for classifier-free guidance (Ho and Salimans 2022), is ours.
 """
 
 from functools import partial
@@ -61,7 +61,6 @@ def tabddpm(
     log_one_hot: bool = False,
     clip_denoised: bool = True,
     label_dropout: float = 0.0,
-    guidance: float = 1.0,
     sampling_steps: int | None = None,
 ) -> Recipe:
     """TabDDPM (Kotelnikov et al. 2023): Gaussian and multinomial diffusion of a table with an MLP.
@@ -74,13 +73,9 @@ def tabddpm(
     log_one_hot     True feeds 0 and -69 for categories, as the authors' code does
     clip_denoised   False lets denoised numbers leave their scale in the chain, as the authors' code does: 2,000 steps
                     of training on a clinical table of 45 columns then end in garbage. Other samplers hold them always
-    label_dropout   share of the training rows whose label is not said, which `guidance` above 1 needs
-    guidance        weight of the label in a draw that is told no other: times the prediction with it, minus
-                    guidance - 1 times that without. 1 is the network's own, as sample(guidance=0) has it
+    label_dropout   share of the training rows whose label is not said, which sample(guidance=), --guidance, needs
     """
     codec = codec_of(data, schema, Quantile, min_patients)
-    if guidance != 1.0 and not label_dropout:
-        raise ValueError("guidance needs a network trained with label_dropout above 0")
     token = -1 if label is None else label_token(codec, label)
     tokens, view, rows = tokens_of(codec, token), token_view(codec, token), None
     if token >= 0 and label_counts is None:
@@ -105,7 +100,6 @@ def tabddpm(
         log_one_hot=log_one_hot,
         clip_denoised=clip_denoised,
         label_dropout=label_dropout,
-        guidance=guidance,
     )
     rate = optax.linear_schedule(learning_rate, 0.0, steps)
     adam = optax.adamw(rate, weight_decay=weight_decay)

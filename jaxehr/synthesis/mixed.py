@@ -31,7 +31,6 @@ def mixed_model(
     clip_denoised: bool = True,
     label: Callable[[Key, Known | None], Array] | None = None,
     label_dropout: float = 0.0,
-    guidance: float = 1.0,
 ) -> Model:
     """A Model whose numbers, where there are any, are in normal scores, and whose label is a condition.
 
@@ -42,9 +41,7 @@ def mixed_model(
     clip_denoised   its own sampler, too, has denoised numbers held within their scale, as all others have
     label           (key, what is known) -> one, drawn before the rest: `label.label_drawn`
     label_dropout   share of the training rows whose label is not said
-    guidance        weight of the label in a draw of which none is asked; 1 is the network's own
     """
-    own = guidance
     numbers = len(tokens.indicators)
     shapes = {**tokens.shapes, **({"number": (numbers,)} if numbers else {})}
     walk = noise_to_data(process, shapes, sampler=sampler, grid=grid, steps=steps)
@@ -76,9 +73,8 @@ def mixed_model(
         label_key, prior_key, path_key = jax.random.split(key, 3)
         said = None if label is None else label(label_key, known)
         denoise = denoiser(params, said)
-        weight = own if guidance is None else 1 + guidance
-        if said is not None and (guidance is not None or own != 1.0):
-            denoise = guided(denoise, denoiser(params, jnp.full_like(said, -1)), weight)
+        if said is not None and guidance is not None:
+            denoise = guided(denoise, denoiser(params, jnp.full_like(said, -1)), 1 + guidance)
         if numbers and (clip_denoised or asked.get("sampler") is not None):
             denoise = inside(denoise)
         held: Any = known

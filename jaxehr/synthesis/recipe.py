@@ -145,8 +145,8 @@ class Synthesizer(NamedTuple):
                         of values, or of numbers and dates a pair (low, high) with None for no end; of a code
                         whether it is there: {"DIAG//250": True}
         guidance        w of a recipe that was trained with a label: records have the law p(x | y) p(y | x)^w, so that
-                        they show their label more clearly, and differ less. 0 is what was learnt, and so is None but
-                        for a recipe's own setting. One program draws under all weights above 0
+                        they show their label more clearly, and differ less. 0, and None, is what was learnt. One
+                        program draws under all weights
         sampler, grid   None stands for the recipe's own
         Raises ValueError if n < 1, for guidance that cannot be, or for a sampler where a value is given to a recipe
         that then has its own alone; DataError for a condition that cannot be.

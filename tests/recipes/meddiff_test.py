@@ -152,6 +152,11 @@ def test_the_classifier_learns_of_noised_records_what_guides():
         )
 
 
+def test_a_label_alone_is_refused():
+    with pytest.raises(DataError, match="there is nothing to learn but the label 'died'"):
+        meddiff(patients()[["died"]], label="died")
+
+
 def patients(n=300):
     rng = np.random.default_rng(0)
     return pd.DataFrame(
