@@ -1,5 +1,6 @@
 """Convolutions, whose derivatives are written as convolutions that XLA is fast at on a CPU."""
 
+import itertools
 import math
 from functools import partial
 from typing import Any
@@ -16,43 +17,68 @@ from jaxehr.types import Key
 FAST = ("N_C", "_IO", "N_C")
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(2,))
+Padding = tuple[tuple[int, int], ...]  # zeros before and behind, by axis of space
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(2, 3))
 def convolution(
     x: Float[Array, "batch *space channel"],
     kernel: Float[Array, "*tap channel output"],
     stride: int,
+    padding: Padding,
 ) -> Float[Array, "batch *place output"]:
-    """Cross-correlation over any number of axes, an odd kernel, zeros beyond the edge.
+    """Cross-correlation over any number of axes.
 
     The derivatives that JAX has for it are convolutions in other layouts or with a kernel in reverse, which XLA 0.10
     works out one product at a time on a CPU wherever they stand in a loop, as all training does. 128 images of 12 x 12
     with 32 channels, two layers, ten steps of a gradient: 9.0 CPU seconds with those; 0.13 with these; 0.24 with the
     input's patches side by side and one matrix product, which forward alone takes 19 ms instead of 1.7.
     """
-    return _convolved(x, kernel, stride, FAST)
+    return _convolved(x, kernel, stride, padding, FAST)
 
 
 @convolution.defjvp
-def _derivative(stride: int, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+def _derivative(
+    stride: int, padding: Padding, primals: tuple, tangents: tuple
+) -> tuple[Array, Array]:
     """Its terms are laid out so that each one's transpose, what a gradient is made of, has the layout FAST."""
     (x, kernel), (dx, dkernel) = primals, tangents
-    by_x = _convolved(dx, kernel.swapaxes(-1, -2), stride, ("N_C", "_OI", "N_C"))
+    by_x = _convolved(dx, kernel.swapaxes(-1, -2), stride, padding, ("N_C", "_OI", "N_C"))
     turned = jnp.moveaxis(dkernel, -2, 0)
-    by_kernel = _convolved(x.swapaxes(0, -1), turned, stride, ("C_N", "I_O", "_NC"))
-    return convolution(x, kernel, stride), by_x + jnp.moveaxis(by_kernel, -2, 0)
+    by_kernel = _convolved(x.swapaxes(0, -1), turned, stride, padding, ("C_N", "I_O", "_NC"))
+    return convolution(x, kernel, stride, padding), by_x + jnp.moveaxis(by_kernel, -2, 0)
 
 
-def _convolved(x: Array, kernel: Array, stride: int, layout: tuple[str, str, str]) -> Array:
+def _convolved(
+    x: Array, kernel: Array, stride: int, padding: Padding, layout: tuple[str, str, str]
+) -> Array:
     axes = "HWD"[: x.ndim - 2]
     of_x, of_kernel, of_y = (part.replace("_", axes) for part in layout)
-    reach = kernel.shape[of_kernel.index("H")] // 2
     return jax.lax.conv_general_dilated(
-        x,
-        kernel,
-        (stride,) * len(axes),
-        [(reach, reach)] * len(axes),
-        dimension_numbers=(of_x, of_kernel, of_y),
+        x, kernel, (stride,) * len(axes), padding, dimension_numbers=(of_x, of_kernel, of_y)
     )
+
+
+def doubled(
+    x: Float[Array, "batch *space channel"], kernel: Float[Array, "*tap channel output"]
+) -> Float[Array, "batch *place output"]:
+    """Three taps along every axis of x with each of its places twice, as nearest-neighbour up-sampling has it.
+
+    An even place sees the one before it and itself twice, an odd one itself twice and the next: a kernel of two taps
+    for each, on x as it is, with 4/9 of the products in two dimensions.
+    """
+    axes = x.ndim - 2
+    places = []
+    for odd in itertools.product((0, 1), repeat=axes):
+        taps = kernel
+        for axis, of_next in enumerate(odd):
+            first, middle, last = jnp.split(taps, 3, axis)
+            pair = (first + middle, last) if of_next else (first, middle + last)
+            taps = jnp.concatenate(pair, axis)
+        places.append(convolution(x, taps, 1, tuple((1 - of_next, of_next) for of_next in odd)))
+    y = jnp.stack(places).reshape(*(2,) * axes, *places[0].shape)
+    order = [axes, *(i for axis in range(axes) for i in (axes + 1 + axis, axis)), 2 * axes + 1]
+    return y.transpose(order).reshape(len(x), *(2 * n for n in x.shape[1:-1]), -1)
 
 
 def fan_out(gain: float) -> nn.initializers.Initializer:
@@ -82,10 +108,13 @@ def drawn(key: Key, params: dict[str, Any]) -> dict[str, Any]:
 
 
 class Conv(nn.Module):
-    """Three taps along every axis of space; [batch, *space, channel] -> [batch, *space / stride, features]."""
+    """Three taps along every axis of space; [batch, *space, channel] -> [batch, *space / stride, features].
+
+    stride  1/2 has each place twice before
+    """
 
     features: int
-    stride: int = 1
+    stride: float = 1
     gain: float = 1.0
 
     @nn.compact
@@ -93,4 +122,6 @@ class Conv(nn.Module):
         shape = (3,) * (x.ndim - 2) + (x.shape[-1], self.features)
         kernel = self.param("kernel", fan_out(self.gain), shape)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
-        return convolution(x, kernel, self.stride) + bias
+        if self.stride < 1:
+            return doubled(x, kernel) + bias
+        return convolution(x, kernel, int(self.stride), ((1, 1),) * (x.ndim - 2)) + bias

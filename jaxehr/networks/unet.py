@@ -142,9 +142,7 @@ class _UNet(nn.Module):
                 both = jnp.concatenate([h, skips.pop()], axis=-1)
                 h = self._block(both, time, multiplier, f"up_{i}_{j}")
             if i:
-                for axis in range(1, h.ndim - 1):
-                    h = jnp.repeat(h, 2, axis)
-                h = Conv(h.shape[-1], name=f"up_{i}")(h)
+                h = Conv(h.shape[-1], stride=0.5, name=f"up_{i}")(h)
         h = nn.silu(_norm(self.groups, "end_norm")(h))
         return Conv(1, gain=ZERO, name="end")(h)
 
