@@ -114,7 +114,7 @@ class Conv(nn.Module):
     """
 
     features: int
-    stride: float = 1
+    stride: int | float = 1
     gain: float = 1.0
 
     @nn.compact
@@ -123,5 +123,5 @@ class Conv(nn.Module):
         kernel = self.param("kernel", fan_out(self.gain), shape)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
         if self.stride < 1:
-            return doubled(x, kernel) + bias
+            return doubled(x, jnp.asarray(kernel)) + bias
         return convolution(x, kernel, int(self.stride), ((1, 1),) * (x.ndim - 2)) + bias
