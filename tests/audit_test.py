@@ -139,7 +139,9 @@ def scattered(n, seed):
     return pd.DataFrame({f"c{j}": letters[rng.integers(0, 40, n)] for j in range(4)})
 
 
-def test_a_second_look_that_knows_its_patients_by_heart_is_found_out():
+def test_a_second_look_that_knows_its_patients_by_heart_is_found_out(monkeypatch):
+    for name, value in {"LEAF": 5, "FEWEST": 31, "RATE": 0.1}.items():
+        monkeypatch.setattr(f"jaxehr.synthesis.second_look.{name}", value)
     data, others = scattered(600, 0), scattered(600, 1)
     recipe = masked(data, width=32, blocks=1, steps=10, look_trees=200, min_patients=1)
     view, codec, look = recipe.view, recipe.codec, recipe.look

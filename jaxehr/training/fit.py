@@ -19,7 +19,7 @@ from jaxehr.numerics import in_float32, threefry
 from jaxehr.training.checkpoint import Checkpoints
 from jaxehr.training.held_out import TIMES, Best, held_out_loss
 from jaxehr.training.packed import width
-from jaxehr.training.progress import duration, progress
+from jaxehr.training.progress import duration, progress, say
 from jaxehr.training.sharding import check_batch, data_mesh, replicated
 from jaxehr.training.step import State, init_state, make_chunk, rows_of
 from jaxehr.types import Key, Model, Params, X
@@ -145,7 +145,7 @@ def best_of(
             checkpoints.wait()
     if best is None:
         return Best(state.ema, step=step)
-    _say(best.said(name, step, steps))
+    say(best.said(name, step, steps))
     return best
 
 
@@ -316,19 +316,13 @@ def _estimate(
     need = memory.argument_size_in_bytes + memory.temp_size_in_bytes if memory else float("nan")
     devices = f"{key.sharding.num_devices} {jax.default_backend()} device(s)"
     rows = rows_of(table)
-    _say(
+    say(
         f"{name}: {rows:,} rows x {columns:,} columns, {parameters:,} parameters, {steps:,} steps of {batch_size:,} "
         f"({steps * batch_size / rows:,.1f} epochs) on {devices}; about {duration(seconds)} and "
         f"{need / 2**20:,.0f} MiB each; compiled in {compile_s:.1f} s"
     )
     if parameters > LARGE * rows * columns:
-        _say(
+        say(
             f"{name}: {parameters:,} parameters for {rows * columns:,} values can learn the records by heart: make the "
             "network smaller (--set width=...), hold rows out, and read the privacy figures"
         )
-
-
-def _say(line: str) -> None:
-    from rich.console import Console
-
-    Console(stderr=True).print(line, highlight=False, soft_wrap=True)
