@@ -1,4 +1,28 @@
-"""ScoEHR on the diagnoses and drugs of Diabetes-130: 71,517 patients, 902 codes, split in half by patient."""
+"""ScoEHR on the diagnoses and drugs of Diabetes-130: 71,517 patients, 902 codes, split in half by patient.
+
+Paper       Naseer et al., "ScoEHR", MLHC 2023; Diabetes-130: Strack et al. 2014 (UCI).
+Command     python experiments/scoehr_diabetes130_codes.py --data diabetic_data.zip --steps 1200 -n 2000 --faithful 200
+Choice      16 channels (published: 128, for a GPU), 387,201 parameters; 1,200 steps of 128, 4,800 of the autoencoder
+            (published: 200 epochs, here 50,000 steps of 128). 441 codes are learnt, those of 11 patients or more.
+            Drawn by DPM-Solver++ 2M with 20 evaluations (published: Euler-Maruyama with 1,000).
+Time        One of 2 shared CPU cores: 230 CPU s to train, 22 CPU s for 1,000 patients, compilation included.
+
+2,000 synthetic patients against the 35,758 trained on; the floor is as many of the other half of the real patients,
+but for the dimensional distribution (all of them).
+
+                                thresholded   posterior_draw     floor
+    prevalence Pearson             .9890           .9943         .9986
+    prevalence Spearman             .742            .910          .857
+    codes present (>= 5)            37.2%           71.8%        74.2%
+    codes per patient               3.39            4.49          4.92
+    correlation difference          36.2            24.9          14.6
+    log-cluster                     -4.7            -5.4          -6.2
+    dimensional distribution       .00208          .00122        .00023
+    detection AUC                   .932            .868          .509
+
+Of the draws 5.7% had no code when thresholded, 3.1% when drawn, and were made anew. The loss on rows held out still
+fell when training ended (17.8; it begins at 144). Not measured yet: the 1,000 evaluations, which the script draws last.
+"""
 
 import argparse
 import time
@@ -17,7 +41,6 @@ SHOWN = (
     *("prevalence_pearson", "prevalence_spearman", "codes_present", "codes_per_patient"),
     *("correlation_difference", "log_cluster", "detection_auc"),
 )
-ABOUT = "ScoEHR on the codes of Diabetes-130"
 
 
 def main() -> None:
