@@ -15,7 +15,7 @@ from jaxehr.codecs import fit_codec
 from jaxehr.data import DataError
 from jaxehr.recipes import ddpm, masked
 from jaxehr.synthesis import fit
-from jaxehr.synthesis.recipe import DRAWN, as_records
+from jaxehr.synthesis.look import DRAWN, as_records
 from jaxehr.types import Draw, Model
 
 

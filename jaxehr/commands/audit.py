@@ -46,7 +46,7 @@ def _run(options) -> int:
     from jaxehr.numerics import seeded
     from jaxehr.runs import load
     from jaxehr.synthesis import run
-    from jaxehr.synthesis.recipe import as_records
+    from jaxehr.synthesis.look import as_records
 
     if options.draws < 1:
         raise ValueError(f"--draws must be at least 1; got {options.draws}")

@@ -19,14 +19,14 @@ from jaxehr.numerics import in_float32, seeded, threefry
 from jaxehr.synthesis import conditions, run
 from jaxehr.synthesis.encoded import Encoded
 from jaxehr.synthesis.imputation import imputed
-from jaxehr.synthesis.sampling import Drawer, draw_records, drawer_of, drawn
+from jaxehr.synthesis.look import Look, as_records, looked, written
+from jaxehr.synthesis.sampling import Drawer, draw_records, drawer_of
 from jaxehr.synthesis.view import View
 from jaxehr.training import best_of
 from jaxehr.training.checkpoint import Checkpoints
 from jaxehr.training.held_out import SHARE, Best, split_rows
-from jaxehr.training.packed import packed, unpacked
+from jaxehr.training.packed import packed
 from jaxehr.training.sharding import check_batch, data_mesh
-from jaxehr.training.step import rows_of
 from jaxehr.types import Grid, Key, Model, Params, Sampler, X
 
 log = logging.getLogger(__name__)
@@ -45,31 +45,6 @@ class Stage(NamedTuple):
     steps: int
     ema_decay: float = 0.999
     judged: bool = True
-
-
-class Look(NamedTuple):
-    """What is told of a draw once it is made (synthesis.second_look).
-
-    name        its parameters live under it
-    model       its loss tells records from draws by the part DRAWN; it draws nothing
-    learn       (seed, (records, draws), the same of those that are not learnt from) -> its parameters
-    chance      (its params, x) -> the probability with which a draw is kept
-    """
-
-    name: str
-    model: Model
-    learn: Callable[[int, tuple[X, X], tuple[X, X]], Params]
-    chance: Callable[[Params, X], Any]
-
-
-DRAWN = "drawn"
-DRAWS = 4, 40_000  # for each record, to tell it from; but of many records one each
-
-
-def as_records(rows: X) -> X:
-    """As a second look has the records."""
-    table: Any = rows
-    return {**table, DRAWN: np.zeros(rows_of(rows), np.int8)}
 
 
 class Recipe(NamedTuple):
@@ -227,7 +202,7 @@ class Synthesizer(NamedTuple):
         run.check_new(path)
         steps = {stage.name: stage.steps for stage in self.recipe.stages}
         for name, params in self.params.items():
-            _write(run.checkpoints(path, name), steps.get(name, 1), params)
+            written(run.checkpoints(path, name), steps.get(name, 1), params)
         run.create(path, self.recipe)
         run.finish(path)
 
@@ -309,7 +284,7 @@ def fit(
             drawer = drawer_of(model, params[stage.name], recipe.codec, recipe.view)
             out = held_out if stage.judged else None
             look_key = jax.random.fold_in(key, len(stages) + 2)
-            params[recipe.look.name] = _looked(
+            params[recipe.look.name] = looked(
                 recipe.look, drawer, look_key, table, (learnt, held_out), path, resume
             )
         if path is not None:
@@ -322,44 +297,6 @@ def fit(
                     found = max(found, second, key=lambda each: each["auc"])
             run.finish(path, found)
     return Synthesizer(recipe._replace(stages=tuple(stages), rows=None), params)
-
-
-def _looked(
-    look: Look,
-    drawer: Drawer,
-    key: Key,
-    table: X,
-    sides: tuple[X, X | None],
-    path: Path | None,
-    resume: bool,
-) -> Params:
-    """The parameters of a second look, learnt from draws without one; those of a run that has them already."""
-    folder = None if path is None else run.checkpoints(path, look.name)
-    if resume and folder is not None and folder.is_dir():
-        found = Checkpoints(folder, read_only=True).restore(jax.eval_shape(look.model.init, key))
-        if found is not None:
-            return found[1]
-    learnt, out = sides
-    if out is None:  # it is judged all the same
-        learnt, out = split_rows(table, jax.random.fold_in(key, 0), SHARE)
-    n, m = rows_of(learnt), rows_of(out)
-    times = max(1.0, min(DRAWS[0], DRAWS[1] / n))
-    draws = drawn(drawer, jax.random.fold_in(key, 1), round(times * (n + m)), like=learnt)
-    first = round(times * n)
-    of = lambda a, b: jax.tree.map(lambda part: part[a:b], draws)
-    real = [jax.tree.map(np.asarray, unpacked(rows)) for rows in (learnt, out)]
-    seed = int(jax.random.randint(jax.random.fold_in(key, 2), (), 0, 2**31 - 1))
-    params = look.learn(seed, (real[0], of(0, first)), (real[1], of(first, None)))
-    if folder is not None:
-        _write(folder, 1, params)
-    return params
-
-
-def _write(folder: Path, step: int, params: Params) -> None:
-    checkpoints = Checkpoints(folder)
-    checkpoints.save(step, params)
-    checkpoints.wait()
-    checkpoints.close()
 
 
 EPOCHS, FEWEST_STEPS = 150, 2_000

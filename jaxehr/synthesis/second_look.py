@@ -26,7 +26,7 @@ from jaxehr.evaluation.measures.learners import one_thread
 from jaxehr.networks.trees import DEPTH, LEAVES, as_arrays, boosted_trees
 from jaxehr.synthesis.cells import Sight, sight_of
 from jaxehr.synthesis.draws import no_draw
-from jaxehr.synthesis.recipe import DRAWN, Look
+from jaxehr.synthesis.look import DRAWN, Look
 from jaxehr.synthesis.view import CODES, Tokens
 from jaxehr.training.progress import say
 from jaxehr.training.step import rows_of

@@ -11,7 +11,8 @@ import pytest
 import jaxehr
 from jaxehr.data import Records
 from jaxehr.recipes import masked
-from jaxehr.synthesis.recipe import DRAWN, Look, Synthesizer, as_records
+from jaxehr.synthesis.look import DRAWN, Look, as_records
+from jaxehr.synthesis.recipe import Synthesizer
 from jaxehr.synthesis.sampling import drawn
 from jaxehr.synthesis.second_look import LEAST, MOST, second_look
 from jaxehr.synthesis.view import tokens_of
