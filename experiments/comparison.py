@@ -35,6 +35,7 @@ SETTINGS = {
     "score_sde": SDE,
     "score_sde_ve": SDE,
     "score_sde_sub_vp": SDE,
+    "meddiff": {"batch_size": 128, "channels": 8, "blocks": 1, "learning_rate": 1e-3},
     "scoehr": {"batch_size": 128, "channels": 16, "sampling_steps": 100, "posterior_draw": True},
     "tabddpm": {"timesteps": 100, "batch_size": 256, "learning_rate": 3e-3},
 }
