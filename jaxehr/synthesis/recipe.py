@@ -282,7 +282,6 @@ def fit(
             ).params
         if recipe.look is not None:
             drawer = drawer_of(model, params[stage.name], recipe.codec, recipe.view)
-            out = held_out if stage.judged else None
             look_key = jax.random.fold_in(key, len(stages) + 2)
             params[recipe.look.name] = looked(
                 recipe.look, drawer, look_key, table, (learnt, held_out), path, resume

@@ -189,6 +189,20 @@ def test_a_last_fit_on_all_rows_takes_as_many_steps_as_were_best(patients, tmp_p
     same(jaxehr.load(tmp_path).params["denoiser"], direct.params)
 
 
+def test_of_a_last_fit_on_all_rows_nothing_is_said_of_rows_held_out(patients, tmp_path):
+    """It learnt these too: no figure tells what it remembers, with a second look or without one."""
+    look = {"width": 16, "blocks": 1, "steps": 10, "batch_size": 64, "look_trees": 4}
+    for name, recipe in {
+        "plain": small(patients),
+        "looked": jaxehr.masked(patients, **look),
+    }.items():
+        asked = []
+        audit = lambda *_, asked=asked: asked.append(1) or {"auc": 0.5}
+        run, key = tmp_path / name, jax.random.key(0)
+        jaxehr.fit(recipe, patients, key, run_dir=run, refit=True, audit=audit)
+        assert not asked and jaxehr.synthesis.run.remembers(run) is None
+
+
 def test_steps_follow_the_records(patients):
     codec = small(patients).codec
     assert steps_for(codec, 1_200, None, most=50_000) == 2_000
