@@ -50,8 +50,8 @@ Judge       The table above is by an earlier, blunter judge of detection, with c
 
 from pathlib import Path
 
-import numpy as np
 from comparison import SETTINGS, compare, options_of
+from halves import halves
 
 from jaxehr.data import diabetes130_codes
 from jaxehr.evaluation.rules.rule_file import starter_rules
@@ -63,11 +63,7 @@ OF_CODES = {**SETTINGS, "ehrdiff": {**SETTINGS["ehrdiff"], "posterior_sigma": 0.
 
 def main() -> None:
     options = options_of(__doc__, Path("runs/compare_codes"))
-    codes = diabetes130_codes(options.data)
-    patients = np.random.default_rng(0).permutation(codes["subject_id"].unique())
-    half = len(patients) // 2
-    train = codes[codes["subject_id"].isin(patients[:half])].reset_index(drop=True)
-    holdout = codes[codes["subject_id"].isin(patients[half : 2 * half])].reset_index(drop=True)
+    train, holdout = halves(diabetes130_codes(options.data))
     compare(train, holdout, options, label=LABEL, rules=starter_rules("codes"), settings=OF_CODES)
 
 

@@ -26,7 +26,7 @@ import argparse
 from pathlib import Path
 
 import jax
-import numpy as np
+from halves import halves
 
 import jaxehr
 from jaxehr.data import diabetes130_codes
@@ -43,11 +43,7 @@ def main() -> None:
     parser.add_argument("--posterior-sigma", type=float, nargs="+", default=[0.3])
     options = parser.parse_args()
 
-    codes = diabetes130_codes(options.data)
-    patients = np.random.default_rng(0).permutation(codes["subject_id"].unique())
-    half = len(patients) // 2
-    train = codes[codes["subject_id"].isin(patients[:half])].reset_index(drop=True)
-    holdout = codes[codes["subject_id"].isin(patients[half : 2 * half])].reset_index(drop=True)
+    train, holdout = halves(diabetes130_codes(options.data))
 
     recipe = jaxehr.ehrdiff(
         train, steps=options.steps, batch_size=options.batch_size, learning_rate=1e-3
@@ -57,7 +53,9 @@ def main() -> None:
 
     for sigma in (None, *options.posterior_sigma):
         synthesizer = jaxehr.load(options.out, posterior_sigma=sigma)
-        synthetic = synthesizer.sample(jax.random.key(1), half, batch_size=2048)
+        synthetic = synthesizer.sample(
+            jax.random.key(1), train["subject_id"].nunique(), batch_size=2048
+        )
         name = "rounded" if sigma is None else f"posterior_{sigma:g}"
         jaxehr.write_records(synthetic, options.out / f"{name}.parquet")
         report = jaxehr.evaluate(

@@ -26,7 +26,7 @@ import time
 from pathlib import Path
 
 import jax
-import numpy as np
+from halves import halves
 
 import jaxehr
 from jaxehr.data import diabetes130_codes
@@ -42,18 +42,16 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3000)
     options = parser.parse_args()
 
-    codes = diabetes130_codes(options.data)
-    patients = np.random.default_rng(0).permutation(codes["subject_id"].unique())
-    half = len(patients) // 2
-    train = codes[codes["subject_id"].isin(patients[:half])].reset_index(drop=True)
-    holdout = codes[codes["subject_id"].isin(patients[half : 2 * half])].reset_index(drop=True)
+    train, holdout = halves(diabetes130_codes(options.data))
 
     recipe = masked(train, steps=options.steps)
     began = time.monotonic()
     resume = (options.out / "run.json").exists()
     synthesizer = jaxehr.fit(recipe, train, jax.random.key(0), run_dir=options.out, resume=resume)
     trained = time.monotonic() - began
-    synthetic = synthesizer.sample(jax.random.key(1), half, batch_size=2048)
+    synthetic = synthesizer.sample(
+        jax.random.key(1), train["subject_id"].nunique(), batch_size=2048
+    )
     print(
         f"{trained:.0f} s to train, {time.monotonic() - began - trained:.0f} s to draw", flush=True
     )

@@ -29,8 +29,8 @@ import time
 from pathlib import Path
 
 import jax
-import numpy as np
 import pandas as pd
+from halves import halves
 
 import jaxehr
 from jaxehr.data import diabetes130_codes
@@ -57,11 +57,7 @@ def main() -> None:
     parser.add_argument("--nfe", type=int, default=20, help="of the fast sampler")
     options = parser.parse_args()
 
-    codes = diabetes130_codes(options.data)
-    patients = np.random.default_rng(0).permutation(codes["subject_id"].unique())
-    half = len(patients) // 2
-    train = codes[codes["subject_id"].isin(patients[:half])].reset_index(drop=True)
-    holdout = codes[codes["subject_id"].isin(patients[half : 2 * half])].reset_index(drop=True)
+    train, holdout = halves(diabetes130_codes(options.data))
 
     recipe = scoehr(
         train, steps=options.steps, batch_size=options.batch_size, channels=options.channels

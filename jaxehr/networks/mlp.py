@@ -87,6 +87,11 @@ def mlp(
     A scalar time is embedded once for all rows, which is what makes sampling cheap.
     """
     module = _MLP((*width, columns), time_width, embedding, skip, labels)
+    return told_a_label(module, columns, labels)
+
+
+def told_a_label(module: nn.Module, columns: int, labels: int) -> Network:
+    """apply(params, x, t, label) of a module over so many columns; 0 labels are none."""
 
     def init(key: Key) -> dict[str, Any]:
         label = jnp.zeros((), int) if labels else None

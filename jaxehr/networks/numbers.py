@@ -58,24 +58,29 @@ class Scales(NamedTuple):
 
     valued  [p, class] whether it is an interval: a missing value is none
     ends    [p, class, cut + 1] where it and its finer intervals begin and end; zeros where there is none
+    coarse  [p, class]: mean and variance of a normal distribution inside the interval; finer [p, class, cut]: of those
+            in it
     """
 
     numbers: Numbers
     valued: np.ndarray
     ends: np.ndarray
+    coarse: tuple[np.ndarray, np.ndarray]
+    finer: tuple[np.ndarray, np.ndarray]
 
     @classmethod
     def of(cls, numbers: Numbers) -> "Scales":
         most = max(map(len, numbers.order), default=0)
         shape = len(numbers.order), most, max(numbers.cuts, default=1) + 1
-        scales = cls(numbers, np.zeros(shape[:2], bool), np.zeros(shape, np.float32))
+        valued, ends = np.zeros(shape[:2], bool), np.zeros(shape, np.float32)
         each = zip(numbers.order, numbers.shares, numbers.cuts, strict=True)
         for q, (order, shares, cuts) in enumerate(each):
-            ends = _intervals(order, shares, cuts)
-            scales.valued[q, : len(order)] = np.asarray(order) >= 0
-            scales.ends[q, : len(order)] = ends[:, -1:]
-            scales.ends[q, : len(order), : cuts + 1] = ends
-        return scales
+            own = _intervals(order, shares, cuts)
+            valued[q, : len(order)] = np.asarray(order) >= 0
+            ends[q, : len(order)] = own[:, -1:]
+            ends[q, : len(order), : cuts + 1] = own
+        coarse = _moments(ends[..., 0], ends[..., -1])
+        return cls(numbers, valued, ends, coarse, _moments(ends[..., :-1], ends[..., 1:]))
 
     def features(self, x: Array, which: Any = slice(None)) -> Array:
         """[..., number, FEATURES]: of where these numbers lie; zeros where they are not seen."""
@@ -87,14 +92,11 @@ class Scales(NamedTuple):
         variance that is left by an interval."""
         fine = jnp.asarray(self.numbers.fine)[which]
         at, on = self.rows(x, which)
-        ends = self.ends.reshape(-1, self.ends.shape[-1])
-        coarse = _moments(ends[:, 0], ends[:, -1])
-        finer = _moments(ends[:, :-1], ends[:, 1:])
         cut = jnp.where(fine >= 0, x[..., fine], -1)
-        inner = at * finer[0].shape[1] + jnp.maximum(cut, 0)
+        inner = at * self.finer[0].shape[-1] + jnp.maximum(cut, 0)
         z, variance = (
-            jnp.where(cut >= 0, jnp.asarray(f.ravel())[inner], jnp.asarray(c)[at])
-            for c, f in zip(coarse, finer, strict=True)
+            jnp.where(cut >= 0, jnp.asarray(f.ravel())[inner], jnp.asarray(c.ravel())[at])
+            for c, f in zip(self.coarse, self.finer, strict=True)
         )
         return z, on, variance
 

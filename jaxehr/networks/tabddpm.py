@@ -1,13 +1,10 @@
 """The network of TabDDPM: Kotelnikov et al. (2023), section 3.2 and the authors' MLPDiffusion."""
 
-from typing import Any
-
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
 
-from jaxehr.networks.mlp import Embedding, linear
-from jaxehr.types import Key, Network
+from jaxehr.networks.mlp import Embedding, linear, told_a_label
+from jaxehr.types import Network
 
 
 def tabddpm_mlp(
@@ -28,20 +25,7 @@ def tabddpm_mlp(
     apply(params, x, t, label): t the whole number of the step, counted from 0. Weights start as PyTorch's do.
     """
     module = _TabDDPM(columns, width, time_width, embedding, labels)
-
-    def init(key: Key) -> dict[str, Any]:
-        label = jnp.zeros((1,), int) if labels else None
-        return module.init(key, jnp.zeros((1, columns)), jnp.zeros((1,)), label)["params"]
-
-    def apply(
-        params,
-        x: Float[Array, "*batch column"],
-        t: Float[Array, "..."],
-        label: Int[Array, "..."] | None = None,
-    ) -> Array:
-        return jnp.asarray(module.apply({"params": params}, x, t, label))
-
-    return Network(init, apply)
+    return told_a_label(module, columns, labels)
 
 
 class _TabDDPM(nn.Module):

@@ -12,7 +12,7 @@ Loss            The bound of masked diffusion (Shi et al. 2024; Sahoo et al. 202
                 (as Uria et al. 2014 train for one order and for all), in the others any cells.
 Draws           A cell a step, in the order of the columns, and finer halves of numbers then. A step adds what it shows
                 to the input of the network, and asks it for its own cells alone (synthesis.along).
-Second look     Trees learn to tell the records from draws. By them one draw of two to ten is kept, those more often of
+Second look     Trees learn to tell the records from draws. By them a part of the draws is kept, those more often of
                 which there are too few (synthesis.second_look).
 Codes           As a list of those that are there: how many, the first, the next (processes.listed), so that a patient
                 with 5 of them takes 6 evaluations, and none is drawn independently of another. Beside a table they

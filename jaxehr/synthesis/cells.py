@@ -1,6 +1,7 @@
 """The cells of a table side by side, as a network of tokens has them: which are numbers, and in what order they are
 drawn."""
 
+from collections.abc import Iterator
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -14,20 +15,26 @@ from jaxehr.processes import Path
 from jaxehr.synthesis.view import Tokens
 
 
+def _placed(codec: Codec) -> Iterator[tuple[Any, range, range]]:
+    """(each column, the tokens of its bits, those of its categories)."""
+    bit, token = 0, codec.sizes["bit"] - len(codec.codes)
+    for column in codec.learnt:
+        bits, classes = [part for part, _ in column.parts()].count("bit"), len(column.classes())
+        yield column, range(bit, bit + bits), range(token, token + classes)
+        bit, token = bit + bits, token + classes
+
+
 def numbers_of(codec: Codec, tokens: Tokens) -> Numbers:
     """Where in `tokens.row` the numbers of a codec of Bins lie, and the order of their classes."""
     at = {token: i for i, token in enumerate(tokens.row)}
     coarse, fine, order, shares, cuts = [], [], [], [], []
-    token = codec.sizes["bit"] - len(codec.codes)
-    for column in codec.learnt:
-        parts = len(column.classes())
+    for column, _, own in _placed(codec):
         if isinstance(column, Bins) and sum(place >= 0 for place in column.order) > 1:
-            coarse.append(at[token])
-            fine.append(at[token + 1] if parts > 1 else -1)
+            coarse.append(at[own[0]])
+            fine.append(at[own[1]] if len(own) > 1 else -1)
             order.append(column.order)
             shares.append(column.shares)
-            cuts.append(column.fine if parts > 1 else 1)
-        token += parts
+            cuts.append(column.fine if len(own) > 1 else 1)
     return Numbers(tuple(coarse), tuple(fine), tuple(order), tuple(shares), tuple(cuts))
 
 
@@ -37,19 +44,13 @@ def path_of(codec: Codec, tokens: Tokens) -> Path:
     By then what a number's finer half depends on is seen: other numbers are.
     """
     at = {token: i for i, token in enumerate(tokens.row)}
-    bit, token = 0, codec.sizes["bit"] - len(codec.codes)
     first: list[int] = []
     finer: list[int] = []
     after: list[tuple[int, int]] = []
-    for column in codec.learnt:
-        flags = [part for part, _ in column.parts()].count("bit")
-        first += [at[bit + i] for i in range(flags)]
-        bit += flags
-        for i in range(len(column.classes())):
-            (finer if i else first).append(at[token + i])
-            if i:
-                after.append((at[token + i], at[token + i - 1]))
-        token += len(column.classes())
+    for _, bits, own in _placed(codec):
+        first += [at[token] for token in (*bits, *own[:1])]
+        finer += [at[token] for token in own[1:]]
+        after += [(at[token], at[token - 1]) for token in own[1:]]
     position = [0] * len(at)
     for turn, cell in enumerate([*first, *finer]):
         position[cell] = turn
@@ -61,14 +62,12 @@ def stand_ins(codec: Codec) -> dict[str, tuple[int, int]]:
 
     Not of one that has no other value: without it, all would be missing.
     """
-    found, bit, token = {}, 0, codec.sizes["bit"] - len(codec.codes)
-    for column in codec.learnt:
+    found = {}
+    for column, bits, own in _placed(codec):
         if getattr(column, "made", False):
             often = [v for k, v in enumerate(column.values) if k != column.rest and v is not None]
             if often:
-                found[column.name] = (token if column.classes() else bit), column.rest
-        bit += [part for part, _ in column.parts()].count("bit")
-        token += len(column.classes())
+                found[column.name] = (*own, *bits)[0], column.rest
     return found
 
 
@@ -110,34 +109,27 @@ def sight_of(codec: Codec, tokens: Tokens) -> Sight:
     coarse, fine, cuts = [], [], []
     places: list[np.ndarray] = []
     words: list[tuple[Any, ...]] = []
-    bit, token = 0, codec.sizes["bit"] - len(codec.codes)
-    for column in codec.learnt:
-        flags = [part for part, _ in column.parts()].count("bit")
-        for i in range(flags):
-            coarse.append(at[bit + i])
-            fine.append(-1)
-            cuts.append(1)
-            places.append(np.arange(2))
-            words.append(())
-        bit += flags
-        classes = column.classes()
-        if classes:
+    for column, bits, own in _placed(codec):
+        number, classes = isinstance(column, Bins), column.classes()
+        for token in (*bits, *own[:1]):
+            finer = len(own) > 1 and token not in bits
             coarse.append(at[token])
-            fine.append(at[token + 1] if len(classes) > 1 else -1)
-            cuts.append(classes[1] if len(classes) > 1 else 1)
-            is_number = isinstance(column, Bins)
-            places.append(_in_order(column) if is_number else np.arange(classes[0]))
-            words.append(() if is_number else column.values)
-        token += len(classes)
+            fine.append(at[own[1]] if finer else -1)
+            cuts.append(classes[1] if finer else 1)
+        places += [np.arange(2) for _ in bits]
+        words += [() for _ in bits]
+        if own:
+            places.append(_in_order(column) if number else np.arange(classes[0]))
+            words.append(() if number else column.values)
     first = np.cumsum([0, *map(len, places)])[:-1].astype(int)
     shown = [{w for w in each if w is not None} for each in words]
     alike = [
         (i, j) for i, j in combinations(range(len(words)), 2) if len(shown[i] & shown[j]) > SHARED
     ]
-    number = {w: k for k, w in enumerate(dict.fromkeys(w for each in words for w in each))}
+    word = {w: k for k, w in enumerate(dict.fromkeys(w for each in words for w in each))}
     value = np.full(sum(map(len, places)), -1)
     for start, each in zip(first, words, strict=True):
-        value[start : start + len(each)] = [-1 if w is None else number[w] for w in each]
+        value[start : start + len(each)] = [-1 if w is None else word[w] for w in each]
     pairs = np.array(alike, int).reshape(-1, 2)
     place = np.concatenate([[0][:0], *places]).astype(int)
     return Sight(

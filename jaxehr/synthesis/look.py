@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxehr.synthesis import run
 from jaxehr.synthesis.sampling import Drawer, drawn
-from jaxehr.training.checkpoint import Checkpoints
+from jaxehr.training.checkpoint import read_params, write_params
 from jaxehr.training.held_out import SHARE, split_rows
 from jaxehr.training.packed import unpacked
 from jaxehr.training.step import rows_of
@@ -52,10 +52,10 @@ def looked(
 ) -> Params:
     """The parameters of a second look, learnt from draws without one; those of a run that has them already."""
     folder = None if path is None else run.checkpoints(path, look.name)
-    if resume and folder is not None and folder.is_dir():
-        found = Checkpoints(folder, read_only=True).restore(jax.eval_shape(look.model.init, key))
+    if resume and folder is not None:
+        found = read_params(folder, jax.eval_shape(look.model.init, key))
         if found is not None:
-            return found[1]
+            return found
     learnt, out = sides
     if out is None:  # it is judged all the same
         learnt, out = split_rows(table, jax.random.fold_in(key, 0), SHARE)
@@ -68,12 +68,5 @@ def looked(
     seed = int(jax.random.randint(jax.random.fold_in(key, 2), (), 0, 2**31 - 1))
     params = look.learn(seed, (real[0], of(0, first)), (real[1], of(first, None)))
     if folder is not None:
-        written(folder, 1, params)
+        write_params(folder, 1, params)
     return params
-
-
-def written(folder: Path, step: int, params: Params) -> None:
-    checkpoints = Checkpoints(folder)
-    checkpoints.save(step, params)
-    checkpoints.wait()
-    checkpoints.close()

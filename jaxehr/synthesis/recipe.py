@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 import optax
 import pandas as pd
 
@@ -19,11 +18,11 @@ from jaxehr.numerics import in_float32, seeded, threefry
 from jaxehr.synthesis import conditions, run
 from jaxehr.synthesis.encoded import Encoded
 from jaxehr.synthesis.imputation import imputed
-from jaxehr.synthesis.look import Look, as_records, looked, written
+from jaxehr.synthesis.look import Look, as_records, looked
 from jaxehr.synthesis.sampling import Drawer, draw_records, drawer_of
 from jaxehr.synthesis.view import View
 from jaxehr.training import best_of
-from jaxehr.training.checkpoint import Checkpoints
+from jaxehr.training.checkpoint import read_params, write_params
 from jaxehr.training.held_out import SHARE, Best, split_rows
 from jaxehr.training.packed import packed
 from jaxehr.training.sharding import check_batch, data_mesh
@@ -202,7 +201,7 @@ class Synthesizer(NamedTuple):
         run.check_new(path)
         steps = {stage.name: stage.steps for stage in self.recipe.stages}
         for name, params in self.params.items():
-            written(run.checkpoints(path, name), steps.get(name, 1), params)
+            write_params(run.checkpoints(path, name), steps.get(name, 1), params)
         run.create(path, self.recipe)
         run.finish(path)
 
@@ -356,10 +355,7 @@ def load(path: str | Path, recipe: Callable[..., Recipe], **changes) -> Synthesi
 
 
 def _read(path: Path, name: str, model: Model) -> Params:
-    shapes = jax.eval_shape(model.init, seeded(0))
-    folder = run.checkpoints(path, name)
-    kept = Checkpoints(folder, read_only=True) if folder.is_dir() else None
-    found = None if kept is None else kept.restore(shapes)
+    found = read_params(run.checkpoints(path, name), jax.eval_shape(model.init, seeded(0)))
     if found is None:
         raise run.RunError(f"{path} has no checkpoint of its {name} yet; fit it with --resume")
-    return jax.tree.map(np.asarray, found[1])
+    return found

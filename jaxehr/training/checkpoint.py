@@ -135,6 +135,20 @@ class Checkpoints:
         return _PlainErrors(what, self.folder)
 
 
+def write_params(folder: Path, step: int, params: Params) -> None:
+    """A checkpoint of parameters, and no more, on the disk when this returns."""
+    checkpoints = Checkpoints(folder)
+    checkpoints.save(step, params)
+    checkpoints.wait()
+    checkpoints.close()
+
+
+def read_params(folder: Path, shapes: Params) -> Params | None:
+    """The newest parameters in a folder, as NumPy's arrays; None if there are none. Raises as Checkpoints.restore."""
+    found = Checkpoints(folder, read_only=True).restore(shapes) if folder.is_dir() else None
+    return None if found is None else jax.tree.map(np.asarray, found[1])
+
+
 class _PlainErrors:
     """Turns Orbax's long errors into one line, whatever their type."""
 

@@ -4,10 +4,10 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
+from untrained import untrained
 
 from jaxehr.cli import main
 from jaxehr.recipes import meddiff, tabddpm
-from jaxehr.synthesis.recipe import Synthesizer
 
 KEY = jax.random.key(0)
 TINY = {"width": (8,), "time_width": 8, "steps": 1, "timesteps": 8}
@@ -23,18 +23,6 @@ def patients(n=200):
             "ill": True,
         }
     )
-
-
-def untrained(recipe) -> Synthesizer:
-    rng, params, stages = np.random.default_rng(0), {}, []
-    for stage in recipe.stages:
-        model = stage.model(params) if callable(stage.model) else stage.model
-        shapes = jax.eval_shape(model.init, KEY)
-        params[stage.name] = jax.tree.map(
-            lambda s: rng.normal(scale=0.3, size=s.shape).astype(s.dtype), shapes
-        )
-        stages.append(stage._replace(model=model))
-    return Synthesizer(recipe._replace(stages=tuple(stages)), params)
 
 
 @pytest.fixture(scope="module")

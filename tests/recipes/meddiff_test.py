@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import pandas as pd
 import pytest
+from untrained import untrained as with_no_training
 
 from jaxehr.data import DataError
 from jaxehr.denoisers import X0, of_bits, predicting
@@ -23,7 +24,6 @@ from jaxehr.recipes.meddiff import (
 from jaxehr.samplers import ddim, uniform
 from jaxehr.synthesis.label import label_drawn
 from jaxehr.synthesis.labelled import labelled_model
-from jaxehr.synthesis.recipe import Synthesizer
 from jaxehr.synthesis.sampling import _draw_batch
 from jaxehr.synthesis.view import Layout
 from jaxehr.types import Network
@@ -170,20 +170,9 @@ def patients(n=300):
 
 
 def untrained(label, **changes):
-    """What is asked of a run holds whatever it learnt."""
     sizes = {"width": (8,), "time_width": 8, "classifier_width": (8,)}
-    recipe = meddiff(
-        patients(), label=label, steps=1, timesteps=20, sampling_steps=4, **sizes, **changes
-    )
-    rng, params, stages = np.random.default_rng(0), {}, []
-    for stage in recipe.stages:
-        model = stage.model(params) if callable(stage.model) else stage.model
-        shapes = jax.eval_shape(model.init, KEY)
-        params[stage.name] = jax.tree.map(
-            lambda s: rng.normal(scale=0.3, size=s.shape).astype(s.dtype), shapes
-        )
-        stages.append(stage._replace(model=model))
-    return Synthesizer(recipe._replace(stages=tuple(stages)), params)
+    sizes |= {"steps": 1, "timesteps": 20, "sampling_steps": 4}
+    return with_no_training(meddiff(patients(), label=label, **sizes, **changes))
 
 
 def test_under_a_label_no_resampling_is_needed_and_one_program_draws_under_all_weights():

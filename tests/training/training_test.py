@@ -103,9 +103,8 @@ def test_the_last_three_checkpoints_are_kept(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_a_resume_goes_on(tmp_path, number, request):
-    before = signal.signal(
-        number, signal.default_int_handler
-    )  # jobs in the background ignore SIGINT
+    # A job in the background ignores SIGINT.
+    before = signal.signal(number, signal.default_int_handler)
     request.addfinalizer(lambda: signal.signal(number, before))
 
     def send_when_under_way():
