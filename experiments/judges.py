@@ -6,6 +6,7 @@
 A line for each synthetic file, and one for the holdout as if it had been drawn: the floor (its tstr learns train).
 Detection far below the floor is no praise: copies of train's rows in other folds mislead the judge.
 Files are CSV or Parquet; of each the first N rows after a shuffle, N the fewest of the three files, at most --rows.
+Codes (columns subject_id and code) are judged as a row a patient: each code, there or not, and how many there are.
 
 detection   AUC of telling synthetic rows from train's: HistGradientBoosting, up to 200 rounds, stopped early; mean of 5
             folds and its standard error by Hanley and McNeil (1982) at .5. Categories are coded in their order,
@@ -18,6 +19,7 @@ missing     the largest difference of a column's share of missing values from tr
 closer      share of synthetic rows that are closer to their nearest of train than of the holdout, where train has as
             many rows as the holdout; ties are halves. .5 is best: more is a copy. Distance is Gower's: a number's
             difference over its range in train, 1 where a category or being missing differs.
+number      codes: total variation of how many a patient has; alone is the AUC of telling patients by that only
 diag twice  Diabetes-130: share of encounters with one diagnosis in two of diag_1, diag_2, diag_3
 med         Diabetes-130: share whose diabetesMed contradicts the drugs (No with one given, Yes with none)
 trend       --sdmetrics: "Column Pair Trends" of SDMetrics' quality report, run by that interpreter (rivals.py
@@ -47,13 +49,21 @@ from threadpoolctl import threadpool_limits
 ROUNDS, FOLDS, ROWS = 200, 5, 10_000
 DIAGNOSES = ["diag_1", "diag_2", "diag_3"]
 DOSES = {"No", "Steady", "Up", "Down"}
+NUMBER = "number of codes"
 
 
 def read(path: Path) -> pd.DataFrame:
     frame = (
         pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, low_memory=False)
     )
-    return frame.reset_index(drop=True)
+    codes = {"subject_id", "code"} <= set(frame.columns)
+    return by_patient(frame) if codes else frame.reset_index(drop=True)
+
+
+def by_patient(events: pd.DataFrame) -> pd.DataFrame:
+    """A row for each patient: 1 for a code that is there, and how many there are."""
+    there = (pd.crosstab(events["subject_id"], events["code"]) > 0).astype(np.int8)
+    return there.assign(**{NUMBER: there.sum(axis=1)}).reset_index(drop=True)
 
 
 def is_number(column: pd.Series) -> bool:
@@ -167,13 +177,21 @@ def _gower(rows: list[np.ndarray], numbers: np.ndarray) -> list[np.ndarray]:
 def _nearest(drawn: np.ndarray, real: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     """Gower's distance of each drawn row to its nearest real one, float32[row]."""
     found = []
+    bits = np.isin(drawn, (0, 1)).all(axis=0) & np.isin(real, (0, 1)).all(axis=0)
     for block in np.array_split(drawn, max(1, len(drawn) * len(real) // 4_000_000)):
-        total = np.zeros((len(block), len(real)), np.float32)
-        for j, number in enumerate(numbers):
-            own, other = block[:, j, None], real[None, :, j]
+        b, r = block[:, bits], real[:, bits]
+        total = b.sum(1)[:, None] + r.sum(1) - 2 * b @ r.T  # of bits, both numbers and not
+        for j in np.flatnonzero(~bits):
+            own, other, number = block[:, j, None], real[None, :, j], numbers[j]
             total += np.minimum(np.abs(own - other), 1) if number else own != other
         found.append(total.min(axis=1))
     return np.concatenate(found)
+
+
+def total_variation(a: pd.Series, b: pd.Series) -> float:
+    """Half the sum of the differences of the values' shares."""
+    shares = [column.value_counts(normalize=True) for column in (a, b)]
+    return float(shares[0].sub(shares[1], fill_value=0).abs().sum() / 2)
 
 
 def same_diagnosis_twice(frame: pd.DataFrame) -> float:
@@ -239,6 +257,9 @@ def judged(
     if holdout is not None and synthetic is not holdout:
         found["from others"] = detection(holdout, synthetic)
         found["closer"] = share_closer(train, holdout, synthetic)
+    if NUMBER in train:
+        found["number"] = total_variation(train[NUMBER], synthetic[NUMBER])
+        found["alone"] = detection(train[[NUMBER]], synthetic[[NUMBER]])
     if set(DIAGNOSES) <= set(train.columns):
         found["diag twice"] = same_diagnosis_twice(synthetic)
     if "diabetesMed" in train:
@@ -247,6 +268,8 @@ def judged(
 
 
 def _as_real(frame: pd.DataFrame, real: pd.DataFrame, path: Path) -> pd.DataFrame:
+    if NUMBER in real and NUMBER in frame:  # no patient has the codes that are not there
+        return frame.reindex(columns=real.columns, fill_value=0)
     if lacking := sorted(set(real.columns) - set(frame.columns)):
         raise SystemExit(
             f"{path} lacks columns of the real file: {', '.join(lacking)}; see --without"

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm
+from sklearn.metrics import roc_auc_score
 
 
 def patients(seed: int, n: int = 1500, shift: float = 0.0) -> pd.DataFrame:
@@ -113,6 +114,35 @@ def test_files_are_judged_with_the_floor_beside_them(tmp_path, capsys):
     assert rows["shifted"]["detection"] > 0.8 > 0.65 > rows["real held out"]["detection"]
     assert "closer" in rows["shifted"] and "closer" not in rows["real held out"]
     assert "| shifted | 300 |" in capsys.readouterr().out
+
+
+def test_codes_are_judged_as_a_row_a_patient(tmp_path, capsys):
+    """The law of their number is off by what it is off by, and a code of half as many patients is told."""
+    rng, files = np.random.default_rng(0), {}
+    for name, often in (("train", 0.6), ("holdout", 0.6), ("drawn", 0.1)):
+        there = rng.random((1500, 3)) < (0.5, 0.3, often)
+        subject, code = np.nonzero(np.column_stack([np.ones(1500, bool), there]))
+        files[name] = pd.DataFrame({"subject_id": subject, "code": np.array(list("sabc"))[code]})
+    files["drawn"] = files["drawn"][files["drawn"]["code"] != "c"]  # none has it
+    for name, frame in files.items():
+        frame.to_parquet(tmp_path / f"{name}.parquet")
+    paths = [
+        f"--{a}={tmp_path}/{b}.parquet" for a, b in (("real", "train"), ("holdout", "holdout"))
+    ]
+    options = ["--synthetic", f"{tmp_path}/drawn.parquet", "--json", f"{tmp_path}/rows.json"]
+    judges.main([*paths, *options])
+    rows = json.loads((tmp_path / "rows.json").read_text())
+    numbers = [frame.groupby("subject_id").size() for frame in (files["train"], files["drawn"])]
+    law = [np.bincount(each, minlength=5) / 1500 for each in numbers]
+    assert rows["drawn"]["number"] == pytest.approx(abs(law[0] - law[1]).sum() / 2)
+    told = roc_auc_score(
+        np.repeat([1, 0], 1500), np.concatenate(numbers)
+    )  # the fewer, the likelier drawn
+    assert rows["drawn"]["alone"] == pytest.approx(told, abs=0.02)
+    assert rows["drawn"]["detection"] > told + 0.05
+    floor, error = rows["real held out"], 4 * judges.standard_error(1500)
+    assert floor["detection"] == pytest.approx(0.5, abs=error)  # a false alarm in 16,000
+    assert floor["alone"] == pytest.approx(0.5, abs=error)
 
 
 @pytest.mark.parametrize(
