@@ -26,7 +26,8 @@ from jaxehr.processes import ddpm as betas
 from jaxehr.samplers import ancestral, uniform
 from jaxehr.samplers import ddim as ddim_sampler
 from jaxehr.synthesis.diffusion import diffusion_model, noise_and_odds
-from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of, steps_for
+from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of
+from jaxehr.synthesis.steps import steps_for
 from jaxehr.synthesis.view import layout_of, matrix_view
 from jaxehr.types import Sampler
 

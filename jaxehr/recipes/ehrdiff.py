@@ -28,7 +28,8 @@ from jaxehr.processes import Gaussian, edm
 from jaxehr.samplers import karras, probability_flow
 from jaxehr.synthesis.diffusion import diffusion_model, posterior_draw
 from jaxehr.synthesis.encoded import encoded, standard_deviation
-from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of, steps_for
+from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of
+from jaxehr.synthesis.steps import steps_for
 from jaxehr.synthesis.view import layout_of, matrix_view
 
 

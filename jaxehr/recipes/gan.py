@@ -26,7 +26,8 @@ from jaxehr.networks import perceptron, residual_generator
 from jaxehr.numerics import in_float32
 from jaxehr.synthesis.draws import at_once, no_draw
 from jaxehr.synthesis.one_pass import drawn, first_scale, log_likelihood, standard
-from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of, steps_for
+from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of
+from jaxehr.synthesis.steps import steps_for
 from jaxehr.synthesis.view import Layout, layout_of, matrix_view
 from jaxehr.types import Key, Model, Network, Params
 

@@ -46,9 +46,10 @@ from jaxehr.synthesis.beside import beside
 from jaxehr.synthesis.cells import numbers_of, path_of, stand_ins
 from jaxehr.synthesis.draws import noise_to_data, shown
 from jaxehr.synthesis.encoded import encoded, log_frequencies, log_numbers
-from jaxehr.synthesis.recipe import Recipe, Stage, ema_decay_for, recipe_of, steps_for
+from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of
 from jaxehr.synthesis.regressions import regressions
 from jaxehr.synthesis.second_look import second_look
+from jaxehr.synthesis.steps import ema_decay_for, steps_for
 from jaxehr.synthesis.view import CODES, Tokens, token_view, tokens_of, tokens_with
 from jaxehr.training.held_out import FEWEST
 from jaxehr.types import Denoiser, Draw, Grid, Key, Known, Model, Network, Params, Sampler

@@ -25,7 +25,8 @@ from jaxehr.processes import Gaussian, ve
 from jaxehr.samplers import geometric, langevin
 from jaxehr.synthesis.diffusion import diffusion_model, noise_and_odds
 from jaxehr.synthesis.encoded import encoded, largest_distance
-from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of, steps_for
+from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of
+from jaxehr.synthesis.steps import steps_for
 from jaxehr.synthesis.view import layout_of, matrix_view
 
 

@@ -42,7 +42,8 @@ from jaxehr.samplers import euler_maruyama_step, sequential, uniform
 from jaxehr.synthesis import diffusion
 from jaxehr.synthesis.draws import no_draw
 from jaxehr.synthesis.one_pass import present
-from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of, steps_for
+from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of
+from jaxehr.synthesis.steps import steps_for
 from jaxehr.synthesis.view import Layout, layout_of, matrix_view
 from jaxehr.types import Draw, Grid, Key, Known, Model, Params
 

@@ -25,7 +25,8 @@ from jaxehr.processes import Gaussian, Schedule, sub_vp, ve, vp
 from jaxehr.samplers import geometric, predictor_corrector, uniform
 from jaxehr.synthesis.diffusion import diffusion_model, noise_and_odds
 from jaxehr.synthesis.encoded import encoded, largest_distance
-from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of, steps_for
+from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of
+from jaxehr.synthesis.steps import steps_for
 from jaxehr.synthesis.view import layout_of, matrix_view
 from jaxehr.types import Grid, Key
 

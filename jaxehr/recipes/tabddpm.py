@@ -37,7 +37,8 @@ from jaxehr.samplers import ddim_step, fixed_large, in_parts, sequential, unifor
 from jaxehr.synthesis.encoded import encoded
 from jaxehr.synthesis.label import label_drawn, label_law, label_stage, label_token, token_cells
 from jaxehr.synthesis.mixed import mixed_model, noise_and_logits
-from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of, steps_for
+from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of
+from jaxehr.synthesis.steps import steps_for
 from jaxehr.synthesis.view import Tokens, token_view, tokens_of
 from jaxehr.types import Denoiser, Model, Network, Params
 

@@ -243,86 +243,67 @@ def fit(
     with nullcontext() if path is None else run.held(path):
         if path is not None:
             print_ = run.fingerprint(data, recipe.codec.schema, table, key)
-            fitted = {"holdout": holdout, "refit": refit}
-            if resume:
-                run.reopen(path, recipe, print_, fitted)
-            else:
-                run.check_new(path)
-                run.create(path, recipe, print_, fitted)
-
-        def training(stage: Stage, model: Model, number: int) -> Callable[..., Best]:
-            return partial(
-                best_of,
-                model,
-                stage.optimizer,
-                key=jax.random.fold_in(key, number),
-                batch_size=recipe.batch_size,
-                ema_decay=stage.ema_decay,
-                run=path,
-                resume=resume,
-                **options,
-            )
-
-        params: dict[str, Params] = {}
-        stages = []
-        for i, stage in enumerate(recipe.stages):
-            model = _model_of(stage, params)
-            stages.append(stage._replace(model=model))
-            trained = training(stage, model, i)
-            out = held_out if stage.judged else None
-            steps = stage.steps
-            if refit and out is not None:
-                name = f"{stage.name}_held_out"
-                steps = trained(table=learnt, steps=steps, name=name, held_out=out).step
-                out = None
-            rows = table if out is None else learnt
-            params[stage.name] = trained(
-                table=rows, steps=steps, name=stage.name, held_out=out
-            ).params
-        if recipe.look is not None:
-            drawer = drawer_of(model, params[stage.name], recipe.codec, recipe.view)
+            _open(path, recipe, print_, {"holdout": holdout, "refit": refit}, resume)
+        train = partial(best_of, batch_size=recipe.batch_size, run=path, resume=resume, **options)
+        stages, model, params, out = _trained(recipe, train, key, (table, learnt, held_out), refit)
+        look, last = recipe.look, params[stages[-1].name]
+        if look is not None:
+            drawer = drawer_of(model, last, recipe.codec, recipe.view)
             look_key = jax.random.fold_in(key, len(stages) + 2)
-            params[recipe.look.name] = looked(
-                recipe.look, drawer, look_key, table, (learnt, held_out), path, resume
-            )
+            sides = learnt, held_out
+            params[look.name] = looked(look, drawer, look_key, table, sides, path, resume)
         if path is not None:
-            found = None
+            found = []
             if audit is not None and out is not None:
-                found = audit(model, params[stage.name], learnt, out)
-                if recipe.look is not None:  # what tells more is what the run tells
-                    look, sides = recipe.look, (as_records(learnt), as_records(out))
-                    second = audit(look.model, params[look.name], *sides)
-                    found = max(found, second, key=lambda each: each["auc"])
-            run.finish(path, found)
-    return Synthesizer(recipe._replace(stages=tuple(stages), rows=None), params)
+                found.append(audit(model, last, learnt, out))
+                if look is not None:
+                    seen = as_records(learnt), as_records(out)
+                    found.append(audit(look.model, params[look.name], *seen))
+            # what tells more is what the run tells
+            run.finish(path, max(found, key=lambda each: each["auc"], default=None))
+    return Synthesizer(recipe._replace(stages=stages, rows=None), params)
 
 
-EPOCHS, FEWEST_STEPS = 150, 2_000
+def _open(path: Path, recipe: Recipe, print_: str, fitted: dict[str, Any], resume: bool) -> None:
+    """A run's folder, new or as it was left."""
+    if resume:
+        run.reopen(path, recipe, print_, fitted)
+    else:
+        run.check_new(path)
+        run.create(path, recipe, print_, fitted)
 
 
-def steps_for(
-    codec: Codec,
-    batch_size: int,
-    steps: int | None,
-    *,
-    most: int,
-    epochs: int = EPOCHS,
-    fewest: int = FEWEST_STEPS,
-) -> int:
-    """`steps`, or where nobody chose as many as the records need: 150 epochs, at least 2,000, at most `most`.
+def _trained(
+    recipe: Recipe,
+    train: Callable[..., Best],
+    key: Key,
+    rows: tuple[X, X, X | None],
+    refit: bool,
+) -> tuple[tuple[Stage, ...], Model, dict[str, Params], X | None]:
+    """(the stages with their models, the last model, parameters, rows that it did not learn), each learnt in turn.
 
-    Raises ValueError if steps or batch_size < 1.
+    rows    all, those that are learnt, and those held out
     """
-    if batch_size < 1 or (steps is not None and steps < 1):
-        raise ValueError(f"steps and batch_size must be at least 1; got {steps} and {batch_size}")
-    if steps is not None:
-        return steps
-    return min(max(epochs * codec.rows // batch_size, fewest), most)
-
-
-def ema_decay_for(steps: int) -> float:
-    """Of an average over a twentieth of the steps, 10 to 1,000 of them."""
-    return 1 - 1 / min(max(steps / 20, 10), 1_000)
+    table, learnt, held_out = rows
+    params: dict[str, Params] = {}
+    stages, out = [], None
+    for number, stage in enumerate(recipe.stages):
+        model = _model_of(stage, params)
+        own = partial(
+            train,
+            model,
+            stage.optimizer,
+            key=jax.random.fold_in(key, number),
+            ema_decay=stage.ema_decay,
+        )
+        out, steps = held_out if stage.judged else None, stage.steps
+        if refit and out is not None:
+            name = f"{stage.name}_held_out"
+            steps, out = own(table=learnt, steps=steps, name=name, held_out=out).step, None
+        seen = table if out is None else learnt
+        params[stage.name] = own(table=seen, steps=steps, name=stage.name, held_out=out).params
+        stages.append(stage._replace(model=model))
+    return tuple(stages), model, params, out
 
 
 def _model_of(stage: Stage, params: dict[str, Params]) -> Model:

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import jaxehr
-from jaxehr.synthesis.recipe import steps_for
+from jaxehr.synthesis.steps import steps_for
 from jaxehr.training import best_of
 from jaxehr.training.checkpoint import Checkpoints
 from jaxehr.training.held_out import TIMES, held_out_loss, split_rows
