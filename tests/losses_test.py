@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from jaxehr.denoisers import EPS
-from jaxehr.losses import between, denoising_loss, log_normal, noise_weight, one_of, whole
+from jaxehr.losses import (
+    between,
+    blended_loss,
+    denoising_loss,
+    log_normal,
+    noise_weight,
+    one_of,
+    whole,
+)
 from jaxehr.processes import Gaussian, cosine_betas, edm, vp
 
 
@@ -63,3 +71,26 @@ def test_no_beta_is_above_the_largest():
     """Nichol and Dhariwal (2021), section 3.2: clipped at .999, where the formula says 1."""
     betas = cosine_betas(100)
     assert betas[-1] == 0.999 and (betas[:-1] < 0.999).all()
+
+
+def test_the_blended_loss_is_its_definition_over_the_steps_of_each_patient():
+    """Two means of squares, of the noise and of what a blend of it and the true one says was clean; steps that fill a
+    row are not seen, and a patient of few steps counts as much as any other."""
+    process, t = Gaussian(vp()), jnp.array([0.1, 0.5, 0.9])
+    x0, eps, said = jax.random.normal(jax.random.key(0), (3, 3, 5, 2))
+    u = jax.random.uniform(jax.random.key(1), x0.shape)
+    lengths = [5, 2, 1]
+    valid = jnp.arange(5) < jnp.array(lengths)[:, None]
+    seen = []
+
+    def noise_of(x, t):
+        seen.append(x)
+        return said
+
+    found = blended_loss(noise_of, process, x0, t, eps, u, valid=valid.astype(float), weight=7.0)
+    x = process.mix(x0, eps, t)
+    np.testing.assert_array_equal(seen[0], x)
+    clean = EPS.to_x0(process, u * eps + (1 - u) * said, x, t)
+    square = np.square(said - eps) + 7 * np.square(clean - x0)
+    expected = [square[i, :length].mean() for i, length in enumerate(lengths)]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)

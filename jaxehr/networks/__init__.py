@@ -12,6 +12,8 @@ from jaxehr.networks.mlp import sinusoidal as sinusoidal
 from jaxehr.networks.mlp import timestep as timestep
 from jaxehr.networks.perceptron import perceptron as perceptron
 from jaxehr.networks.perceptron import residual_generator as residual_generator
+from jaxehr.networks.series_unet import series_unet as series_unet
+from jaxehr.networks.series_unet import whole_steps as whole_steps
 from jaxehr.networks.tabddpm import tabddpm_mlp as tabddpm_mlp
 from jaxehr.networks.tokens import TokenNetwork as TokenNetwork
 from jaxehr.networks.tokens import cell_reader as cell_reader

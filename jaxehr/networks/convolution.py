@@ -90,14 +90,14 @@ def fan_out(gain: float) -> nn.initializers.Initializer:
     return bound
 
 
-def drawn(key: Key, params: dict[str, Any]) -> dict[str, Any]:
-    """Kernels uniform between -bound and the bound that they hold; all else as it is.
+def drawn(key: Key, params: dict[str, Any], names: tuple[str, ...] = ("kernel",)) -> dict[str, Any]:
+    """What is so named uniform between -bound and the bound that it holds; all else as it is.
 
     One draw for all. With one for each, the start of the smallest U-Net took XLA six CPU seconds to compile.
     """
     leaves, tree = jax.tree_util.tree_flatten_with_path(params)
-    kernel = ["kernel" in jax.tree_util.keystr(path[-1:]) for path, _ in leaves]
-    sizes = [leaf.size * drawn for (_, leaf), drawn in zip(leaves, kernel, strict=True)]
+    named = [path[-1].key in names for path, _ in leaves]
+    sizes = [leaf.size * drawn for (_, leaf), drawn in zip(leaves, named, strict=True)]
     u = jax.random.uniform(key, (sum(sizes),), minval=-1.0)
     parts = jnp.split(u, np.cumsum(sizes)[:-1])
     filled = [
