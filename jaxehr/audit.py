@@ -145,14 +145,17 @@ def learnt(data: Any, codecs: list[Codec]) -> tuple[Any, int]:
     Raises DataError for records that lack a column of a run, or hold what its kind cannot.
     """
     if len({tuple(codec.parts) for codec in codecs}) > 1:
-        raise DataError("one of the runs is of a table, the other of codes: they share no records")
+        raise DataError(
+            "one of the runs is of a table, the other of codes, or of a series: they share no records"
+        )
     for codec in codecs:
         codec.schema.check(data)
     records = records_of(data)
     static, events, kept = records.static, records.events, None
     if events is not None:
         for codec in codecs:
-            events = events[events["code"].isin(codec.codes)]
+            names = codec.codes if codec.series is None else codec.series.variables
+            events = events[events["code"].isin(names)]
     if static is not None:
         known = np.all([codec.encodable(static) for codec in codecs], axis=0)
         static = static[known].reset_index(drop=True)

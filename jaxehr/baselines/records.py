@@ -9,6 +9,7 @@ from scipy.sparse import csr_array, vstack
 
 from jaxehr.codecs.ids import new_ids
 from jaxehr.data import DataError, Records, Schema, long_frame, records_of
+from jaxehr.data.grid import refuse_series
 
 BLOCK = 4096  # patients that are dense at a time
 
@@ -19,6 +20,7 @@ def begun(
     if n < 1:
         raise ValueError(f"the number of records to draw must be at least 1; got {n}")
     schema = Schema.infer(train) if schema is None else schema
+    refuse_series(schema.grid, "a baseline")
     schema.check(train)
     return schema, np.random.default_rng(seed)
 

@@ -15,4 +15,5 @@ from jaxehr.codecs.numbers import Quantile as Quantile
 from jaxehr.codecs.parts import KnownParts as KnownParts
 from jaxehr.codecs.parts import Parts as Parts
 from jaxehr.codecs.refusals import refusals as refusals
+from jaxehr.codecs.series import SeriesCodec as SeriesCodec
 from jaxehr.codecs.shared import MIN_PATIENTS as MIN_PATIENTS

@@ -14,6 +14,7 @@ from jaxehr.codecs.ids import new_ids
 from jaxehr.codecs.numbers import Number
 from jaxehr.codecs.offsets import Offset
 from jaxehr.codecs.parts import DTYPES, KnownParts, Parts
+from jaxehr.codecs.series import SeriesCodec
 from jaxehr.codecs.shared import MIN_PATIENTS
 from jaxehr.codecs.table import TableCodec
 from jaxehr.data.checks import check_values
@@ -21,15 +22,16 @@ from jaxehr.data.kinds import listed
 from jaxehr.data.records import Records, records_of, say_indices
 from jaxehr.data.schema import DataError, Schema
 
-Part = TableCodec | CodesCodec
-PARTS: dict[str, type[Part]] = {"static": TableCodec, "codes": CodesCodec}
+Part = TableCodec | CodesCodec | SeriesCodec
+PARTS: dict[str, type[Part]] = {"static": TableCodec, "codes": CodesCodec, "series": SeriesCodec}
 
 
 @dataclass(frozen=True)
 class Codec:
-    """Codecs of the parts of a record, side by side: the entries of the static table come before the codes.
+    """Codecs of the parts of a record, side by side: the entries of the static table come before those of events.
 
-    parts   static, codes, or both; what they encode is joined kind by kind (jaxehr.codecs.parts)
+    parts   static, what the events are (codes or series), or both; what they encode is joined kind by kind
+            (jaxehr.codecs.parts)
     rows    subjects that it was learnt from
     """
 
@@ -56,6 +58,23 @@ class Codec:
         return self._codes.codes
 
     @property
+    def series(self) -> SeriesCodec | None:
+        """That of the events, where they are a series."""
+        found: Any = self.parts.get("series")
+        return found
+
+    @property
+    def layout(self) -> dict[str, np.ndarray]:
+        """Of the series, for each kind of array [step, entry]: its column; all other columns are of the static table.
+
+        Raises DataError where there is no series.
+        """
+        if self.series is None:
+            raise DataError("the records have no series; a grid in the schema makes one of events")
+        static = self._table.sizes
+        return {kind: static[kind] + columns for kind, columns in self.series.layout.items()}
+
+    @property
     def by_name(self) -> dict[str, Learnt | Code]:
         """What may be given: columns and codes. A code that is called as a column is not among them."""
         return {**self._codes.by_name, **self._table.by_name}
@@ -77,7 +96,11 @@ class Codec:
     @property
     def indicators(self) -> tuple[int, ...]:
         """For each entry of the number part the bit that says it is missing, -1 where there is none."""
-        return self._table.indicators  # its bits come first, and codes have no numbers
+        found, bits = [], 0
+        for part in self.parts.values():
+            found += [bits + bit if bit >= 0 else -1 for bit in part.indicators]
+            bits += part.sizes["bit"]
+        return tuple(found)
 
     @property
     def names(self) -> dict[str, tuple[str, ...]]:
@@ -174,7 +197,7 @@ class Codec:
         return cells.assign(**flags)[list(names)]
 
     def assembled(self, cells: pd.DataFrame, parts: Parts, *, first: int = 0) -> Any:
-        """Records as they came (a frame, or Records) of the cells of the static table, and of the codes in `parts`.
+        """Records as they came (a frame, or Records) of the cells of the static table, and of the events in `parts`.
 
         Subjects are numbered from first + 1.
         """
@@ -185,7 +208,9 @@ class Codec:
             static = pd.DataFrame({c: ids.get(c, cells.get(c)) for c in self.schema.names})
             static.attrs["format"] = self.schema.spelling
         if self.schema.events:
-            events = self._codes.decode(self._split(parts)["codes"], self.schema, first=first)
+            name = "codes" if self.series is None else "series"
+            part: Any = self.parts[name]
+            events = part.decode(self._split(parts)[name], self.schema, first=first)
         if self.schema.whole or (static is not None and events is not None):
             return Records(static, events)
         return events if static is None else static
@@ -205,9 +230,11 @@ class Codec:
         return self._table.encodable(static)
 
     def exist(self, parts: Parts) -> np.ndarray:
-        """Which are subjects: without a static table one who has no code has no line anywhere."""
+        """Which are subjects: without a static table one who has no event has no line anywhere."""
         if "static" in self.parts:
             return np.ones(len(parts["bit"]), bool)
+        if self.series is not None:
+            return self.series.exist(parts)
         return np.asarray(parts["bit"].any(axis=1))
 
     def possible(self, parts: Parts, from_high: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -280,9 +307,11 @@ def fit_codec(
     parts: dict[str, Part] = {}
     if records.static is not None:
         parts["static"] = TableCodec.fit(records.static, schema, numbers, min_patients)
-    if records.events is not None:
+    if records.events is not None and schema.grid is not None:
+        parts["series"] = SeriesCodec.fit(records, schema, numbers, min_patients)
+    elif records.events is not None:
         parts["codes"] = CodesCodec.fit(records, min_patients)
-    rows = len(records.static) if records.static is not None else parts["codes"].rows  # type: ignore[union-attr]
+    rows = len(records.static) if records.static is not None else next(iter(parts.values())).rows  # type: ignore[union-attr]
     codec = Codec(schema, parts, rows)
     if all(c.kind == "id" for c in schema.columns) and not schema.events:
         raise DataError("all columns are ids; there is nothing to learn")

@@ -63,13 +63,13 @@ OF_FILES = ("missing", "sep", "encoding", "decimal", "map")
 
 def read(options, path: str | Path, schema=None, *, events: str | None = None):
     """The records of a file or folder, as the options and a schema say: a table or codes, or Records where there are
-    events with more to them than codes.
+    events with more to them than codes, as a series has.
 
     events      the file of the events of these subjects, where the path is a table's
     """
     from jaxehr import data
 
-    layout = getattr(options, "layout", None)
+    layout, timed = getattr(options, "layout", None), _timed(options, schema)
     names, reading = _names(options.map), _reading(options)
     if layout is not None:
         if events or names:
@@ -88,12 +88,19 @@ def read(options, path: str | Path, schema=None, *, events: str | None = None):
             raise ValueError(f"--{given[0]} is for files; {path} is a folder, and read as MEDS")
         folder, split = dataset
         records = data.read_meds(folder, split=split)
-    elif _beyond_codes(names):
+    elif timed or _beyond_codes(names):
         records = data.read_subjects(None, path, schema, names=names, **reading)
     else:
         return data.read_records(path, schema, names=names, **reading)
-    data.say_learnt(events or path, () if records.events is None else records.events.columns)
+    if not timed:
+        data.say_learnt(events or path, () if records.events is None else records.events.columns)
     return records
+
+
+def _timed(options, schema) -> bool:
+    """Whether events are to be a series, of whose times and values nothing is left out."""
+    asked = getattr(options, "every", None) is not None
+    return asked or (schema is not None and schema.grid is not None)
 
 
 def _dataset(path: str | Path) -> tuple[Path, str | None] | None:

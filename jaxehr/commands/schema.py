@@ -6,6 +6,13 @@ from pathlib import Path
 from jaxehr.commands.command import Command, add_overwrite, check_kept, say
 from jaxehr.commands.reading import add_events, add_reading, read
 
+SERIES = """\
+--every 1h --length 48 makes a series of events that have times (--map time=COLUMN): what is measured in each of so many
+steps, whether it is, and when in the step. Without it events are codes, and times and values are not learnt. What is
+found is printed, and written into the "grid" of --out: variables to take out, kinds to change (numerical, categorical,
+binary), the value of a step (last or mean), and where time starts.
+"""
+
 
 def add(command: Command) -> None:
     schema = command("schema", show, "Show what would be learnt of a file, and what to look at.")
@@ -22,6 +29,23 @@ def add(command: Command) -> None:
     add_overwrite(schema)
     add_reading(schema)
     add_events(schema)
+    series = schema.add_argument_group("events as a series", SERIES)
+    series.add_argument("--every", metavar="TIME", help="how long a step is: 1h, 15min, 90d")
+    series.add_argument(
+        "--length",
+        type=int,
+        metavar="N",
+        help="steps (default: those that hold 95%% of the subjects)",
+    )
+    series.add_argument(
+        "--value", choices=("last", "mean"), help="of several in a step (default: last)"
+    )
+    series.add_argument(
+        "--start",
+        metavar="DATE",
+        help="where all subjects' time starts, or first: each one's first event (default: 2000-01-01 where times "
+        "count from it, else first)",
+    )
 
 
 def show(options) -> int:
@@ -33,7 +57,10 @@ def show(options) -> int:
     check_kept([options.out] if options.out else [], options.overwrite)
     frame = read(options, options.data, events=options.events)
     schema, problems = data.Schema.draft(frame)
+    schema = _on_grid(options, frame, schema)
     _show(frame, schema)
+    if schema.grid is not None:
+        _show_variables(data.records_of(frame).events, schema.grid)
     for hint in data.hints(frame, schema):
         print(f"hint: {hint}")
     for problem in dict.fromkeys([*problems, *codecs.refusals(frame, schema)]):
@@ -47,6 +74,50 @@ def show(options) -> int:
             f"{options.out}: edit it (`jaxehr help schema` explains it), and give it to fit as --schema"
         )
     return 0
+
+
+def _on_grid(options, records, schema):
+    """With the grid that is asked for. Raises ValueError for a part of one without --every."""
+    said = {name: getattr(options, name) for name in ("length", "value", "start")}
+    said = {name: value for name, value in said.items() if value is not None}
+    if options.every is None:
+        if said:
+            raise ValueError(
+                f"--{next(iter(said))} is of a series; say how long a step is: --every 1h"
+            )
+        return schema
+    return schema.on_grid(records, options.every, **said)
+
+
+VARIABLES = 60  # that are shown
+
+
+def _show_variables(events, grid) -> None:
+    """A line for each variable."""
+    lines = [("variable", "kind", "events", "subjects", "values")]
+    for variable in grid.variables[:VARIABLES]:
+        own = events[events["code"] == variable.name]
+        values = own.get({"text": "text_value", "none": ""}.get(variable.dtype, "numeric_value"))
+        numeric = variable.dtype not in ("text", "none")
+        shown = "" if values is None else _measured(values.dropna(), numeric)
+        counts = f"{len(own):,}", f"{own['subject_id'].nunique():,}"
+        lines.append((str(variable.name), variable.kind, *counts, shown))
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip())
+    if more := len(grid.variables) - VARIABLES:
+        print(f"and {more:,} more") if more > 0 else None
+
+
+def _measured(present, numeric: bool) -> str:
+    """The middle nine tenths of numbers, since the ends are often slips; the most frequent of few, or of words."""
+    if numeric and present.nunique() > 4:
+        low, middle, high = present.quantile([0.05, 0.5, 0.95])
+        ends = f"{present.min():.6g} to {present.max():.6g}"
+        return f"{ends}, 9 in 10 from {low:.6g} to {high:.6g}, median {middle:.6g}"
+    counts = present.value_counts()
+    shown = ", ".join(f"{value:g}" if numeric else str(value)[:20] for value in counts.index[:4])
+    return shown + (f" and {len(counts) - 4:,} more" if len(counts) > 4 else "")
 
 
 FOUND = 20  # dependencies that are shown

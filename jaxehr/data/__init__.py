@@ -8,6 +8,8 @@ from jaxehr.data.dependencies import Dependency as Dependency
 from jaxehr.data.dependencies import dependencies as dependencies
 from jaxehr.data.events import events_by_subject as events_by_subject
 from jaxehr.data.events import read_events as read_events
+from jaxehr.data.grid import Grid as Grid
+from jaxehr.data.grid import Variable as Variable
 from jaxehr.data.hints import Hint as Hint
 from jaxehr.data.hints import broken_constraints as broken_constraints
 from jaxehr.data.hints import hints as hints

@@ -37,7 +37,10 @@ def say_learnt(what: str | Path, names: Iterable[str]) -> None:
         log.warning(
             "%s: of events it is learnt which codes a subject has%s%s",
             what,
-            f"; times and values wait, and are not learnt: {', '.join(waiting)}" if waiting else "",
+            f"; times and values wait, and are not learnt: {', '.join(waiting)} (jaxehr schema --every makes a series "
+            "of them)"
+            if waiting
+            else "",
             f"; ignored: {', '.join(ignored)}" if ignored else "",
         )
 

@@ -11,6 +11,7 @@ from jaxehr.data.identity import named_like_id, names_patients, who_is_told, wor
 from jaxehr.data.kinds import Column, is_unit
 from jaxehr.data.records import Records, records_of
 from jaxehr.data.schema import Schema
+from jaxehr.data.units import mixed_units
 from jaxehr.data.words import missing_option
 
 # What files say for a value that is not known: 99, 888, ...; -1, -7, -99, ...; and days since 1970.
@@ -35,16 +36,20 @@ class Hint(NamedTuple):
 
 
 def hints(data: pd.DataFrame | Records, schema: Schema) -> tuple[Hint, ...]:
-    """In the order of the static table's columns; of events there is nothing to say."""
-    frame = records_of(data).static
+    """In the order of the static table's columns; then of a series, of whose codes the values lie apart."""
+    records = records_of(data)
+    frame, events = records.static, records.events
+    series: list[Hint] = []
+    if schema.grid is not None and events is not None and "numeric_value" in events:
+        series += [Hint(str(code), text) for code, text in mixed_units(events, schema.grid)]
     if frame is None:
-        return ()
+        return tuple(series)
     found = [*_of_rows(frame, schema)]
     for column in schema.columns:
         present = frame[column.name].dropna()
         if len(present):
             found += [Hint(column.name, text) for text in _texts(present, column)]
-    return tuple(found)
+    return (*found, *series)
 
 
 def broken_constraints(data: pd.DataFrame | Records, schema: Schema) -> tuple[Hint, ...]:

@@ -19,15 +19,16 @@ from jaxehr.data.constraints import Product as Product
 from jaxehr.data.constraints import Range as Range
 from jaxehr.data.constraints import Sum as Sum
 from jaxehr.data.dates import check_format
+from jaxehr.data.grid import Grid as Grid
 from jaxehr.data.infer import agreeing, infer_column
 from jaxehr.data.kinds import EVENT_KINDS, KINDS, Kind, listed
 from jaxehr.data.kinds import Column as Column
 from jaxehr.data.kinds import DataError as DataError
-from jaxehr.data.records import Records, check_joined, records_of
+from jaxehr.data.records import EVENT_COLUMNS, Records, check_joined, records_of
 from jaxehr.data.write import check_spelling
 from jaxehr.files import write_text
 
-VERSION = 2
+VERSION = 3  # where there is a grid; without one 2, which says as much
 LONG, FIRST, LAST = 40, 20, 5  # columns of a schema that is printed whole; shown of a longer one
 
 
@@ -40,6 +41,7 @@ class Schema:
     constraints     what holds in every row of the static table, real or synthetic
     missing         texts that stand for a missing value, beside an empty cell
     whole           the records come as Records, and go back so; else they are one frame
+    grid            makes a series of the events; without one they are codes, and their times and values not learnt
     """
 
     columns: tuple[Column, ...]
@@ -47,11 +49,14 @@ class Schema:
     constraints: tuple[Constraint, ...] = ()
     missing: tuple[str, ...] = ()
     whole: bool = False
+    grid: Grid | None = None
 
     def __post_init__(self) -> None:
         """Raises DataError for a format of dates or a period that cannot be, a constraint that is not about the
         columns, and where nothing says whose the events are."""
         _check_events(self.columns, self.events)
+        if self.grid is not None and not self.events:
+            raise DataError("the schema has a grid, which is of events, and names no events")
         columns = {c.name: c for c in self.columns}
         for column in self.columns:
             check_period(column)
@@ -117,6 +122,8 @@ class Schema:
             for column in columns:
                 if column.kind != "id":
                     check_values(frame[column.name], column)
+        if self.grid is not None and records.events is not None:
+            self.grid.check(records.events)
         if records.static is not None and records.events is not None:
             check_joined(records.static, records.events)
 
@@ -127,6 +134,12 @@ class Schema:
     def names(self) -> list[str]:
         """Of the static table."""
         return [c.name for c in self.columns]
+
+    @property
+    def event_names(self) -> list[str]:
+        """What is learnt of events: also times and values, where they are a series."""
+        more = EVENT_COLUMNS[2:] if self.grid is not None else ()
+        return [*(c.name for c in self.events), *more]
 
     @property
     def spelling(self) -> dict[str, str]:
@@ -160,6 +173,16 @@ class Schema:
         columns = (replace(c, **around) if c.name == name else c for c in self.columns)
         return replace(self, columns=tuple(columns))
 
+    def on_grid(self, data: pd.DataFrame | Records, every: str, **said: Any) -> "Schema":
+        """The same schema with the events as a series, whose variables are read off the data.
+
+        every   how long a step is, such as 1h; `said` (length, value, start, counts) is as in `Grid.draft`
+        """
+        events = records_of(data).events
+        if events is None:
+            raise DataError("a grid is of events, and the data have none")
+        return replace(self, grid=Grid.draft(events, every=every, **said))
+
     def broken(self, frame: pd.DataFrame) -> np.ndarray:
         """Which rows break a constraint."""
         columns = {c.name: c for c in self.columns}
@@ -167,7 +190,8 @@ class Schema:
         return np.any(found, axis=0) if found else np.zeros(len(frame), bool)
 
     def to_json(self) -> dict[str, Any]:
-        schema: dict[str, Any] = {"version": VERSION, "columns": _to_json(self.columns)}
+        version = 2 if self.grid is None else VERSION
+        schema: dict[str, Any] = {"version": version, "columns": _to_json(self.columns)}
         if self.events:
             schema["events"] = _to_json(self.events)
         if self.missing:
@@ -176,6 +200,8 @@ class Schema:
             schema["constraints"] = [{"kind": c.kind, **asdict(c)} for c in self.constraints]
         if self.whole:
             schema["whole"] = True
+        if self.grid is not None:
+            schema["grid"] = self.grid.to_json()
         return schema
 
     @staticmethod
@@ -206,8 +232,9 @@ class Schema:
             raise DataError("the schema names no column; there is nothing to learn")
         columns = tuple(column.of_kind(column.kind) for column in columns)
         constraints = constraints_from_json(value.get("constraints", []))
-        whole = bool(value.get("whole", False))
-        return Schema(columns, events, constraints, _texts(value.get("missing", [])), whole)
+        whole, missing = bool(value.get("whole", False)), _texts(value.get("missing", []))
+        grid = Grid.from_json(value["grid"]) if value.get("grid") else None
+        return Schema(columns, events, constraints, missing, whole, grid)
 
     def save(self, path: str | Path) -> None:
         write_text(path, json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n")
@@ -254,7 +281,8 @@ class Schema:
         """What a row is."""
         table = f"table: one row per patient, {len(self.columns)} columns" if self.columns else ""
         codes = "codes: one row per patient and code" if self.events else ""
-        return "; ".join(part for part in (table, codes) if part)
+        events = codes if self.grid is None else str(self.grid)
+        return "; ".join(part for part in (table, events) if part)
 
 
 def _check_events(columns: tuple[Column, ...], events: tuple[Column, ...]) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 from jaxehr.codecs import Codec, KnownParts
 from jaxehr.codecs.columns import Category, Constant, Flag
 from jaxehr.data import DataError, Records, listed, records_of, table_of
+from jaxehr.data.grid import refuse_series
 from jaxehr.data.records import check_joined
 from jaxehr.synthesis.sampling import Drawer
 from jaxehr.types import Key
@@ -27,6 +28,7 @@ def imputed(
 ) -> Any:
     """See `Synthesizer.impute`."""
     codec, records = drawer.codec, records_of(data)
+    refuse_series(codec.schema.grid, "imputation")
     static = table_of(data)
     names = [column.name for column in codec.columns]
     absent = [name for name in names if name not in static.columns]

@@ -35,10 +35,10 @@ def checkpoints(path: Path, stage: str) -> Path:
 def content(data: pd.DataFrame | Records, schema: Schema):
     """The digest of records as they came: their names, dtypes and values."""
     digest, records = hashlib.sha256(), records_of(data)
-    for frame, columns in ((records.static, schema.columns), (records.events, schema.events)):
+    for frame, names in ((records.static, schema.names), (records.events, schema.event_names)):
         if frame is None:
             continue
-        frame = frame[[c.name for c in columns if c.name in frame]]
+        frame = frame[[name for name in names if name in frame]]
         digest.update(repr([(name, _kind(frame[name])) for name in frame]).encode())
         digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
     return digest

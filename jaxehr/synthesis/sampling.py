@@ -204,8 +204,8 @@ def _places(known: KnownParts, indices: np.ndarray) -> np.ndarray:
 
 def _say(codec: Codec, given: Given | None, drawn: int, met: int, good: int) -> None:
     if good < met:
-        alone = "static" not in codec.parts
-        fault = "had no code at all" if alone else "broke a constraint of the schema"
+        alone, event = "static" not in codec.parts, "code" if codec.series is None else "event"
+        fault = f"had no {event} at all" if alone else "broke a constraint of the schema"
         log.warning("%.2f%% of the draws %s and were drawn anew", 100 * (met - good) / met, fault)
     if given is not None and met < drawn / 10:
         log.warning("1 in %d draws has %s; the others were drawn anew", drawn / met, given.said)
@@ -213,8 +213,9 @@ def _say(codec: Codec, given: Given | None, drawn: int, met: int, good: int) -> 
 
 def _hardly_any(codec: Codec, given: Given | None, drawn: int, met: int, good: int) -> str:
     if "static" not in codec.parts:
+        event = "code" if codec.series is None else "event"
         return (
-            f"of {drawn:,} patients drawn only {good:,} have any code; train for more steps, "
+            f"of {drawn:,} patients drawn only {good:,} have any {event}; train for more steps, "
             "or draw the bits with posterior_sigma"
         )
     if given is not None and met < drawn / FEWEST:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from jaxehr.data import Column, DataError, Records, Schema, code_matrix, records_of
 from jaxehr.data.dates import days, read_dates
+from jaxehr.data.grid import refuse_series
 from jaxehr.data.records import check_joined
 from jaxehr.evaluation.blocks.blocks import Blocks
 
@@ -21,6 +22,7 @@ def comparable(schema: Schema, sets: Mapping[str, Data]) -> tuple[Blocks, ...]:
 
     Where the schema leaves out a column of the first set, it was chosen, and others may be there: none is extra.
     """
+    refuse_series(schema.grid, "the evaluation")
     found = {name: with_times(schema, name, data) for name, data in sets.items()}
     records = {name: records_of(data) for name, data in found.items()}
     first = next(iter(records.values()))

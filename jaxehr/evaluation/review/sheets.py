@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from jaxehr.data import DataError, Records, Schema, records_of
+from jaxehr.data.grid import refuse_series
 from jaxehr.evaluation.blocks.frames import Data, check_parts, with_times
 from jaxehr.files import write_text
 
@@ -69,6 +70,7 @@ def review_packet(
     Raises DataError for columns that differ, and for fewer than n patients.
     """
     schema = Schema.infer(real) if schema is None else schema
+    refuse_series(schema.grid, "the review")
     seed = secrets.randbits(63) if seed is None else seed
     rng = np.random.default_rng(seed)
     names = {} if names is None else names
