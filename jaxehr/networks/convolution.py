@@ -15,7 +15,7 @@ from jaxehr.types import Key
 
 # Batch, space, channels of input, kernel and output: on a CPU the only layout that XLA hands to a matrix product.
 FAST = ("N_C", "_IO", "N_C")
-
+PLACES = 2_304  # with 64 channels before and behind, a megabyte
 
 Padding = tuple[tuple[int, int], ...]  # zeros before and behind, by axis of space
 
@@ -45,8 +45,24 @@ def _derivative(
     (x, kernel), (dx, dkernel) = primals, tangents
     by_x = _convolved(dx, kernel.swapaxes(-1, -2), stride, padding, ("N_C", "_OI", "N_C"))
     turned = jnp.moveaxis(dkernel, -2, 0)
-    by_kernel = _convolved(x.swapaxes(0, -1), turned, stride, padding, ("C_N", "I_O", "_NC"))
-    return convolution(x, kernel, stride, padding), by_x + jnp.moveaxis(by_kernel, -2, 0)
+
+    def by_kernel(x):
+        return _convolved(x, turned, stride, padding, ("C_N", "I_O", "_NC"))
+
+    y = convolution(x, kernel, stride, padding)
+    parts = jax.lax.map(lambda part: jnp.moveaxis(by_kernel(part), -2, 0), _parts(x))
+    return y, by_x + parts.reshape(-1, *y.shape[1:])[: len(y)]
+
+
+def _parts(x: Array) -> Array:
+    """[part, channel, *space, record]: few enough places each that they stay in the cache of a core.
+
+    A kernel's gradient passes over them once for each of its taps. An accelerator has them all at once.
+    """
+    parts = -(-x[..., 0].size // PLACES) if jax.default_backend() == "cpu" else 1
+    each = -(-len(x) // max(parts, 1))
+    x = jnp.pad(x, [(0, -len(x) % each), *((0, 0),) * (x.ndim - 1)])
+    return x.reshape(-1, each, *x.shape[1:]).swapaxes(1, -1)
 
 
 def _convolved(
