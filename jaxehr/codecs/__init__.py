@@ -10,6 +10,7 @@ from jaxehr.codecs.cyclic import Cyclic as Cyclic
 from jaxehr.codecs.matrix import matrix as matrix
 from jaxehr.codecs.matrix import parts_of as parts_of
 from jaxehr.codecs.numbers import END as END
+from jaxehr.codecs.numbers import BoxCox as BoxCox
 from jaxehr.codecs.numbers import Number as Number
 from jaxehr.codecs.numbers import Quantile as Quantile
 from jaxehr.codecs.parts import KnownParts as KnownParts

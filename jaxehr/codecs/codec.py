@@ -295,7 +295,7 @@ def fit_codec(
 ) -> Codec:
     """The codec of these records; the schema is inferred if not given.
 
-    numbers         what numerical, integer and datetime columns become: Number, Quantile or Bins
+    numbers         what numerical, integer and datetime columns become: Number, BoxCox, Quantile or Bins
     min_patients    who have what is kept of the values (jaxehr.codecs.shared); 1 keeps all of them
 
     Raises DataError where the records do not fit the schema, or there is nothing to learn.

@@ -14,7 +14,7 @@ import pandas as pd
 
 from jaxehr.codecs.bins import Bins
 from jaxehr.codecs.cyclic import RADIUS, Cyclic
-from jaxehr.codecs.numbers import Arrays, Named, Number, Quantile
+from jaxehr.codecs.numbers import Arrays, BoxCox, Named, Number, Quantile
 from jaxehr.codecs.quantity import Quantity
 from jaxehr.codecs.shared import other
 from jaxehr.data.schema import Column, DataError
@@ -285,7 +285,7 @@ def _say(column: Column, what: str) -> None:
 
 
 def column_from_json(value: dict[str, Any]) -> Any:
-    kinds = (Number, Quantile, Cyclic, Bins, Flag, Category, Constant)
+    kinds = (Number, BoxCox, Quantile, Cyclic, Bins, Flag, Category, Constant)
     return {kind.__name__: kind for kind in kinds}[value["type"]].from_json(value)
 
 

@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from jaxehr.codecs.numbers import END, Arrays, Number, Quantile, Scaled, lacking
+from jaxehr.codecs.numbers import END, Arrays, BoxCox, Number, Quantile, Scaled, lacking
 from jaxehr.codecs.quantity import Quantity
 
 # Of a circle that is as wide as the numbers beside it: from 0 to 1, or with a standard deviation of 1/(2 END) where
 # all hours are equally likely.
-RADIUS = {Number: 0.5, Quantile: 2**0.5 / (2 * END)}
+RADIUS = {Number: 0.5, BoxCox: 0.5, Quantile: 2**0.5 / (2 * END)}
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
-"""Columns of numbers and dates as arrays, and back: min-max, or normal scores; on a circle in `cyclic`, as categories
-in `bins`.
+"""Columns of numbers and dates as arrays, and back: min-max, that of a power, or normal scores; on a circle in
+`cyclic`, as categories in `bins`.
 
 A column becomes arrays of three parts (number, bit, category), and its `decode` is the exact inverse of its `encode`
 for values between the ends; what is beyond an end, which is an average where few patients are there, becomes the end.
@@ -132,6 +132,70 @@ class Number(Scaled):
     def _of_scale(self, scaled: Arrays) -> np.ndarray:
         q = self.quantity
         return np.clip(scaled[0], 0, 1) * (q.high - q.low) + q.low
+
+
+@dataclass(frozen=True)
+class BoxCox(Number):
+    """Min-max of (y^power - 1) / power, or of log y where the power is 0; the likeliest of powers under which that is
+    normal (Box and Cox 1964). y is the number + 1e-3, as in the longitudinal DPM; where there are numbers below 0, over
+    the lowest.
+
+    A power under which float64 would lose digits of the values is moved towards 1, until none are lost.
+    """
+
+    power: float = 1.0
+
+    @classmethod
+    def fit(cls, quantity: Quantity, numbers: np.ndarray, least: int) -> "BoxCox":
+        from scipy.optimize import minimize_scalar
+        from scipy.stats import boxcox_llf
+
+        kept = quantity.learnt(numbers, least)
+        scale = cls(quantity, 0.5, 0.0, *lacking(numbers, least))
+        y = scale._shifted(kept)
+        unlikely = lambda power: -float(boxcox_llf(power, y))
+        power = float(minimize_scalar(unlikely, bounds=POWERS, method="bounded").x)
+        while (moved := replace(scale, power=power))._loses(kept):
+            power = 1 + (power - 1) / 2
+        (scaled,) = moved._to_scale(kept)
+        return replace(moved, mean=float(scaled.mean()), std=float(scaled.std()))
+
+    def _to_scale(self, numbers: np.ndarray) -> Arrays:
+        low, high = self._ends
+        return ((self._powered(numbers) - low) / ((high - low) or 1.0),)
+
+    def _of_scale(self, scaled: Arrays) -> np.ndarray:
+        from scipy.special import inv_boxcox
+
+        low, high = self._ends
+        y = inv_boxcox(np.clip(scaled[0], 0, 1) * (high - low) + low, self.power)
+        return y - self._shifted(np.zeros(()))
+
+    def _powered(self, numbers: np.ndarray) -> np.ndarray:
+        from scipy.special import boxcox
+
+        return boxcox(self._shifted(numbers), self.power)
+
+    def _shifted(self, numbers: np.ndarray) -> np.ndarray:
+        return numbers - min(self.quantity.low, 0.0) + 1e-3
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        low, high = self._powered(np.array([self.quantity.low, self.quantity.high]))
+        return float(low), float(high)
+
+    def _loses(self, numbers: np.ndarray) -> bool:
+        """Whether a number does not come back within a billionth of the range, or a tenth of its last decimal."""
+        q = self.quantity
+        near = 1e-9 * (q.high - q.low)
+        if q.decimals is not None:
+            near = min(near, 0.1 * 10.0**-q.decimals)
+        found = self._of_scale(self._to_scale(numbers))
+        # The linear scale is as good as it gets.
+        return self.power != 1 and not (np.abs(found - numbers) <= near).all()
+
+
+POWERS = (-5.0, 5.0)  # that are tried
 
 
 @dataclass(frozen=True)

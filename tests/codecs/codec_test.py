@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from jaxehr.codecs import (
     Bins,
+    BoxCox,
     Number,
     Quantile,
     codec_from_json,
@@ -237,7 +238,7 @@ def test_a_column_without_any_value_comes_back_empty_and_is_said(least, kind, ca
 def test_zero_has_no_sign(caplog):
     """-0.0 is the number 0, and is drawn as 0.0; beside a 1 it may be meant otherwise, and is refused."""
     frame = pd.DataFrame({"base_excess": [-0.0, 0.0, 1.5, -2.5] * 10})
-    for numbers in (Number, Quantile, Bins):
+    for numbers in (Number, BoxCox, Quantile, Bins):
         codec = every_value(frame, numbers=numbers)
         back = codec.decode(codec.encode(frame))["base_excess"]
         assert not np.signbit(back[back == 0]).any() and (back == frame["base_excess"]).all()
@@ -346,7 +347,7 @@ def stays(n=400, seed=0):
 LAWS = (Inequality("admitted", "discharged"), Inequality("diastolic", "systolic"))
 
 
-@pytest.mark.parametrize("numbers", [Number, Quantile, Bins])
+@pytest.mark.parametrize("numbers", [Number, BoxCox, Quantile, Bins])
 def test_an_inequality_holds_by_construction(numbers):
     """Whatever is drawn: here uniform noise far beyond the scale."""
     frame = stays()
@@ -399,7 +400,7 @@ def test_what_is_known_of_a_record():
         codec.known(pd.DataFrame({"sex": ["y"]}))
 
 
-@pytest.mark.parametrize("numbers", [Number, Quantile, Bins])
+@pytest.mark.parametrize("numbers", [Number, BoxCox, Quantile, Bins])
 @pytest.mark.parametrize("rows", [1, 50])
 def test_records_in_which_nothing_varies_are_refused(numbers, rows):
     """There is nothing to learn: one row, constant columns, patients who all have the same codes."""

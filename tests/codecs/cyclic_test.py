@@ -10,7 +10,7 @@ import pytest
 
 import jaxehr
 from jaxehr.baselines import cart, copula
-from jaxehr.codecs import Bins, Cyclic, Number, Quantile, codec_from_json, fit_codec
+from jaxehr.codecs import Bins, BoxCox, Cyclic, Number, Quantile, codec_from_json, fit_codec
 from jaxehr.codecs.cyclic import RADIUS
 from jaxehr.data import Column, DataError, Inequality, Schema
 from jaxehr.recipes import ehrdiff
@@ -34,7 +34,7 @@ def codec_of(values, period=24, start=0, numbers=Number, *, kind="integer", leas
     return fit_codec(frame, schema_of(frame, period, start, kind), numbers, least)
 
 
-@pytest.mark.parametrize("numbers", [Number, Quantile, Bins])
+@pytest.mark.parametrize("numbers", [Number, BoxCox, Quantile, Bins])
 @pytest.mark.parametrize(("period", "start"), CYCLES)
 def test_every_whole_number_comes_back(period, start, numbers):
     every = np.arange(start, start + period)

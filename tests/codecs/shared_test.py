@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxehr.codecs import Bins, Number, Quantile, codec_from_json, fit_codec
+from jaxehr.codecs import Bins, BoxCox, Number, Quantile, codec_from_json, fit_codec
 from jaxehr.codecs.shared import other, shared
 from jaxehr.data import Column, DataError, Inequality, Schema, long_frame
 
-KINDS = [Number, Quantile, Bins]
+KINDS = [Number, BoxCox, Quantile, Bins]
 
 
 def numbers_in(value):
