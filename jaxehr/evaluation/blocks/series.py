@@ -1,0 +1,72 @@
+"""Courses of patients on a grid, as the measures of series see them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+
+@dataclass(frozen=True)
+class Series:
+    """One course per patient: numbers of several variables, step after step.
+
+    values      NaN where nothing was measured; beyond a patient's length all are
+    lengths     how many steps each patient has, one at the least
+    inside      when within its step a value was measured, from 0 to 1; None where that is not known
+    Raises ValueError where the three do not fit.
+    """
+
+    values: Float[np.ndarray, "n step variable"]
+    lengths: Int[np.ndarray, "n"]
+    inside: Float[np.ndarray, "n step variable"] | None = None
+
+    def __post_init__(self):
+        n, steps, _ = self.values.shape
+        if self.lengths.shape != (n,):
+            raise ValueError(f"{n} patients want {n} lengths; got {self.lengths.shape}")
+        if n and not (self.lengths.min() >= 1 and self.lengths.max() <= steps):
+            ends = f"{self.lengths.min()} to {self.lengths.max()}"
+            raise ValueError(f"lengths are wanted between 1 and the {steps} steps; got {ends}")
+        if self.inside is not None and self.inside.shape != self.values.shape:
+            raise ValueError(f"inside is wanted as {self.values.shape}; got {self.inside.shape}")
+        if self.observed[~self.within].any():
+            raise ValueError("values beyond a patient's length are wanted missing (NaN)")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def observed(self) -> Bool[np.ndarray, "n step variable"]:
+        return ~np.isnan(self.values)
+
+    @property
+    def within(self) -> Bool[np.ndarray, "n step"]:
+        """Steps that a patient has."""
+        return np.arange(self.values.shape[1]) < self.lengths[:, None]
+
+    @property
+    def times(self) -> Float[np.ndarray, "n step variable"]:
+        """When each value was measured, in steps; its step alone where no more is known."""
+        steps = np.arange(self.values.shape[1], dtype=float)[:, None]
+        return np.broadcast_to(steps, self.values.shape) + (
+            0.0 if self.inside is None else self.inside
+        )
+
+    def rows(self, index: np.ndarray) -> "Series":
+        inside = None if self.inside is None else self.inside[index]
+        return Series(self.values[index], self.lengths[index], inside)
+
+
+def whole(values: Float[np.ndarray, "n step variable"]) -> Series:
+    """Courses that all last to the last step."""
+    return Series(values, np.full(len(values), values.shape[1]))
+
+
+def together(*parts: Series) -> Series:
+    """The patients of all."""
+    insides = [part.inside for part in parts if part.inside is not None]
+    return Series(
+        np.concatenate([part.values for part in parts]),
+        np.concatenate([part.lengths for part in parts]),
+        np.concatenate(insides) if len(insides) == len(parts) else None,
+    )
