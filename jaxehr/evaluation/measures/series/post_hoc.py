@@ -59,25 +59,28 @@ def discriminative(
     """
     a, b = scaling(real, other, train)
     rng = np.random.default_rng(seed)
-    rows = [_own_order(rng, len(real), len(other)) for _ in range(seeds)]
-    kept = int(rows[0].shape[1] * SHARE)
-    batch = lambda part: gru.batches(rng, part[:kept], iterations, BATCH)
-    order = np.stack([np.concatenate([*map(batch, own)], axis=1) for own in rows])
+    learnt, asked = zip(*[split(rng, len(real), len(other)) for _ in range(seeds)], strict=True)
+    batch = lambda rows: gru.batches(rng, rows, iterations, BATCH)
+    order = np.stack([np.concatenate([*map(batch, own)], axis=1) for own in learnt])
     x = np.concatenate([a.inputs(), b.inputs()])
     lengths = np.concatenate([a.lengths, b.lengths]).astype(np.int32)
     y = np.repeat(np.array([1, 0], np.float32), [len(real), len(other)])
     first = gru.init(rng, gru.Shape(x.shape[2], max(x.shape[2] // 2, 1), 1), seeds)
     params = gru.trained(entropy, first, (x, lengths, y), order)
-    asked = np.stack(rows)[:, :, kept:].reshape(seeds, -1)
-    told, truth = odds(params, x, lengths, asked), y[asked] == 1
+    rows = np.stack(asked).reshape(seeds, -1)
+    told, truth = odds(params, x, lengths, rows), y[rows] == 1
     areas = [area_under_curve(t, o) for t, o in zip(truth, told, strict=True)]
     return Told(((told > 0) == truth).mean(1), np.array(areas))
 
 
-def _own_order(rng: np.random.Generator, n: int, m: int) -> Int[np.ndarray, "set row"]:
-    """Rows of either set in random order, as many of each; those of the second are counted after the first's."""
+def split(
+    rng: np.random.Generator, n: int, m: int
+) -> tuple[Int[np.ndarray, "set row"], Int[np.ndarray, "set row"]]:
+    """Rows to learn from and to ask of, as many of either set; those of the second are counted after the first's."""
     most = min(n, m, ROWS)
-    return np.stack([rng.permutation(n)[:most], n + rng.permutation(m)[:most]])
+    rows = np.stack([rng.permutation(n)[:most], n + rng.permutation(m)[:most]])
+    kept = int(most * SHARE)
+    return rows[:, :kept], rows[:, kept:]
 
 
 def entropy(params: Params, rows: tuple[Array, Array, Array]) -> Float[Array, ""]:

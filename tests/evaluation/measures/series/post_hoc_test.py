@@ -51,6 +51,14 @@ def test_the_network_is_ten_lines_of_numpy_and_ends_where_a_course_ends():
     assert (ends[:4] == ends[4:]).all()
 
 
+def test_none_is_asked_that_was_learnt_from_and_there_are_as_many_of_either_set():
+    learnt, asked = post_hoc.split(np.random.default_rng(0), 50, 70)
+    assert learnt.shape == (2, 40) and asked.shape == (2, 10)
+    rows = np.concatenate([learnt, asked], axis=1)
+    assert (np.sort(rows[0]) == np.arange(50)).all()
+    assert len(set(rows[1])) == 50 and rows[1].min() >= 50 and rows[1].max() < 120
+
+
 def test_courses_of_one_law_are_not_told_apart():
     """Each seed's AUC within 4 standard errors: two seeds, a false alarm in 8,000."""
     a, b = walks(0.7, 0), walks(0.7, 1)
