@@ -16,7 +16,7 @@ BEST = norm.cdf(SHIFT * np.sqrt(STEPS / 2))  # N(0, 1) against N(d, 1) in 8 step
 ERROR = np.sqrt((N + 1) / (3 * N**2))  # of an area of .5, at 300 with the outcome and 300 without
 LEARNERS = {
     "boosting": outcomes.boosting,
-    "recurrent": partial(outcomes.recurrent, hidden=6, iterations=400),
+    "recurrent": partial(outcomes.recurrent, hidden=6),
 }
 
 
@@ -47,8 +47,8 @@ def test_synthetic_courses_of_the_law_teach_as_much_as_real_ones(learner):
 
 
 def test_courses_with_another_relation_teach_nothing_and_with_the_contrary_the_contrary(learner):
-    """They tell the outcome by the other variable: .5 is within 4 standard errors of the area, and as much again of what
-    is learnt of the first by chance."""
+    """They tell the outcome by the other variable: .5 is within 4 standard errors of the area, and as much again for
+    what is learnt of the first by chance."""
     test = patients(2)
     blank = pairings(patients(0), patients(1, told_by=1), test, learner, seeds=2)
     assert areas(test.outcome, blank["tstr"]) == pytest.approx(0.5, abs=8 * ERROR)
