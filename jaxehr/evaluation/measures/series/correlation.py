@@ -17,7 +17,7 @@ FEWEST = 30  # pairs without which two variables have no correlation
 
 def lags_of(steps: int) -> list[int]:
     """1, 2, 4, ... steps, as far as the grid reaches."""
-    return [2**i for i in range(max(steps - 1, 0).bit_length()) if 2**i < steps]
+    return [2**i for i in range((steps - 1).bit_length())]
 
 
 def lagged(series: Series, lags: Sequence[int]) -> Float[np.ndarray, "lag variable variable"]:

@@ -136,8 +136,6 @@ def boosting(
     """Gradient boosting on summaries; each split is of three features in ten, by seed."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    if len(np.unique(learnt.outcome)) < 2:
-        return np.zeros((seeds, len(test)))  # one class teaches nothing
     x, asked = summaries(learnt.series), summaries(test)
     x[:, np.isnan(x).all(0)] = 0  # which boosting refuses: a column without a value
     found = []
@@ -161,7 +159,7 @@ def recurrent(
 ) -> Float[np.ndarray, "seed n"]:
     """A network that reads values and what is missing, and says at the end of a course; in batches of 128."""
     if len(np.unique(learnt.outcome)) < 2:
-        return np.zeros((seeds, len(test)))
+        return np.zeros((seeds, len(test)))  # one class teaches nothing
     a, b = by_train(learnt.series, test, scale)
     rng, x = np.random.default_rng(seed), a.inputs()
     rows, iterations = np.arange(len(x)), max(EPOCHS * len(x) // BATCH, LEAST)

@@ -77,10 +77,11 @@ def test_shares_that_are_missing_are_compared_by_variable_and_by_step():
     assert found["missing_by_variable_error"] < 0.01
     expected = np.abs(rising - 0.5).mean()
     assert found["missing_by_step_error"] == pytest.approx(expected, abs=0.01)
-    # Beyond a course nothing is missing: half as long, and the same shares.
-    cut = np.arange(STEPS) < STEPS // 2
-    short = measured(real.observed & cut[:, None], np.full(N, STEPS // 2))
-    assert missing_errors(short, real)["missing_by_step_error"] < 1e-12
+    # Beyond a course nothing is missing: where half of the courses end midway shares are as before, and none is lost.
+    lengths = np.where(np.arange(N) < N // 2, STEPS // 2, STEPS)
+    cut = measured(real.observed & (np.arange(STEPS) < lengths[:, None])[..., None], lengths)
+    assert missing_errors(real, cut)["missing_by_step_error"] < 0.02
+    assert missing_errors(cut, real)["missing_by_step_error"] < 0.02
 
 
 def together(share, seed):
