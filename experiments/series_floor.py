@@ -5,7 +5,16 @@
 The file is TimeGAN's (its repository, data/stock_data.csv): 3,685 days of six numbers. As there, days are taken from
 last to first, each number is scaled to [0, 1] over all days, and every window of 24 days is a course, in random order:
 3,661. Four fifths are train (2,928), the rest held out (733). Windows overlap, so that held-out ones are no strangers.
-Printed are mean and deviation over seeds, which share the split.
+Printed are mean and deviation over five seeds, which share the split; on 2 shared CPU cores:
+
+    discriminative    as_they_are .009 +- .008, standardised .018 +- .012, normalised .009 +- .005,
+                      by_train .027 +- .010
+    predictive        last variable, as_they_are .0368 +- .0000
+                      all variables, as_they_are .009 +- .002, standardised .057 +- .0002, normalised .009 +- .002,
+                      by_train .056 +- .0002
+
+A figure takes 9 to 19 CPU seconds, all seeds together. Errors are in deviations where values are standardised (and
+by_train), else in ranges: protocols and scalings do not compare.
 """
 
 import argparse

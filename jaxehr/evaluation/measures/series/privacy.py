@@ -16,10 +16,8 @@ from jaxehr.evaluation.measures.membership import area, by_neighbour, true_posit
 from jaxehr.evaluation.measures.privacy import EXCESSES, neighbours, with_exact_interval
 
 ROWS = 2_000  # of each set: the time goes with its square
-WIDE = (
-    0.01,
-    0.99,
-)  # quantiles that stand for the range, so that one odd value does not hide all others
+# Quantiles that stand for the range, so that one odd value does not hide all others.
+WIDE = (0.01, 0.99)
 ABSENT = 2.0  # what the engine of distances reads as missing
 
 
