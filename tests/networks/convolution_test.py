@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jaxehr.networks.convolution as module
 from jaxehr.networks.convolution import FAST, _convolved, convolution, doubled
 
 CASES = [((8,), 1), ((8,), 2), ((4, 6), 1), ((4, 6), 2)]
@@ -51,6 +52,23 @@ def test_derivatives_are_those_of_the_plain_convolution(space, stride):
     np.testing.assert_allclose(*along, rtol=1e-4)
     each = jax.vmap(jax.grad(ours, 1), (0, None))(x[:, None], kernel)
     np.testing.assert_allclose(each.sum(0), jax.grad(plain, 1)(x, kernel), atol=1e-5)
+
+
+@pytest.mark.parametrize(("space", "stride"), CASES)
+def test_a_kernels_gradient_is_the_sum_over_parts_of_the_batch(space, stride, monkeypatch):
+    """Two of the three records, and the third with one of zeros; a derivative along a direction so too."""
+    x, kernel = arrays(space)
+
+    def found(places):
+        monkeypatch.setattr(module, "PLACES", places)
+        f = lambda kernel: jnp.sin(convolution(x, kernel, stride, around(space)))
+        along = jax.jvp(f, (kernel,), (jnp.cos(kernel),))[1]
+        return jax.grad(lambda kernel: jnp.sum(f(kernel)))(kernel), along, len(module._parts(x))
+
+    (*whole, one), (*parts, two) = found(1_000), found(2 * x[0, ..., 0].size)
+    assert (one, two) == (1, 2)
+    for a, b in zip(whole, parts, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
 
 
 @pytest.mark.parametrize("space", [(5,), (4, 3)])

@@ -1,12 +1,13 @@
 """The published network, counted; and what both U-Nets do with rows, times and labels."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxehr.networks import unet_1d, unet_2d
-from jaxehr.networks.unet import square_side
+from jaxehr.networks.unet import _Norm, square_side
 
 SMALL = {"channels": 8, "multipliers": (1, 2), "blocks": 1}
 NETWORKS = {"square": (unet_2d(14, **SMALL), 14), "line": (unet_1d(9, classes=2, **SMALL), 9)}
@@ -103,6 +104,23 @@ def test_a_label_that_is_not_said_has_an_embedding_of_its_own():
     for i, j in ((0, 1), (0, 2), (1, 2)):
         assert np.abs(said[i] - said[j]).max() > 1e-3
     np.testing.assert_allclose(apply()[0], said[2], atol=1e-4)
+
+
+@pytest.mark.parametrize(("space", "groups"), [((9,), 1), ((4, 3), 3), ((4, 3), 6)])
+def test_the_norm_is_flaxs_far_from_0_too(space, groups):
+    """And its gradient. Each record's channels lie around 100 with a spread of 1, to float32's rounding of that."""
+    rng = np.random.default_rng(0)
+    x, weight = rng.normal(100, size=(2, *space, 6)), rng.normal(size=(2, *space, 6))
+    params = {"scale": jnp.linspace(1, 2, 6), "bias": jnp.linspace(-1, 1, 6)}
+
+    def found(norm):
+        return jax.value_and_grad(
+            lambda x, p: jnp.sum(norm.apply({"params": p}, x) * weight), (0, 1)
+        )(jnp.asarray(x, "f"), params)
+
+    theirs = found(nn.GroupNorm(groups, epsilon=1e-6, use_fast_variance=False))
+    for a, b in zip(*map(jax.tree.leaves, (found(_Norm(groups)), theirs)), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-3)
 
 
 def test_columns_go_into_the_next_square_that_can_be_halved():
