@@ -15,6 +15,7 @@ from jaxehr.denoisers import EPS
 from jaxehr.losses import blended_loss
 from jaxehr.networks import series_unet, timestep
 from jaxehr.processes import Gaussian, ddpm
+from jaxehr.samplers import fixed_large
 
 
 @pytest.fixture(scope="module")
@@ -184,3 +185,19 @@ def test_the_gradients(case, single):
             found = found[key.key]
         name = jax.tree_util.keystr(place)
         np.testing.assert_allclose(found, value, atol=1e-4 * largest, rtol=0, err_msg=name)
+
+
+@pytest.mark.parametrize("t", [1, 2, 100, 500])
+def test_a_step_of_a_draw_is_that_of_the_example(t):
+    """x <- (x - beta / sqrt(1 - abar) e) / sqrt(1 - beta) + sqrt(beta) z, without noise in the last step: the chain
+    `fixed_large`, by what e says was clean. In formulas, for the file has no draw."""
+    betas = np.linspace(1e-4, 0.01, 500)
+    beta, alpha_bar = betas[t - 1], np.cumprod(1 - betas)[t - 1]
+    x, e, z = np.random.default_rng(t).normal(size=(3, 6, 4))
+    expected = (x - beta / np.sqrt(1 - alpha_bar) * e) / np.sqrt(1 - beta)
+    expected += np.sqrt(beta) * z if t > 1 else 0
+    process = Gaussian(ddpm(500, beta_last=0.01))
+    x, e, z = (jnp.asarray(a, jnp.float32) for a in (x, e, z))
+    denoise = lambda x, t: EPS.to_x0(process, e, x, t)
+    found = fixed_large(z, denoise, process, x, jnp.array(float(t)), jnp.array(t - 1.0))
+    np.testing.assert_allclose(found, expected, atol=2e-5)
