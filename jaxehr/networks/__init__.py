@@ -12,6 +12,10 @@ from jaxehr.networks.mlp import sinusoidal as sinusoidal
 from jaxehr.networks.mlp import timestep as timestep
 from jaxehr.networks.perceptron import perceptron as perceptron
 from jaxehr.networks.perceptron import residual_generator as residual_generator
+from jaxehr.networks.recurrence import GRU as GRU
+from jaxehr.networks.recurrence import LSTM as LSTM
+from jaxehr.networks.recurrent import by_step as by_step
+from jaxehr.networks.recurrent import recurrent as recurrent
 from jaxehr.networks.series_unet import series_unet as series_unet
 from jaxehr.networks.series_unet import whole_steps as whole_steps
 from jaxehr.networks.tabddpm import tabddpm_mlp as tabddpm_mlp
