@@ -49,8 +49,8 @@ Judge       The table above is by an earlier, blunter judge of detection, with c
     scoehr        .940   76.1%   4.60   .896   .707   .047   .508   .000    1,200  230 10.62
     real held out .936   96.4%   4.93   .500   .759   .004   .510   -.001
 
-MedDiff, a U-Net of 8 channels over the codes as they stand, is far from trained after so few steps: Pearson .733. ScoEHR
-is of 16 channels, drawn with the decoded probabilities by DPM-Solver++ 2M in 20 evaluations; its training is that of
+MedDiff, a U-Net of 8 channels over the codes as they stand, has Pearson .733: it is far from trained. ScoEHR is of 16
+channels, drawn with the decoded probabilities by DPM-Solver++ 2M in 20 evaluations; its training is that of
 scoehr_diabetes130_codes.py, which took the 230 s.
 """
 
