@@ -6,28 +6,27 @@ Choice      The static table of nafld1 with medians of labs (10 columns), and th
             events. masked with width 256 and 2,500 steps of 128, the others with 3,000 steps of 256 at learning rate
             1e-3 (TabDDPM with 100 timesteps at 3e-3); one seed. 8,774 patients to
             train, 8,774 held out, as many drawn; TSTR predicts death.
-Time        CPU seconds of a core, training and drawing: masked 89 and 11 on a busy machine, tabddpm 19 and 4,
+Time        CPU seconds of a core, training and drawing: masked 120 and 15 on a busy machine, tabddpm 19 and 4,
             ehrdiff 95 and 8, ddpm 39 and 14, cart 1; a minute to judge each.
 
                                      masked   tabddpm   ehrdiff      ddpm      cart   real held out
-    shape error                       .0153     .0214     .0256     .0127     .0078           .0122
-    trend error                       .0200     .0214     .0253     .0194     .0125           .0162
-    phi of column and code: gap       .0144     .0133     .0224     .0158     .0137           .0129
-    the same: correlation             .973      .977      .941      .967      .976            .978
-    phi of two codes: gap             .0204     .0227     .0740     .0412     .0170           .0127
+    shape error                       .0079     .0214     .0256     .0127     .0078           .0122
+    trend error                       .0126     .0214     .0253     .0194     .0125           .0162
+    phi of column and code: gap       .0125     .0133     .0224     .0158     .0137           .0129
+    the same: correlation             .980      .977      .941      .967      .976            .978
+    phi of two codes: gap             .0186     .0227     .0740     .0412     .0170           .0127
     prevalence Spearman               .988     1.000      .964     1.000      .988           1.000
     codes present                    1.000     1.000     1.000     1.000     1.000           1.000
-    codes per patient (real 1.84)     1.85      1.81      2.12      1.85      1.86            1.87
-    their law: distance               .023      .040      .293      .090      .029            .031
-    correlation difference            .54       .50       .98       .77       .47             .38
-    detection AUC                     .829      .716      .879      .752      .608            .494
-    TSTR AUROC                        .820      .827      .848      .819      .864            .864
+    codes per patient (real 1.84)     1.83      1.81      2.12      1.85      1.86            1.87
+    their law: distance               .016      .040      .293      .090      .029            .031
+    correlation difference            .45       .50       .98       .77       .47             .38
+    detection AUC                     .710      .716      .879      .752      .608            .494
+    TSTR AUROC                        .834      .827      .848      .819      .864            .864
 
-    What gives masked's patients away is the body: BMI does not follow from weight and height (the linear detector has
-    .522). Its codes are a list, drawn given the whole table, and their number has its law; before, bit by bit, the
-    distance was .078, detection .835, in 51 and 12 CPU s of a machine less busy. What ties table and codes is kept to
-    within a hundredth of its floor by masked, TabDDPM and CART. CART leaks: 5.3% of its rows equal a training patient's
-    (.03% of other real ones), and 64% are nearer to one than to any of as many held out.
+    masked is of today, with a second look; before it detection was .829, and what gave its patients away was that BMI
+    did not follow from weight and height. What ties table and codes is kept to within a hundredth of its floor by
+    masked, TabDDPM and CART. CART leaks: 5.3% of its rows equal a training patient's (.03% of other real ones), and 64%
+    are nearer to one than to any of as many held out.
 """
 
 import argparse
