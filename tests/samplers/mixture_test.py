@@ -125,6 +125,24 @@ def test_mixing_solves_a_linear_contraction():
     assert max(far[3, 4], far[5, 4]) < 1e-6 and min(far[3, 3], far[0, 4]) > 1e-2, far
 
 
+@pytest.mark.parametrize("a", [0.5, 0.9, -0.9])
+def test_the_safeguard_makes_no_correction_that_is_longer_than_it_allows(a):
+    """Of x -> a x + c the correction to its fixed point is |a / (1 - a)| times |r|: where that much is allowed two
+    steps solve it, and where less is they are two plain ones."""
+    step = lambda key, denoise, process, x, t, s: a * x + 1.0
+    far = abs(a / (1 - a))
+    with jax.enable_x64(True):
+        ends = [
+            float(
+                anderson(step, limit=limit, ridge=1e-14)(
+                    KEY, lambda x, t: x, EDM, jnp.zeros(1), np.arange(3.0)[::-1]
+                ).x[0]
+            )
+            for limit in (1.01 * far, 0.99 * far)
+        ]
+    assert ends == pytest.approx([1 / (1 - a), a + 1], rel=1e-9)
+
+
 KINDS = Mixture(
     jnp.asarray(np.random.default_rng(3).normal(size=(2, 32))), 0.3, jnp.array([0.7, 0.3])
 )
