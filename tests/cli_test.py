@@ -197,12 +197,12 @@ MISTAKES = {  # what is typed after fit, and what is said
     ),
     "no label": (
         ["masked", "--data", "table.csv", "--label", "sex"],
-        "has no label (recipes that have one: tabddpm, meddiff): it learns every column alike, and draws "
-        "under any: sample --given sex=VALUE",
+        "has no label (recipes that have one: tabddpm, meddiff); masked learns every column alike, and draws "
+        "under any: fit it without one, and sample --given sex=VALUE",
     ),
-    "no label, and no conditions": (
+    "no label by a setting": (
         ["gan", "--data", "table.csv", "--set", "label=sex"],
-        "draws under no condition; fit masked, and draw with --given sex=VALUE",
+        "gan has no label",
     ),
     "schema": (
         ["ehrdiff", "--data", "holdout.csv", "--schema", "other.json"],

@@ -150,10 +150,10 @@ def _no_label(recipe: str, label: str) -> str:
     from jaxehr import names, settings
 
     taking = [name for name, made in names.recipes().items() if "label" in settings.of(made)]
-    other = f"{recipe} has no label (recipes that have one: {', '.join(taking)})"
-    if recipe in names.OWN_SAMPLER:
-        return f"{other}: it learns every column alike, and draws under any: sample --given {label}=VALUE"
-    return f"{other}, and draws under no condition; fit masked, and draw with --given {label}=VALUE"
+    return (
+        f"{recipe} has no label (recipes that have one: {', '.join(taking)}); masked learns every column alike, and "
+        f"draws under any: fit it without one, and sample --given {label}=VALUE"
+    )
 
 
 def _say_found(found, path) -> None:

@@ -33,7 +33,7 @@ def add(command: Command) -> None:
         type=float,
         metavar="W",
         help="of a run with a label (meddiff, tabddpm): how much more its label weighs than it does in the records; "
-        "0 is the law that was learnt",
+        "0 is the law that was learnt, 100 the most",
     )
     add_set(sample, "a setting of sampling, such as posterior_sigma=0.2")
 

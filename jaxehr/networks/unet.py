@@ -76,12 +76,15 @@ def unet_1d(
 
 
 def _groups(channels: int, groups: int | None) -> int:
-    groups = min(32, max(channels // 4, 1)) if groups is None else groups
-    if channels < 1 or channels % groups:
+    taken = min(32, max(channels // 4, 1)) if groups is None else groups
+    if channels < 1 or channels % taken:
+        of = groups or (32 if channels >= 128 else 4)
+        nearest = max(round(channels / of), 1) * of
         raise ValueError(
-            f"channels must be a multiple of {groups}, the groups that norms are taken over; got {channels}"
+            f"channels must be a multiple of {of}, for the groups that norms are taken over; got {channels}, the "
+            f"nearest that is: {nearest}"
         )
-    return groups
+    return taken
 
 
 def _network(module: nn.Module, columns: int, space: tuple[int, ...]) -> Network:

@@ -37,6 +37,7 @@ import pandas as pd
 from jaxtyping import Array, Float
 
 from jaxehr.codecs import MIN_PATIENTS, Codec, Quantile, codec_of
+from jaxehr.codecs.offsets import quantity_of
 from jaxehr.data import DataError, Records, Schema
 from jaxehr.denoisers import classifier_guided, guided
 from jaxehr.losses import Times, whole
@@ -169,11 +170,13 @@ def meddiff(
 
 
 def guiding_token(codec: Codec, label: str) -> int:
-    """Which token the label is. Raises DataError for one that is a number, or has one value only."""
+    """Which token the label is. Raises DataError for a number or a date, else as `label_token`."""
     token = label_token(codec, label)
     if token < 0:
+        quantity = quantity_of(codec.by_name[label])
+        what = "date" if quantity.kind == "datetime" else "number"
         raise DataError(
-            f"the label '{label}' is a number, and a classifier of records needs classes: make it a category in the "
+            f"the label '{label}' is a {what}, and a classifier of records needs classes: make it a category in the "
             "schema, or leave the label out and put conditions on it (given=, --given)"
         )
     return token

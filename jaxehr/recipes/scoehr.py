@@ -109,7 +109,7 @@ def scoehr(
     _check_latent(latent, len(multipliers))
     if autoencoder_steps is None:
         autoencoder_steps = min(4 * steps, 50_000)
-    coder = tanh_autoencoder(layout.columns, latent)
+    coder, of_latents = tanh_autoencoder(layout.columns, latent), score(of_codes(latent))
     adam = optax.adam(autoencoder_learning_rate)
     first = Stage(
         "autoencoder",
@@ -121,7 +121,7 @@ def scoehr(
 
     def in_latents(params: dict[str, Params]) -> Model:
         trained = params["autoencoder"]
-        return latent_model(score(of_codes(latent)), layout, coder, trained, drawn=posterior_draw)
+        return latent_model(of_latents, layout, coder, trained, drawn=posterior_draw)
 
     second = Stage("score", in_latents, optimizer, steps, ema_decay=0.0)
     return recipe_of(scoehr, locals(), codec, matrix_view(codec), first, second)
@@ -179,7 +179,8 @@ def latent_model(
     def draw(params: Params, key: Key, *, known: Known | None = None, **asked) -> Draw:
         if known is not None:
             raise ValueError(
-                "scoehr draws codes of its autoencoder; it cannot be given a part of the record"
+                "scoehr draws codes of its autoencoder; it cannot be given a part of the record: with "
+                "autoencoder=False it can, as masked; a range, such as age=60:70, is met by drawing anew"
             )
         path_key, bit_key = jax.random.split(key)
         code, nfe = model.draw(params, path_key, **asked)

@@ -1,8 +1,7 @@
 """Conditions on what is drawn: read, refused where they cannot be, and made into what records are drawn under."""
 
 import logging
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,22 +17,19 @@ from jaxehr.synthesis.wishes import Among, Between, Exact, Missing, Wish, is_num
 
 log = logging.getLogger(__name__)
 
-Drawn = Callable[[], Iterator[Parts]]
-
 POOL, ENOUGH = 4096, 5  # draws to look for a condition among; as many that meet it are enough
+MOST = 100  # of guidance: a class of chance .93 weighs a thousand times less than one of certainty
 
 
-def given_of(given: Mapping[str, Any], codec: Codec, drawn: Drawn, *, narrows: bool) -> Given:
+def given_of(given: Mapping[str, Any], codec: Codec, *, narrows: bool) -> Given:
     """What records are drawn under.
 
     A value, that a cell is missing, and that a code is there or not, is known inside the draw. A range or a list of
     values is met by drawing anew, which is the conditional law whatever the model; where the model `narrows`, the one
     that leaves the fewest classes is kept to them inside the draw.
 
-    drawn   () -> parts of records drawn without any condition
     Raises DataError for a condition on a column that is not there, on a value that cannot be drawn, on a range that is
     empty or outside of what was learnt, and for conditions of which the schema's constraints say that they cannot be.
-    Logs a warning where the model hardly ever draws a value that is asked for.
     """
     said = ", ".join(f"{name}={value!r}" for name, value in given.items())
     codec.check_names(given)
@@ -41,9 +37,6 @@ def given_of(given: Mapping[str, Any], codec: Codec, drawn: Drawn, *, narrows: b
     _refuse_what_cannot_be(wishes, codec, said)
     fixed = {name: w for name, w in wishes.items() if _is_known(codec.by_name[name], w)}
     free = {name: w for name, w in wishes.items() if name not in fixed}
-    often = {n: w for n, w in fixed.items() if not _is_of_the_rare(codec.by_name[n], w)}
-    if often:
-        _warn_of_the_unseen(drawn(), often, codec, said)
     known = _known(fixed, free, codec, narrows)
     written = {
         name: w.value
@@ -55,13 +48,14 @@ def given_of(given: Mapping[str, Any], codec: Codec, drawn: Drawn, *, narrows: b
         found = [w.met(frame[name], codec.by_name[name]) for name, w in free.items()]
         return np.all(found, axis=0) if found else np.ones(len(frame), bool)
 
-    return Given(known if fixed or known.narrow else None, meets, written, said)
+    often = {n: w for n, w in fixed.items() if not _is_of_the_rare(codec.by_name[n], w)}
+    return Given(known if fixed or known.narrow else None, meets, written, said, often)
 
 
 def check_guidance(guidance: float, recipe: Any, *, guides: bool) -> None:
     """Raises ValueError for a weight that cannot be, or a run of `recipe` that has nothing to be guided by."""
-    if not (math.isfinite(guidance) and guidance >= 0):
-        raise ValueError(f"guidance must be a finite number, 0 or above; got {guidance}")
+    if not 0 <= guidance <= MOST:
+        raise ValueError(f"guidance must be a number from 0 to {MOST}; got {guidance}")
     if guides:
         return
     if "label_dropout" not in recipe.settings:
@@ -161,13 +155,17 @@ def _span(name: str, wishes: Mapping[str, Wish], codec: Codec) -> tuple[float, f
     return None if ends is None else (ends[0] * size, ends[1] * size)
 
 
-def _warn_of_the_unseen(
-    drawn: Iterator[Parts], fixed: Mapping[str, Wish], codec: Codec, said: str
-) -> None:
+def warn_of_the_unseen(given: Given, drawn: Iterator[Parts], codec: Codec) -> None:
+    """Logs a warning where the model hardly ever draws a value that is asked for.
+
+    drawn   parts of records drawn without any condition
+    """
+    if not given.often:
+        return
     seen = met = 0
     for parts in drawn:
-        cells = codec.named(parts, fixed)
-        near = [w.met(cells[name], codec.by_name[name]) for name, w in fixed.items()]
+        cells = codec.named(parts, given.often)
+        near = [w.met(cells[name], codec.by_name[name]) for name, w in given.often.items()]
         seen, met = seen + len(cells), met + int(np.all(near, axis=0).sum())
         if met >= ENOUGH or seen >= POOL:
             break
@@ -175,5 +173,5 @@ def _warn_of_the_unseen(
         log.warning(
             "of %d patients drawn without the condition %s: the training records hardly show it, if at all",
             seen,
-            f"{met or 'none'} {'have' if met > 1 else 'has'} {said}",
+            f"{met or 'none'} {'have' if met > 1 else 'has'} {given.said}",
         )

@@ -34,12 +34,11 @@ LabelLaw = Callable[[Params, X, X], Float[Array, "*batch class"]]
 def label_token(codec: Codec, label: str) -> int:
     """Which token the label is; -1 where it is a number, and so a column like the rest.
 
-    Raises DataError if there is no such column, or it has one value only.
+    Raises ValueError if there is no such column, or it has one value only; DataError if it follows from others.
     """
-    columns = {c.name: c for c in getattr(codec, "columns", ())}
+    columns = {c.name: c for c in codec.columns}
     if label not in columns:
-        known = listed(columns, label) or "none: these are codes"
-        raise DataError(f"there is no column '{label}' to be the label; the columns are {known}")
+        raise ValueError(_no_such_label(codec, label))
     column = columns[label]
     if isinstance(column, Derived):
         raise DataError(
@@ -47,12 +46,30 @@ def label_token(codec: Codec, label: str) -> int:
             "leave that constraint out of the schema"
         )
     if not column.parts():
-        raise DataError(f"the label '{label}' has one value only; there is nothing to predict")
+        few = " that is not of too few patients" if getattr(column, "few", False) else ""
+        raise ValueError(
+            f"the label '{label}' has one value only{few}; there is nothing to predict"
+        )
     if "number" in [part for part, _ in column.parts()]:
         return -1
     part, name = column.parts()[0]
     at = codec.names[part].index(name)
     return at if part == "bit" else codec.sizes["bit"] + at
+
+
+def _no_such_label(codec: Codec, label: str) -> str:
+    """What it is instead, and what to do."""
+    if label in codec.by_name:
+        return (
+            f"the label '{label}' is a code; leave the label out, and draw with --given {label}=1"
+        )
+    if not codec.columns:
+        return (
+            f"the label '{label}' is to be a column of a table, and these are codes; leave it out"
+        )
+    names = listed([c.name for c in codec.columns], label)
+    what = "is an id, which is not learnt" if label in codec.schema.names else "is no column"
+    return f"the label '{label}' {what}; the columns are {names}"
 
 
 class Cells(NamedTuple):

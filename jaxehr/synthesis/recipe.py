@@ -143,13 +143,18 @@ class Synthesizer(NamedTuple):
         if not given:
             return draw_records(drawer, key, n, batch_size=batch_size)
         key, pool_key = jax.random.split(key)
-        asked = conditions.given_of(
-            given,
-            self.recipe.codec,
-            lambda: self._drawer().batches(pool_key, 1024),
-            narrows=self.model.narrows,
-        )
-        return draw_records(drawer, key, n, given=asked, batch_size=batch_size)
+        codec = self.recipe.codec
+        asked = conditions.given_of(given, codec, narrows=self.model.narrows)
+        frames = draw_records(drawer, key, n, given=asked, batch_size=batch_size)
+
+        def after_the_first() -> Iterator[Any]:
+            # What the model refuses it refuses there: nothing else was drawn in vain.
+            yield next(frames)
+            pool = self._drawer().batches(pool_key, 1024)
+            conditions.warn_of_the_unseen(asked, pool, codec)
+            yield from frames
+
+        return after_the_first()
 
     def impute(
         self,

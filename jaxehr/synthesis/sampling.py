@@ -36,12 +36,14 @@ class Given(NamedTuple):
                 drawn anew
     written     values that stand in every row as they were given
     said        all of it in words
+    often       the wishes that are known in every draw, and that draws without them may be too
     """
 
     known: KnownParts | None
     meets: Callable[[pd.DataFrame], np.ndarray]
     written: Mapping[str, pd.Series]
     said: str
+    often: Mapping[str, Any]
 
 
 class Drawer(NamedTuple):

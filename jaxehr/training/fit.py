@@ -19,7 +19,7 @@ from jaxehr.numerics import in_float32, threefry
 from jaxehr.training.checkpoint import Checkpoints
 from jaxehr.training.held_out import TIMES, Best, held_out_loss
 from jaxehr.training.packed import width
-from jaxehr.training.progress import duration, progress, say
+from jaxehr.training.progress import duration, progress, said_if_slow, say
 from jaxehr.training.sharding import check_batch, data_mesh, replicated
 from jaxehr.training.step import State, init_state, make_chunk, rows_of
 from jaxehr.types import Key, Model, Params, X
@@ -103,7 +103,7 @@ def best_of(
         stopping = stack.enter_context(_signals())
 
         run_key, table = jax.device_put((run_key, table), whole)
-        program = _compiler(chunk, state, run_key, table)
+        program = _compiler(chunk, state, run_key, table, name)
         judge = None
         if held_out is None:
             interval = steps
@@ -161,14 +161,17 @@ def _shown(figures: dict[str, float], best: Best | None) -> dict[str, str]:
     return shown
 
 
-def _compiler(chunk, state: State, key, table):
+def _compiler(chunk, state: State, key, table, name: str):
     """program(k) -> (the compiled dispatch of k steps, the seconds it took); each k is compiled once."""
     shapes = _shapes(state)
 
     @functools.cache
     def program(k: int):
         began = time.monotonic()
-        compiled = chunk.lower(shapes, key, table, length=k).compile()
+        with said_if_slow(
+            f"{name}: compiling a training step, which of a U-Net takes half a minute"
+        ):
+            compiled = chunk.lower(shapes, key, table, length=k).compile()
         return compiled, time.monotonic() - began
 
     return program
@@ -324,5 +327,5 @@ def _estimate(
     if parameters > LARGE * rows * columns:
         say(
             f"{name}: {parameters:,} parameters for {rows * columns:,} values can learn the records by heart: make the "
-            "network smaller (--set width=...), hold rows out, and read the privacy figures"
+            "network smaller (`jaxehr recipes NAME` names its settings), hold rows out, and read the privacy figures"
         )

@@ -1,5 +1,6 @@
 """What a person sees of a long run: a rich progress bar on a terminal, plain lines elsewhere."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,6 +79,17 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+@contextmanager
+def said_if_slow(line: str, *, after: float = 3.0) -> Iterator[None]:
+    """`line`, where what is done meanwhile takes more seconds than `after`."""
+    timer = threading.Timer(after, say, [line])
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def say(line: str) -> None:

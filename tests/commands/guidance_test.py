@@ -61,8 +61,9 @@ def test_patients_under_a_label_by_a_sampler_of_choice(home, capsys):
 @pytest.mark.parametrize(
     ("run", "guidance", "said"),
     [
-        ("labelled", "-1", "guidance must be a finite number, 0 or above; got -1.0"),
-        ("labelled", "inf", "guidance must be a finite number, 0 or above; got inf"),
+        ("labelled", "-1", "guidance must be a number from 0 to 100; got -1.0"),
+        ("labelled", "inf", "guidance must be a number from 0 to 100; got inf"),
+        ("labelled", "1e30", "guidance must be a number from 0 to 100; got 1e+30"),
         ("plain", "2", "this run of meddiff was trained without a label, which guidance needs"),
         ("undropped", "2", "this run of tabddpm was trained without label_dropout above 0"),
     ],
@@ -88,13 +89,15 @@ def test_a_recipe_without_labels_has_no_guidance(home):
     [
         ("ill", "the label 'ill' has one value only; there is nothing to predict"),
         ("age", "the label 'age' is a number, and a classifier of records needs classes"),
-        ("readmited", "there is no column 'readmited' to be the label; the columns are"),
+        ("readmited", "the label 'readmited' is no column; the columns are"),
     ],
 )
 def test_a_label_that_cannot_be_is_refused_in_one_line(home, capsys, label, said):
     data = ["--data", home / "table.csv", "--out", home / "new"]
     line = refused(capsys, "fit", "meddiff", *data, "--label", label)
     assert said in line and not (home / "new").exists()
+    assert (home / "new.schema.json").exists() == (label == "age")  # which another schema mends
+    (home / "new.schema.json").unlink(missing_ok=True)
 
 
 def test_tabddpm_told_its_label_is_guided_by_it():

@@ -130,5 +130,14 @@ def test_columns_go_into_the_next_square_that_can_be_halved():
 
 
 def test_channels_that_do_not_go_into_the_groups_are_refused():
-    with pytest.raises(ValueError, match=r"channels must be a multiple of 32.*got 130"):
+    """And the nearest that do are named: they are taken."""
+    for channels in range(1, 200):
+        try:
+            unet_2d(64, channels=channels)
+        except ValueError as error:
+            nearest = int(str(error).rpartition(": ")[2])
+            assert f"got {channels}, the nearest" in str(error) and abs(nearest - channels) <= 16
+            unet_2d(64, channels=nearest)
+            assert channels % (4 if channels < 128 else 32)
+    with pytest.raises(ValueError, match=r"channels must be a multiple of 32.*got 130.*: 128$"):
         unet_2d(64, channels=130)

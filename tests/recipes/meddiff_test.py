@@ -157,6 +157,18 @@ def test_a_label_alone_is_refused():
         meddiff(patients()[["died"]], label="died")
 
 
+def test_a_code_is_no_label():
+    codes = pd.DataFrame({"subject_id": np.arange(1, 101), "code": ["G", "H"] * 50})
+    with pytest.raises(
+        ValueError, match="'G' is a code; leave the label out, and draw with --given G=1"
+    ):
+        meddiff(codes, label="G")
+    with pytest.raises(
+        ValueError, match="the label 'X' is to be a column of a table, and these are codes"
+    ):
+        meddiff(codes, label="X")
+
+
 def patients(n=300):
     rng = np.random.default_rng(0)
     return pd.DataFrame(
@@ -192,7 +204,14 @@ def test_under_a_label_no_resampling_is_needed_and_one_program_draws_under_all_w
     ("label", "changes", "said"),
     [
         ("age", {}, "the label 'age' is a number, and a classifier of records needs classes"),
-        ("sex", {}, "there is no column 'sex' to be the label"),
+        ("born", {}, "the label 'born' is a date, and a classifier of records needs classes"),
+        (
+            "sex",
+            {},
+            "the label 'sex' is no column; the columns are age, ward, back, died, ill, few",
+        ),
+        ("few", {}, "the label 'few' has one value only that is not of too few patients"),
+        ("id", {}, "the label 'id' is an id, which is not learnt; the columns are age"),
         (
             "died",
             {"label_dropout": 1.0},
@@ -202,15 +221,18 @@ def test_under_a_label_no_resampling_is_needed_and_one_program_draws_under_all_w
     ],
 )
 def test_a_label_that_cannot_be_is_refused(label, changes, said):
-    with pytest.raises((DataError, ValueError), match=said.replace("(", r"\(")):
-        meddiff(patients().assign(ill=True), label=label, **changes)
+    times = pd.date_range("2020-01-01", periods=300)
+    few = ["no"] * 297 + ["yes"] * 3
+    more = {"ill": True, "few": few, "born": times, "id": [f"P{i:03d}" for i in range(300)]}
+    with pytest.raises(ValueError, match=said.replace("(", r"\(")):
+        meddiff(patients().assign(**more), label=label, **changes)
 
 
 @pytest.mark.parametrize(
     ("label", "changes", "guidance", "said"),
     [
-        ("died", {}, -1.0, "guidance must be a finite number, 0 or above; got -1.0"),
-        ("died", {}, float("nan"), "guidance must be a finite number, 0 or above; got nan"),
+        ("died", {}, -1.0, "guidance must be a number from 0 to 100; got -1.0"),
+        ("died", {}, float("nan"), "guidance must be a number from 0 to 100; got nan"),
         (None, {}, 2.0, "this run of meddiff was trained without a label, which guidance needs"),
         (
             "died",

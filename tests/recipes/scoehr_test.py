@@ -6,12 +6,14 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
+from untrained import untrained
 
 import jaxehr
 from jaxehr.networks import tanh_autoencoder, unet_2d
 from jaxehr.processes import Gaussian, vp
 from jaxehr.recipes import scoehr
 from jaxehr.recipes.scoehr import EPOCHS, falling, latent_model, of_codes, score_model
+from jaxehr.synthesis.sampling import _draw_batch
 from jaxehr.synthesis.view import Layout, layout_of
 
 TINY = {"channels": 4, "multipliers": (1,), "blocks": 0}
@@ -133,6 +135,21 @@ def test_the_rate_is_that_of_the_paper():
 def test_a_latent_that_is_no_square_that_can_be_halved_is_refused(latent, levels, nearest):
     with pytest.raises(ValueError, match=f"got {latent}, the nearest that is: {nearest}$"):
         scoehr(mixed(60), latent=latent, multipliers=(1,) * levels)
+
+
+def test_channels_of_the_second_stage_are_refused_before_the_first_is_trained():
+    with pytest.raises(ValueError, match=r"channels must be a multiple of 4.*got 30.*: 32$"):
+        scoehr(mixed(60), channels=30)
+
+
+def test_a_value_cannot_be_given_and_nothing_is_drawn_to_find_that_out():
+    """One program is begun, and none to draw without the condition; a range is met by draws anew."""
+    run = untrained(scoehr(mixed(60), **SMALL, sampling_steps=2))
+    programs = _draw_batch._cache_size()
+    with pytest.raises(ValueError, match="it cannot be given a part of the record"):
+        run.sample(jax.random.key(0), 4, given={"male": True})
+    assert _draw_batch._cache_size() == programs + 1
+    assert run.sample(jax.random.key(0), 4, given={"hours": (0, 23)})["hours"].between(0, 23).all()
 
 
 def test_a_posterior_needs_a_decoder():

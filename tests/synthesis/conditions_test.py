@@ -205,7 +205,8 @@ def test_what_training_never_showed_is_warned_of(synthesizer, caplog, pregnant):
 
     with caplog.at_level(logging.WARNING):
         asked = {"sex": "m", "pregnant": pregnant}
-        given = conditions.given_of(asked, codec, drawn, narrows=True)
+        given = conditions.given_of(asked, codec, narrows=True)
+        conditions.warn_of_the_unseen(given, drawn(), codec)
     assert ("none has sex='m', pregnant=True" in caplog.text) == pregnant
     assert given.known.masks["bit"].sum() == 2
 

@@ -211,11 +211,12 @@ def test_a_code_that_is_hardly_drawn_is_warned_of(caplog):
     women = real.static["subject_id"][real.static["sex"] == "f"]
     held = pd.DataFrame({"subject_id": women, "code": "G"})
     codec = fit_codec(Records(real.static, held), None, Bins, min_patients=1)
-    pool = lambda: iter([codec.encode(Records(real.static, held))])
+    pool = codec.encode(Records(real.static, held))
     for given, warned in (({"G": 1}, False), ({"G": 1, "sex": "m"}, True)):
         caplog.clear()
         with caplog.at_level(logging.WARNING):
-            conditions.given_of(given, codec, pool, narrows=True)
+            asked = conditions.given_of(given, codec, narrows=True)
+            conditions.warn_of_the_unseen(asked, iter([pool]), codec)
         assert (
             "of 4000 patients drawn without the condition none has G=1" in caplog.text
         ) == warned
