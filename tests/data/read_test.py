@@ -340,7 +340,8 @@ def test_codes_are_stripped_and_what_is_left_out_is_said(tmp_path, caplog):
         "code": ["I10", "I10", "NA", "0042"],
     }
     assert (
-        "are not learnt: time; ignored: ward" in caplog.text
+        "are not learnt: time (jaxehr schema --every makes a series of them); ignored: ward"
+        in caplog.text
         and "blanks around 1 codes" in caplog.text
     )
     assert "1 lines repeat a patient's code" in caplog.text
