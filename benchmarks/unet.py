@@ -4,27 +4,20 @@
                               [--out FILE.json]
 
 A size is channels:batch; the network, loss and optimiser are ScoEHR's (its own size is 128:256), of 1d the network is
-MedDiff's. The two take turns, round by round, so that what else the machine does falls on both. With --core, one core
-has both, and CPU seconds are compared: on a busy machine PyTorch's threads wait for each other, and would lose by that.
+MedDiff's. Turns, and one core for both, as in benchmarks/twins.py.
 """
 
-import argparse
 import itertools
 import json
 import math
-import os
-import statistics
-import time
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from twins import compared, kept, machine, ours, parser_of, theirs, torch_device
 
 from jaxehr.networks import unet_1d, unet_2d
-from jaxehr.training.sharding import data_mesh, replicated
-from jaxehr.training.step import init_state, make_chunk
-from jaxehr.types import Model
 
 MULTIPLIERS, BLOCKS, RATE, EMA = (1, 2, 2), 2, 1e-3, 0.999
 NETWORKS = {"1d": unet_1d, "2d": unet_2d}
@@ -36,8 +29,7 @@ def levels(t):
     return jnp.exp(log_alpha), jnp.sqrt(-jnp.expm1(2 * log_alpha))
 
 
-def ours(name: str, rows: np.ndarray, channels: int, batch: int, steps: int):
-    """run() takes `steps` steps, evaluate() as many evaluations; also the parameters and the seconds of compilation."""
+def own(name: str, rows: np.ndarray, channels: int, batch: int, times: np.ndarray):
     network = NETWORKS[name](rows.shape[1], channels=channels)
 
     def loss(params, key, z):
@@ -48,44 +40,16 @@ def ours(name: str, rows: np.ndarray, channels: int, batch: int, steps: int):
         score = network.apply(params, alpha * z + sigma * eps, t)
         return jnp.sum((sigma * score + eps) ** 2, axis=1)
 
-    model = Model(network.init, loss, lambda *_, **__: None)
-    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(RATE))
-    mesh = data_mesh()
-    state = jax.device_put(init_state(model, optimizer, jax.random.key(0)), replicated(mesh))
-    key, resident = jax.device_put((jax.random.key(1), rows), replicated(mesh))
-    chunk = make_chunk(model, optimizer, batch_size=batch, ema_decay=EMA, mesh=mesh)
-    began = time.perf_counter()
-    program = chunk.lower(state, key, resident, length=steps).compile()
-    compile_s = time.perf_counter() - began
-    params, x = state.params, resident[:batch]
-
-    def evaluations(params, x):
-        said = lambda x, t: (network.apply(params, x, t), None)
-        return jax.lax.scan(said, x, jnp.linspace(1.0, 0.0, steps))[0]
-
-    evaluating = jax.jit(evaluations).lower(params, x).compile()
-    params = jax.tree.map(jnp.copy, params)  # the state's own are donated
-
-    def run():
-        nonlocal state
-        state, metrics = program(state, key, resident)
-        jax.block_until_ready(metrics)
-
-    def evaluate():
-        jax.block_until_ready(evaluating(params, x))
-
-    return run, evaluate, sum(leaf.size for leaf in jax.tree.leaves(params)), compile_s
+    return ours(network, loss, optax.adam(RATE), rows, times, batch=batch, ema=EMA)
 
 
-def twin(name: str, rows: np.ndarray, channels: int, batch: int, steps: int):
-    """The same in PyTorch, written as its users would: eager, fused Adam, foreach average."""
+def twin(name: str, rows: np.ndarray, channels: int, batch: int, times: np.ndarray):
+    """The same in PyTorch."""
     import torch
     from torch import nn
     from torch.nn import functional as F
 
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-    torch.set_float32_matmul_precision("high")  # TF32 on a GPU, as JAX's default
-    device = "cuda" if jax.default_backend() == "gpu" else "cpu"
+    device = torch_device()
     conv, axes = (nn.Conv1d, 1) if name == "1d" else (nn.Conv2d, 2)
     width, film = 4 * channels, name == "1d"
     side = rows.shape[1] if film else math.isqrt(rows.shape[1])
@@ -178,102 +142,36 @@ def twin(name: str, rows: np.ndarray, channels: int, batch: int, steps: int):
                     h = module(h)
             return self.end(h).reshape(x.shape)
 
-    network = Network().to(device)
-    parameters = list(network.parameters())
-    average = [p.detach().clone() for p in parameters]
-    optimizer = torch.optim.Adam(parameters, lr=RATE, fused=True)
-    resident = torch.as_tensor(rows, device=device)
+    def loss(network, z):
+        t = 1e-3 + (1 - 1e-3) * torch.rand(batch, device=device)
+        log_alpha = (-0.25 * t**2 * 19.9 - 0.05 * t)[:, None]
+        sigma, eps = (-torch.expm1(2 * log_alpha)).sqrt(), torch.randn_like(z)
+        score = network(log_alpha.exp() * z + sigma * eps, t)
+        return (sigma * score + eps).square().sum(1).mean()
 
-    def run():
-        for _ in range(steps):
-            z = resident[torch.randint(len(resident), (batch,), device=device)]
-            t = 1e-3 + (1 - 1e-3) * torch.rand(batch, device=device)
-            log_alpha = (-0.25 * t**2 * 19.9 - 0.05 * t)[:, None]
-            sigma, eps = (-torch.expm1(2 * log_alpha)).sqrt(), torch.randn_like(z)
-            score = network(log_alpha.exp() * z + sigma * eps, t)
-            loss = (sigma * score + eps).square().sum(1).mean()
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(parameters, 1.0)
-            optimizer.step()
-            torch._foreach_lerp_(average, parameters, 1 - EMA)
-        if device == "cuda":
-            torch.cuda.synchronize()
-
-    def evaluate():
-        x = resident[:batch]
-        with torch.inference_mode():
-            for t in np.linspace(1.0, 0.0, steps):
-                x = network(x, torch.full((batch,), float(t), device=device))
-        if device == "cuda":
-            torch.cuda.synchronize()
-
-    return run, evaluate, sum(p.numel() for p in parameters)
-
-
-def seconds(run) -> float:
-    clock = time.process_time if len(os.sched_getaffinity(0)) == 1 else time.perf_counter
-    began = clock()
-    run()
-    return clock() - began
-
-
-def in_turns(a, b, rounds: int) -> list[tuple[float, float]]:
-    """Seconds of a and of b, after one round of warm-up."""
-    a(), b()
-    return [(seconds(a), seconds(b)) for _ in range(rounds)]
+    return theirs(Network().to(device), loss, rows, times, batch=batch, ema=EMA, lr=RATE)
 
 
 def row_of(name: str, rows: np.ndarray, size: str, steps: int, rounds: int) -> dict:
     channels, batch = map(int, size.split(":"))
-    arguments = name, rows, channels, batch, steps
-    step, evaluation, parameters, compile_s = ours(*arguments)
-    other_step, other_evaluation, other_parameters = twin(*arguments)
-    if parameters != other_parameters:
-        raise SystemExit(f"no twin: {parameters:,} parameters, {other_parameters:,} in PyTorch")
-    row = {"channels": channels, "batch": batch, "parameters": parameters}
-    for what, pair in (
-        ("training", (step, other_step)),
-        ("evaluation", (evaluation, other_evaluation)),
-    ):
-        found = in_turns(*pair, rounds)
-        ratios = [b / a for a, b in found]
-        row[f"{what}_records_per_s"] = round(batch * steps / statistics.median(a for a, _ in found))
-        row[f"{what}_over_torch"] = round(statistics.median(ratios), 3)
-        row[f"{what}_range"] = [round(f(ratios), 3) for f in (min, max)]
-    return {**row, "compile_s": round(compile_s, 1)}
+    arguments = name, rows, channels, batch, np.linspace(1.0, 0.0, steps)
+    figures = compared(own(*arguments), twin(*arguments), batch * steps, rounds)
+    return {"channels": channels, "batch": batch, **figures}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__, ["32:64", "64:64", "128:32"], steps=2)
     parser.add_argument("--network", choices=NETWORKS, nargs="+", default=["2d"])
     parser.add_argument("--columns", type=int, default=144)
-    parser.add_argument("--sizes", nargs="+", default=["32:64", "64:64", "128:32"])
-    parser.add_argument("--steps", type=int, default=2, help="steps in a dispatch")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--core", type=int, help="the one that all is done on")
-    parser.add_argument("--out", help="JSON file for the figures")
     options = parser.parse_args()
-    if options.core is not None:
-        os.sched_setaffinity(0, {options.core})
-    import torch
-
+    found = machine(options.core) | {"columns": options.columns}
     rng = np.random.default_rng(0)
     rows = np.tanh(rng.normal(size=(4_096, options.columns))).astype(np.float32)
-    found = {
-        "device": jax.devices()[0].device_kind,
-        "cores": len(os.sched_getaffinity(0)),
-        "jax": jax.__version__,
-        "torch": torch.__version__,
-        "columns": options.columns,
-    }
     for name, size in itertools.product(options.network, options.sizes):
         row = row_of(name, rows, size, options.steps, options.rounds)
         found.setdefault(name, []).append(row)
         print(name, json.dumps(row), flush=True)
-    if options.out:
-        with open(options.out, "w") as file:
-            json.dump(found, file, indent=1)
+    kept(found, options.out)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Convolutions, whose derivatives are written as convolutions that XLA is fast at on a CPU."""
+"""Convolutions, whose derivatives are written as convolutions that XLA is fast at on a CPU; the norm between them."""
 
 import itertools
 import math
@@ -141,3 +141,27 @@ class Conv(nn.Module):
         if self.stride < 1:
             return doubled(x, jnp.asarray(kernel)) + bias
         return convolution(x, kernel, int(self.stride), ((1, 1),) * (x.ndim - 2)) + bias
+
+
+class GroupNorm(nn.Module):
+    """Each record's channels, group by group, to mean 0 and variance 1 (Wu & He 2018), and then a gain and a bias.
+
+    Sums go over places first and over the channels of a group last: XLA takes half the time for it on a CPU.
+    """
+
+    groups: int
+    epsilon: float = 1e-6
+
+    @nn.compact
+    def __call__(self, x):
+        features = x.shape[-1]
+        scale = self.param("scale", nn.initializers.ones_init(), (features,))
+        bias = self.param("bias", nn.initializers.zeros_init(), (features,))
+
+        def mean(h):
+            of_group = h.mean(1).reshape(len(h), self.groups, -1).mean(-1)
+            return jnp.repeat(of_group, features // self.groups, -1)[:, None]
+
+        h = x.reshape(len(x), -1, features)
+        h = h - mean(h)
+        return (h * (scale * jax.lax.rsqrt(mean(h**2) + self.epsilon)) + bias).reshape(x.shape)

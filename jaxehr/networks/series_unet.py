@@ -1,12 +1,13 @@
 """The U-Net of the longitudinal DPM: along the time of a patient, a row of numbers for each step."""
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxehr.networks.convolution import convolution, drawn
+from jaxehr.networks.convolution import GroupNorm, convolution, drawn
 from jaxehr.networks.mlp import timestep
 from jaxehr.types import Key, Network
 
@@ -67,15 +68,15 @@ class _SeriesUNet(nn.Module):
         for i in range(self.levels):
             h = self._block(h, self._film(time, f"down_{i}_time"), f"down_{i}")
             skips.append(h)
-            h = _Halved(self.width, name=f"halved_{i}")(h)
+            h = _Taps(self.width, _halved, 4, name=f"halved_{i}")(h)
         film = self._film(time, "middle_time")
         h = self._block(self._block(h, film, "middle_0"), film, "middle_1")
         for i in reversed(range(self.levels)):
             skip = skips.pop()
-            h = _Doubled(self.width, name=f"doubled_{i}")(h)
+            h = _Taps(self.width, _doubled, 4, name=f"doubled_{i}")(h)
             h = jnp.pad(h, ((0, 0), (0, skip.shape[1] - h.shape[1]), (0, 0))) + skip
             h = self._block(h, self._film(time, f"up_{i}_time"), f"up_{i}")
-        return _two_layers(self.width, self.columns, _Conv(self.width, name="end")(h), "out")
+        return _two_layers(self.width, self.columns, _Taps(self.width, _kept, name="end")(h), "out")
 
     def _film(self, time: Array, name: str) -> tuple[Array, Array]:
         """Gain and shift, each [1 or batch, 1, width]."""
@@ -93,15 +94,19 @@ class _Block(nn.Module):
     @nn.compact
     def __call__(self, x, gain, shift):
         h = _norm(self.width, "norm_0")(x) * (1 + gain) + shift
-        h = _Conv(self.width, name="conv_0")(nn.silu(h))
+        h = _Taps(self.width, _kept, name="conv_0")(nn.silu(h))
         h = _norm(self.width, "norm_1")(h)
-        return x + _Conv(self.width, name="conv_1")(nn.silu(h))
+        return x + _Taps(self.width, _kept, name="conv_1")(nn.silu(h))
 
 
 class _Taps(nn.Module):
-    """Kernel and bias of a convolution over time, as wide as what it reads."""
+    """Kernel and bias of a convolution over time, as wide as what it reads.
+
+    along   (x, kernel) -> the convolution
+    """
 
     width: int
+    along: Callable[[Array, Array], Array]
     taps: int = 3
 
     @nn.compact
@@ -111,34 +116,23 @@ class _Taps(nn.Module):
         bias = self.param("bias", bound, (self.width,))
         return self.along(x, jnp.asarray(kernel)) + bias
 
-    def along(self, x: Array, kernel: Array) -> Array:
-        raise NotImplementedError
+
+def _kept(x: Array, kernel: Array) -> Array:
+    return convolution(x, kernel, 1, ((1, 1),))
 
 
-class _Conv(_Taps):
-    def along(self, x: Array, kernel: Array) -> Array:
-        return convolution(x, kernel, 1, ((1, 1),))
+def _halved(x: Array, kernel: Array) -> Array:
+    return convolution(x, kernel, 2, ((1, 1),))
 
 
-class _Halved(_Taps):
-    taps: int = 4
-
-    def along(self, x: Array, kernel: Array) -> Array:
-        return convolution(x, kernel, 2, ((1, 1),))
-
-
-class _Doubled(_Taps):
+def _doubled(x: Array, kernel: Array) -> Array:
     """PyTorch's ConvTranspose1d of stride 2 and padding 1: place 2 n - 1 + k has tap k of place n.
 
     An even place sees the one before it and itself, an odd one itself and the next.
     """
-
-    taps: int = 4
-
-    def along(self, x: Array, kernel: Array) -> Array:
-        even = convolution(x, kernel[jnp.array([3, 1])], 1, ((1, 0),))
-        odd = convolution(x, kernel[jnp.array([2, 0])], 1, ((0, 1),))
-        return jnp.stack([even, odd], axis=2).reshape(len(x), -1, self.width)
+    even = convolution(x, kernel[jnp.array([3, 1])], 1, ((1, 0),))
+    odd = convolution(x, kernel[jnp.array([2, 0])], 1, ((0, 1),))
+    return jnp.stack([even, odd], axis=2).reshape(len(x), -1, x.shape[-1])
 
 
 def _two_layers(hidden: int, width: int, x: Array, name: str) -> Array:
@@ -151,5 +145,5 @@ def _dense(width: int, x: Array, name: str) -> nn.Dense:
     return nn.Dense(width, kernel_init=bound, bias_init=bound, name=name)
 
 
-def _norm(width: int, name: str) -> nn.GroupNorm:
-    return nn.GroupNorm(min(GROUPS, width), epsilon=1e-5, use_fast_variance=False, name=name)
+def _norm(width: int, name: str) -> GroupNorm:
+    return GroupNorm(min(GROUPS, width), epsilon=1e-5, name=name)

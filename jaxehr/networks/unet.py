@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxehr.networks.convolution import Conv, drawn, fan_out
+from jaxehr.networks.convolution import Conv, GroupNorm, drawn, fan_out
 from jaxehr.networks.mlp import sinusoidal
 from jaxehr.types import Key, Network
 
@@ -146,7 +146,7 @@ class _UNet(nn.Module):
                 h = self._block(both, time, multiplier, f"up_{i}_{j}")
             if i:
                 h = Conv(h.shape[-1], stride=0.5, name=f"up_{i}")(h)
-        h = nn.silu(_Norm(self.groups, name="end_norm")(h))
+        h = nn.silu(GroupNorm(self.groups, name="end_norm")(h))
         return Conv(1, gain=ZERO, name="end")(h)
 
     def _time(self, t: Array, label: Array | None, axes: int) -> Array:
@@ -178,8 +178,8 @@ class _Residual(nn.Module):
 
     @nn.compact
     def __call__(self, x, time):
-        h = Conv(self.features, name="conv_0")(nn.silu(_Norm(self.groups, name="norm_0")(x)))
-        norm = _Norm(self.groups, name="norm_1")
+        h = Conv(self.features, name="conv_0")(nn.silu(GroupNorm(self.groups, name="norm_0")(x)))
+        norm = GroupNorm(self.groups, name="norm_1")
         if self.film:
             scale, shift = jnp.split(_dense(2 * self.features, "time")(time), 2, axis=-1)
             h = norm(h) * (1 + scale) + shift
@@ -197,33 +197,10 @@ class _Attention(nn.Module):
     @nn.compact
     def __call__(self, x):
         features = x.shape[-1]
-        h = _Norm(self.groups, name="norm")(x).reshape(len(x), -1, features)
+        h = GroupNorm(self.groups, name="norm")(x).reshape(len(x), -1, features)
         query, key, value = (_dense(features, name)(h) for name in ("query", "key", "value"))
         weight = nn.softmax(jnp.einsum("bic,bjc->bij", query, key) * features**-0.5)
         return x + _dense(features, "out", ZERO)(weight @ value).reshape(x.shape)
-
-
-class _Norm(nn.Module):
-    """Each record's channels, group by group, to mean 0 and variance 1 (Wu & He 2018), and then a gain and a bias.
-
-    Sums go over places first and over the channels of a group last: XLA takes half the time for it on a CPU.
-    """
-
-    groups: int
-
-    @nn.compact
-    def __call__(self, x):
-        features = x.shape[-1]
-        scale = self.param("scale", nn.initializers.ones_init(), (features,))
-        bias = self.param("bias", nn.initializers.zeros_init(), (features,))
-
-        def mean(h):
-            of_group = h.mean(1).reshape(len(h), self.groups, -1).mean(-1)
-            return jnp.repeat(of_group, features // self.groups, -1)[:, None]
-
-        h = x.reshape(len(x), -1, features)
-        h = h - mean(h)
-        return (h * (scale * jax.lax.rsqrt(mean(h**2) + 1e-6)) + bias).reshape(x.shape)
 
 
 def _dense(features: int, name: str, gain: float = 1.0) -> nn.Dense:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from jaxehr.networks import unet_1d, unet_2d
-from jaxehr.networks.unet import _Norm, square_side
+from jaxehr.networks.convolution import GroupNorm
+from jaxehr.networks.unet import square_side
 
 SMALL = {"channels": 8, "multipliers": (1, 2), "blocks": 1}
 NETWORKS = {"square": (unet_2d(14, **SMALL), 14), "line": (unet_1d(9, classes=2, **SMALL), 9)}
@@ -119,7 +120,7 @@ def test_the_norm_is_flaxs_far_from_0_too(space, groups):
         )(jnp.asarray(x, "f"), params)
 
     theirs = found(nn.GroupNorm(groups, epsilon=1e-6, use_fast_variance=False))
-    for a, b in zip(*map(jax.tree.leaves, (found(_Norm(groups)), theirs)), strict=True):
+    for a, b in zip(*map(jax.tree.leaves, (found(GroupNorm(groups)), theirs)), strict=True):
         np.testing.assert_allclose(a, b, atol=2e-3)
 
 

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from oracles import agree
 
 from jaxehr.denoisers import EPS
 from jaxehr.losses import blended_loss
@@ -133,13 +134,6 @@ def double(case):
     with jax.enable_x64(True):
         found = jax.jit(case.said)(*case.inputs(jnp.float64))
         return jax.tree.map(np.asarray, found)
-
-
-def agree(theirs, single, double):
-    scale = np.abs(double).max()
-    lost = max(np.abs(single - double).max(), 4 * np.finfo(np.float32).eps * scale)
-    assert lost < 1e-5 * scale
-    np.testing.assert_allclose(theirs, double, atol=10 * lost, rtol=0)
 
 
 def test_every_weight_has_a_place(arrays, case):

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from oracles import agree
 
 from jaxehr import denoisers
 from jaxehr.losses import denoising_loss, noise_weight
@@ -126,13 +127,6 @@ def in_both(f, *inputs):
     with jax.enable_x64(True):
         double = jax.jit(f)(*jax.tree.map(lambda a: jnp.asarray(a, jnp.float64), inputs))
     return jax.tree.map(np.asarray, (single, double))
-
-
-def agree(theirs, single, double):
-    scale = np.abs(double).max()
-    lost = max(np.abs(single - double).max(), 4 * np.finfo(np.float32).eps * scale)
-    assert lost < 1e-5 * scale
-    np.testing.assert_allclose(theirs, double, atol=10 * lost, rtol=0)
 
 
 def test_every_weight_has_a_place(arrays, case):

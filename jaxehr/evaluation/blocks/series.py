@@ -24,9 +24,7 @@ class Series:
         n, steps, _ = self.values.shape
         if self.lengths.shape != (n,):
             raise ValueError(f"{n} patients want {n} lengths; got {self.lengths.shape}")
-        if n and not (self.lengths.min() >= 1 and self.lengths.max() <= steps):
-            ends = f"{self.lengths.min()} to {self.lengths.max()}"
-            raise ValueError(f"lengths are wanted between 1 and the {steps} steps; got {ends}")
+        check_lengths(self.lengths, steps)
         if self.inside is not None and self.inside.shape != self.values.shape:
             raise ValueError(f"inside is wanted as {self.values.shape}; got {self.inside.shape}")
         if self.observed[~self.within].any():
@@ -42,7 +40,7 @@ class Series:
     @property
     def within(self) -> Bool[np.ndarray, "n step"]:
         """Steps that a patient has."""
-        return np.arange(self.values.shape[1]) < self.lengths[:, None]
+        return within(self.lengths, self.values.shape[1])
 
     @property
     def times(self) -> Float[np.ndarray, "n step variable"]:
@@ -55,6 +53,18 @@ class Series:
     def rows(self, index: np.ndarray) -> "Series":
         inside = None if self.inside is None else self.inside[index]
         return Series(self.values[index], self.lengths[index], inside)
+
+
+def within(lengths: Int[np.ndarray, "n"], steps: int) -> Bool[np.ndarray, "n step"]:
+    """Which of so many steps each patient has."""
+    return np.arange(steps) < lengths[:, None]
+
+
+def check_lengths(lengths: Int[np.ndarray, "n"], steps: int) -> None:
+    """Raises ValueError for a patient of no step, or of more than there are."""
+    if len(lengths) and not 1 <= lengths.min() <= lengths.max() <= steps:
+        ends = f"{lengths.min()} to {lengths.max()}"
+        raise ValueError(f"lengths are wanted between 1 and the {steps} steps; got {ends}")
 
 
 def whole(values: Float[np.ndarray, "n step variable"]) -> Series:

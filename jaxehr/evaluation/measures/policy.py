@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxehr.evaluation.blocks.nearest import groups_of
+from jaxehr.evaluation.blocks.series import check_lengths, within
 from jaxehr.evaluation.measures.intervals import GROUPS, Estimate, jackknife
 from jaxehr.evaluation.measures.learners import one_thread
 
@@ -56,9 +57,7 @@ class Decisions:
                 raise ValueError(
                     f"{name} are wanted as {wanted}, as the features have it; got {found}"
                 )
-        if n and not 1 <= self.lengths.min() <= self.lengths.max() <= steps:
-            ends = f"{self.lengths.min()} to {self.lengths.max()}"
-            raise ValueError(f"lengths are wanted between 1 and the {steps} steps; got {ends}")
+        check_lengths(self.lengths, steps)
         if (self.actions[self.within] < 0).any():
             raise ValueError("actions are wanted as 0, 1, ... in all steps; some are below 0")
         if not np.isfinite(self.rewards[self.within]).all():
@@ -66,7 +65,7 @@ class Decisions:
 
     @property
     def within(self) -> Bool[np.ndarray, "n step"]:
-        return np.arange(self.features.shape[1]) < self.lengths[:, None]
+        return within(self.lengths, self.features.shape[1])
 
 
 class Steps(NamedTuple):

@@ -122,8 +122,7 @@ def predictive_last(
     if real.values.shape[2] < 2:
         raise ValueError("the last variable is predicted from others; got one variable")
     tested, learnt = (_ahead(part, slice(-1), [-1]) for part in scaling(real, other, train))
-    hidden = max(real.values.shape[2] // 2, 1)
-    return _predicted(error_last, hidden, learnt, tested, seeds, seed, iterations)
+    return _predicted(error_last, real.values.shape[2], tested, learnt, seeds, seed, iterations)
 
 
 def predictive_all(
@@ -138,8 +137,7 @@ def predictive_all(
 ) -> Float[np.ndarray, "seed"]:
     """TIMEDIFF's protocol: the next values of all variables from all up to now."""
     tested, learnt = (_ahead(part, slice(None)) for part in scaling(real, other, train))
-    hidden = max(real.values.shape[2] // 2, 1)
-    return _predicted(error_all, hidden, learnt, tested, seeds, seed, iterations)
+    return _predicted(error_all, real.values.shape[2], tested, learnt, seeds, seed, iterations)
 
 
 class Ahead(NamedTuple):
@@ -165,9 +163,9 @@ def _ahead(scaled: Scaled, read: slice, predicted: Any = slice(None)) -> Ahead:
 
 def _predicted(
     loss: gru.Loss,
-    hidden: int,
-    learnt: Ahead,
+    variables: int,
     tested: Ahead,
+    learnt: Ahead,
     seeds: int,
     seed: int,
     iterations: int,
@@ -175,7 +173,7 @@ def _predicted(
     rng = np.random.default_rng(seed)
     rows = np.arange(len(learnt.x))
     order = np.stack([gru.batches(rng, rows, iterations, BATCH) for _ in range(seeds)])
-    shape = gru.Shape(learnt.x.shape[2], hidden, learnt.y.shape[2])
+    shape = gru.Shape(learnt.x.shape[2], max(variables // 2, 1), learnt.y.shape[2])
     return _errors(loss, gru.trained(loss, gru.init(rng, shape, seeds), learnt, order), tested)
 
 

@@ -4,6 +4,7 @@ Both scale each set by itself, so that a copy of a training course lies apart fr
 or range, and one synthetic value far out moves all others. Judge by `series.privacy`, which scales once.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -37,8 +38,7 @@ def adversarial_accuracy(
     courses have the label as a last variable. Raises ValueError where there are fewer synthetic or training rows than
     test rows.
     """
-    own = [_enough(part, len(test), name) for part, name in _named(train, synthetic)]
-    real, other, held = (_flat(part, _standard) for part in (*own, test))
+    real, other, held = _cells(train, synthetic, test, _standard)
     n, rng = len(held), np.random.default_rng(seed)
     draws = 1 if len(real) == n else -(-len(real) // n)
     some = lambda rows: rows[rng.permutation(len(rows))[:n]]
@@ -61,8 +61,7 @@ def membership_risk(
     by their own. Telling everyone a member scores 2/3. Where every training patient is copied only rounding is left to
     scale, and the figure is as good as 0. Raises ValueError as above.
     """
-    own = [_enough(part, len(test), name) for part, name in _named(train, synthetic)]
-    real, other, held = (_flat(part, _ranged) for part in (*own, test))
+    real, other, held = _cells(train, synthetic, test, _ranged)
     rng = np.random.default_rng(seed)
     members, drawn = (rows[rng.permutation(len(rows))[: len(held)]] for rows in (real, other))
     near = [_over_range(_nearest(rows, drawn)) <= threshold for rows in (members, held)]
@@ -70,22 +69,20 @@ def membership_risk(
     return float(hits / (hits + (false + len(held) - hits) / 2))
 
 
-def _named(train: Series, synthetic: Series) -> list[tuple[Series, str]]:
-    return [(train, "training"), (synthetic, "synthetic")]
-
-
-def _enough(series: Series, n: int, name: str) -> Series:
-    if len(series) < n:
-        raise ValueError(
-            f"as many {name} patients as test patients are wanted, {n:,}; got {len(series):,}: "
-            "draw more, or test on fewer"
-        )
-    return series
-
-
-def _flat(series: Series, scaled) -> Float[np.ndarray, "n cell"]:
-    values = filled(series)
-    return scaled(values).reshape(len(values), -1)
+def _cells(
+    train: Series,
+    synthetic: Series,
+    test: Series,
+    scaled: Callable[[np.ndarray], np.ndarray],
+) -> list[Float[np.ndarray, "n cell"]]:
+    """The courses of each set flattened, scaled by itself. Raises ValueError for fewer than there are in `test`."""
+    for name, part in (("training", train), ("synthetic", synthetic)):
+        if len(part) < len(test):
+            raise ValueError(
+                f"as many {name} patients as test patients are wanted, {len(test):,}; got {len(part):,}: "
+                "draw more, or test on fewer"
+            )
+    return [scaled(filled(part)).reshape(len(part), -1) for part in (train, synthetic, test)]
 
 
 def _standard(x: np.ndarray) -> np.ndarray:
