@@ -13,7 +13,7 @@ from jaxehr.codecs.columns import Learnt, NumberKind
 from jaxehr.codecs.ids import new_ids
 from jaxehr.codecs.numbers import Number
 from jaxehr.codecs.offsets import Offset
-from jaxehr.codecs.parts import DTYPES, KnownParts, Parts
+from jaxehr.codecs.parts import DTYPES, KnownParts, Parts, joined, joined_known
 from jaxehr.codecs.series import SeriesCodec
 from jaxehr.codecs.shared import MIN_PATIENTS
 from jaxehr.codecs.table import TableCodec
@@ -121,7 +121,7 @@ class Codec:
         """
         records = records_of(data)
         self.schema.check(records)
-        return _joined([part.encode(records) for part in self.parts.values()])
+        return joined([part.encode(records) for part in self.parts.values()])
 
     def known(self, frame: pd.DataFrame, *, missing: Sequence[str] = ()) -> KnownParts:
         """What a frame gives, of which columns may be left out and cells be missing: those are to be filled in.
@@ -135,18 +135,41 @@ class Codec:
         for part in self.parts.values():
             own = [name for name in frame.columns if str(name) in part.by_name]
             found.append(part.known(frame[own], missing=missing))
-        return _known(found)
+        return joined_known(found)
 
-    def known_of(self, data: pd.DataFrame | Records) -> KnownParts:
-        """What there is of these subjects: all codes, and the cells of the table that are not missing.
+    def known_of(
+        self, data: pd.DataFrame | Records, *, variables: Sequence[Any] = ()
+    ) -> KnownParts:
+        """What there is of these subjects: all codes, and the cells of the table that are not missing; of a series all,
+        and where it has no value that it has none, but for these variables, which are to be filled in.
 
         Raises DataError for a cell that its column's kind cannot hold, and a category or a code that was never seen.
         """
+        records = self._checked(data)
+        return joined_known(
+            [
+                part.known_of(records, variables)
+                if isinstance(part, SeriesCodec)
+                else part.known_of(records)
+                for part in self.parts.values()
+            ]
+        )
+
+    def known_until(self, data: pd.DataFrame | Records, step: int) -> KnownParts:
+        """The table as it is, and the series before a step; what is missing there is known to be. Errors as above."""
+        records = self._checked(data)
+        assert self.series is not None
+        table = [
+            p.known_as_it_is(records) for p in self.parts.values() if isinstance(p, TableCodec)
+        ]
+        return joined_known([*table, self.series.known_until(records, step)])
+
+    def _checked(self, data: pd.DataFrame | Records) -> Records:
         records = records_of(data)
         for column in self.schema.columns:
             if column.kind != "id" and records.static is not None:
                 check_values(records.static[column.name], column)
-        return _known([part.known_of(records) for part in self.parts.values()])
+        return records
 
     def check_names(self, given: Mapping[Any, Any]) -> None:
         """Raises DataError for a name that is neither a column nor a code, or both."""
@@ -229,6 +252,10 @@ class Codec:
         """Which rows of a static table hold nothing but values that were there in training."""
         return self._table.encodable(static)
 
+    def of_series(self, parts: Parts) -> Parts:
+        """Those of the series."""
+        return self._split(parts)["series"]
+
     def exist(self, parts: Parts) -> np.ndarray:
         """Which are subjects: without a static table one who has no event has no line anywhere."""
         if "static" in self.parts:
@@ -269,22 +296,6 @@ class Codec:
             }
             taken = {kind: taken[kind] + sizes[kind] for kind in DTYPES}
         return found
-
-
-def _joined(arrays: Sequence[Parts]) -> Parts:
-    """Side by side; of one part as they lie there."""
-    if len(arrays) == 1:
-        return arrays[0]
-    return {kind: np.concatenate([each[kind] for each in arrays], axis=1) for kind in DTYPES}
-
-
-def _known(found: Sequence[KnownParts]) -> KnownParts:
-    return KnownParts(
-        _joined([each.parts for each in found]),
-        _joined([each.masks for each in found]),
-        np.concatenate([each.filled for each in found], axis=1),
-        {name: rows for each in found for name, rows in each.from_high.items()},
-    )
 
 
 def fit_codec(

@@ -5,7 +5,7 @@ bit         int8    [n, b]              missing indicators, booleans, categories
 category    int32   [n, q]              categories of more than two; column j has classes[j] values
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -43,3 +43,19 @@ class KnownParts(NamedTuple):
             self.narrow,
             self.rare,
         )
+
+
+def joined(arrays: Sequence[Parts]) -> Parts:
+    """Side by side; of one part as they lie there."""
+    if len(arrays) == 1:
+        return arrays[0]
+    return {kind: np.concatenate([each[kind] for each in arrays], axis=1) for kind in DTYPES}
+
+
+def joined_known(found: Sequence[KnownParts]) -> KnownParts:
+    return KnownParts(
+        joined([each.parts for each in found]),
+        joined([each.masks for each in found]),
+        np.concatenate([each.filled for each in found], axis=1),
+        {name: rows for each in found for name, rows in each.from_high.items()},
+    )

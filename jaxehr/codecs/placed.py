@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from jaxehr.codecs.channels import whole
-from jaxehr.codecs.ids import new_ids
 from jaxehr.codecs.quantity import UNITS
 from jaxehr.codecs.shared import patients_of
 from jaxehr.data.grid import FIRST, NONE, TEXT, Grid
@@ -219,20 +218,28 @@ def first_of_steps(cells: Placed) -> np.ndarray:
 
 
 def events_of(
-    cells: tuple[np.ndarray, ...], grid: Grid, schema: Schema, n: int, first: int
+    cells: tuple[np.ndarray, ...],
+    grid: Grid,
+    schema: Schema,
+    ids: pd.Series,
+    start: pd.Series | None = None,
 ) -> pd.DataFrame:
-    """Events of (row, microseconds since the start, variable, value), in order; n subjects from first + 1."""
+    """Events of (row, microseconds since the start, variable, value), in order, of the subjects with these ids.
+
+    start   of each, as `Grid.starts` says it; where there is none, and it is no date, its first event is the start
+    """
     row, since, variable, value = cells
-    if grid.start == FIRST and len(row):  # the first event is the start
+    begun = None if start is None else start.take(row).reset_index(drop=True)
+    if grid.start == FIRST and len(row):
         begins = np.append(True, np.diff(row) != 0)
-        since = since - since[begins][np.cumsum(begins) - 1]
+        first = since[begins][np.cumsum(begins) - 1]
+        since = since - first if begun is None else np.where(begun.notna(), since, since - first)
     dtypes = {column.name: column.dtype for column in schema.events}
-    ids = new_ids(n, first, dtypes["subject_id"])
     names = [v.name for v in grid.variables]
     kind = pd.CategoricalDtype(names) if dtypes["code"] == "category" else dtypes["code"]
     frame = {
         "subject_id": ids.take(row).reset_index(drop=True).astype(ids.dtype),
-        "time": grid.times(since),
+        "time": grid.times(since, begun),
         "code": pd.Series(pd.Index(names, dtype=object).take(variable), dtype=object).astype(kind),
     }
     own = [v.dtype for v in grid.variables]

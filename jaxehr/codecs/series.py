@@ -11,7 +11,6 @@ that is missing stands at the mean, one of a category at the first class, and is
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,14 +19,12 @@ import pandas as pd
 from jaxehr.codecs.bins import Bins
 from jaxehr.codecs.channels import (
     Channel,
-    Scale,
     channel,
-    encoded,
     scale,
-    stand_in,
 )
 from jaxehr.codecs.columns import NumberKind, column_from_json
-from jaxehr.codecs.numbers import Number, Quantile
+from jaxehr.codecs.ids import new_ids
+from jaxehr.codecs.numbers import Number
 from jaxehr.codecs.parts import DTYPES, KnownParts, Parts
 from jaxehr.codecs.placed import (
     Placed,
@@ -44,34 +41,22 @@ from jaxehr.codecs.placed import (
 )
 from jaxehr.codecs.quantity import UNITS
 from jaxehr.codecs.shared import MIN_PATIENTS
-from jaxehr.data.grid import NONE, TEXT, Grid
+from jaxehr.codecs.steps import CLOCK, Steps, measured, values_of
+from jaxehr.data.grid import Grid
 from jaxehr.data.kinds import DataError
 from jaxehr.data.records import Records
 from jaxehr.data.schema import Schema
 
 log = logging.getLogger(__name__)
 
-ENDED, CLOCK = "ended", "clock"
-
 
 @dataclass(frozen=True)
-class SeriesCodec:
+class SeriesCodec(Steps):
     """Channels over the steps of a grid; the entries of a step lie side by side, step after step.
 
-    grid        of the schema, with the variables that are learnt
-    steps       as many as enough subjects reach, at most the grid's length
-    clock       from the beginning of a step to the moment at which most of it was measured
-    tick        the unit in which clock and lags are whole numbers
-    ends        a bit in each step says that a subject has ended: they end at different steps
     rows        subjects
     """
 
-    grid: Grid
-    channels: tuple[Channel, ...]
-    steps: int
-    clock: Scale
-    tick: str
-    ends: bool
     rows: int = 0
 
     @classmethod
@@ -107,7 +92,7 @@ class SeriesCodec:
         channels = tuple(
             channel(
                 variable,
-                _values(own := cells.where(cells.variable == j), variable.dtype),
+                values_of(own := cells.where(cells.variable == j), variable.dtype),
                 lags[cells.variable == j],
                 own.row,
                 lasts,
@@ -120,80 +105,13 @@ class SeriesCodec:
         time = scale(CLOCK, clock[first], cells.row[first], numbers, min_patients)
         return cls(grid, channels, steps, time, tick, ends, n)
 
-    @property
-    def variables(self) -> tuple[Any, ...]:
-        """The codes that are learnt."""
-        return tuple(v.name for v in self.grid.variables)
-
-    @property
-    def by_name(self) -> dict[str, Any]:
-        """Nothing of a series can be given by its name."""
-        return {}
-
-    @property
-    def missing(self) -> tuple[int, ...]:
-        """No class of a category says that it is missing: a bit does."""
-        return (-1,) * len(self.classes)
-
-    @property
-    def classes(self) -> tuple[int, ...]:
-        return tuple(k for c in self.channels for k in c.value.classes()) * self.steps
-
-    @cached_property
-    def step_names(self) -> dict[str, tuple[str, ...]]:
-        """What the entries of one step are called, kind by kind: channel by channel, then the clock, and the end."""
-        entries = [entry for c in self.channels for entry in c.parts()] + list(self.clock.parts())
-        entries += [("bit", ENDED)] if self.ends else []
-        return {kind: tuple(name for k, name in entries if k == kind) for kind in DTYPES}
-
-    @property
-    def names(self) -> dict[str, tuple[str, ...]]:
-        steps = range(1, self.steps + 1)
-        return {
-            kind: tuple(f"{name}, step {step}" for step in steps for name in found)
-            for kind, found in self.step_names.items()
-        }
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        return {kind: self.steps * len(names) for kind, names in self.step_names.items()}
-
-    @property
-    def layout(self) -> dict[str, np.ndarray]:
-        """Of each kind [step, entry]: which column of the part holds it; entries are called as in `step_names`."""
-        return {
-            kind: np.arange(self.steps * len(names)).reshape(self.steps, len(names))
-            for kind, names in self.step_names.items()
-        }
-
-    @property
-    def indicators(self) -> tuple[int, ...]:
-        """For each entry of the number part the bit that says it is missing: its variable's, or that of the end."""
-        bits, width = self.step_names["bit"], len(self.step_names["bit"])
-        ended = width - 1 if self.ends else -1
-        found: list[int] = []
-        for c in self.channels:
-            own = bits.index(f"{c.name} is missing") if c.optional else ended
-            found += [own] * [kind for kind, _ in c.parts()].count("number")
-        found += [ended] * len(self.clock.parts())
-        return tuple(
-            b + width * step if b >= 0 else -1 for step in range(self.steps) for b in found
-        )
-
-    @property
-    def scales(self) -> np.ndarray:
-        """[2, number]: mean and standard deviation of each entry of the number part over the cells that have one."""
-        columns = [column for c in self.channels for column in (c.value, c.lag)] + [self.clock]
-        found = [c.scales for c in columns if isinstance(c, Number | Quantile)]
-        return np.tile(np.concatenate([np.zeros((0, 2)), *found]).T, self.steps)
-
     def encode(self, records: Records) -> Parts:
         """The arrays of the subjects of the static table, in its order; without one, of those who have an event on the
         grid, in the order of their first.
 
         Raises DataError for a category that was never seen.
         """
-        return self._parts(*self._cells(records))
+        return self.arrays(*self._cells(records))
 
     def known(self, frame: pd.DataFrame, *, missing: Sequence[str] = ()) -> KnownParts:
         """Nothing: a frame has no series."""
@@ -202,40 +120,29 @@ class SeriesCodec:
         masks = {k: np.zeros((n, size), bool) for k, size in self.sizes.items()}
         return KnownParts(parts, masks, masks["category"], {})
 
-    def known_of(self, records: Records) -> KnownParts:
-        """What was measured, and when each subject ends. What was not, before that, is to be filled in."""
+    def known_of(self, records: Records, variables: Sequence[Any] = ()) -> KnownParts:
+        """What was measured, and when each subject ends. Where one of these variables was not, before that, it is to be
+        filled in; where another was not, that is known."""
         cells, n = self._cells(records)
-        parts = self._parts(cells, n)
-        alive = np.arange(self.steps) < lengths_of(cells, n)[:, None]
-        there = np.zeros((n, self.steps, len(self.channels)), bool)
-        there[cells.row, cells.step, cells.variable] = True
-        masks = {k: [] for k in DTYPES}  # type: ignore[var-annotated]
-        bits = parts["bit"].reshape(n, self.steps, -1)
-        for j, c in enumerate(self.channels):
-            for kind, name in c.parts():
-                missing = name == f"{c.name} is missing"
-                masks[kind].append(np.ones_like(alive) if missing else there[:, :, j])
-                if missing:
-                    bits[:, :, self.step_names["bit"].index(name)] = ~alive
-        masks["number"] += [there.any(axis=2)] * len(self.clock.parts())
-        masks["bit"] += [np.ones_like(alive)] * self.ends
-        parts["bit"] = bits.reshape(n, -1)
-        whole_masks = {k: _side_by_side(found, n, self.steps, bool) for k, found in masks.items()}
-        return KnownParts(parts, whole_masks, np.zeros_like(whole_masks["category"]), {})
+        asked = self._asked(cells, n, variables)
+        known = np.ones((n, self.steps), bool)
+        return self.known_cells(cells, n, ~asked & ~measured(cells, asked.shape), known)
 
-    def there(self, parts: Parts) -> np.ndarray:
-        """[n, step, variable]: what is measured. Nothing is once a subject has ended."""
-        n = len(parts["bit"])
-        bits = parts["bit"].reshape(n, self.steps, -1)
-        # A subject has as many steps as do not say that it has ended, whichever these are.
-        length = self.steps - (bits[:, :, -1] == 1).sum(1) if self.ends else self.steps
-        alive = np.arange(self.steps) < np.reshape(length, (-1, 1))
-        found = np.repeat(alive[:, :, None], len(self.channels), axis=2)
-        names = self.step_names["bit"]
-        for j, c in enumerate(self.channels):
-            if c.optional:
-                found[:, :, j] &= bits[:, :, names.index(f"{c.name} is missing")] == 0
-        return np.broadcast_to(found, (n, self.steps, len(self.channels)))
+    def known_until(self, records: Records, step: int) -> KnownParts:
+        """What was measured before a step, and that all else was not; every subject is still there."""
+        cells, n = self._cells(records)
+        cells = cells.where(cells.step < step)
+        known = np.broadcast_to(np.arange(self.steps) < step, (n, self.steps))
+        absent = ~measured(cells, (n, self.steps, len(self.channels)))
+        return self.known_cells(cells, n, absent, known, ended=np.zeros_like(known))
+
+    def gaps(self, records: Records, variables: Sequence[Any]) -> np.ndarray:
+        """[n, step, variable]: where one of these variables was not measured, before the subject's end."""
+        return self._asked(*self._cells(records), variables)
+
+    def lengths(self, records: Records) -> np.ndarray:
+        """[n]: steps up to a subject's last event, 0 without any."""
+        return lengths_of(*self._cells(records))
 
     def exist(self, parts: Parts) -> np.ndarray:
         """Who has an event."""
@@ -243,28 +150,9 @@ class SeriesCodec:
 
     def decode(self, parts: Parts, schema: Schema, *, first: int = 0) -> pd.DataFrame:
         """Events, subject by subject in time, at times inside their steps; subjects are numbered from first + 1."""
-        n, size = len(parts["bit"]), UNITS[self.tick]
-        steps = {k: iter(np.moveaxis(a.reshape(n, self.steps, -1), 2, 0)) for k, a in parts.items()}
-        there = self.there(parts)
-        found, lags = [], []
-        for j, c in enumerate(self.channels):
-            at = np.nonzero(there[:, :, j])
-            value, lag = (
-                column.decode(len(at[0]), *(next(steps[k])[at] for k, _ in column.parts()))
-                for column in (c.value, c.lag)
-            )
-            for kind, _ in c.parts()[len(c.value.parts()) + len(c.lag.parts()) :]:
-                next(steps[kind])
-            found.append((*at, np.full(len(at[0]), j), value.astype(object).to_numpy()))
-            lags.append(lag.to_numpy(float))
-        row, step, variable, value = (np.concatenate(each) for each in zip(*found, strict=True))
-        clock = [next(steps[k])[row, step] for k, _ in self.clock.parts()]
-        at = self.clock.decode(len(row), *clock).to_numpy(float) + np.concatenate(lags)
-        within = np.clip(at, 0, (self.grid.step - 1) // size).astype(np.int64) * size
-        since = step * self.grid.step + within
-        order = np.lexsort((variable, since, row))
-        cells = (row[order], since[order], variable[order], value[order])
-        return events_of(cells, self.grid, schema, n, first)
+        cells = self.cells_of(parts, self.there(parts))
+        (dtype,) = (column.dtype for column in schema.events if column.name == "subject_id")
+        return events_of(cells, self.grid, schema, new_ids(len(parts["bit"]), first, dtype))
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -289,36 +177,11 @@ class SeriesCodec:
         cells = placed(_events(records), self.grid, subjects)
         return _with_rows(cells.where(cells.step < self.steps), records, len(subjects))
 
-    def _parts(self, cells: Placed, n: int) -> Parts:
-        shape = (n, self.steps)
-        found: dict[str, list[np.ndarray]] = {kind: [] for kind in DTYPES}
-        clock, lags = clock_and_lags(cells, UNITS[self.tick])
-
-        def put(column: Any, where: np.ndarray, values: np.ndarray) -> None:
-            arrays = encoded(column, values)
-            for (kind, _), fill, array in zip(
-                column.parts(), stand_in(column), arrays, strict=True
-            ):
-                whole = np.full(shape, fill, DTYPES[kind])
-                whole[cells.row[where], cells.step[where]] = array
-                found[kind].append(whole)
-
-        for j, c in enumerate(self.channels):
-            own = cells.variable == j
-            put(c.value, own, _values(cells.where(own), c.variable.dtype))
-            put(c.lag, own, lags[own])
-            if c.optional:
-                missing = np.ones(shape, np.int8)
-                missing[cells.row[own], cells.step[own]] = 0
-                found["bit"].append(missing)
-        put(self.clock, np.arange(len(clock)), clock)
-        if self.ends:
-            found["bit"].append(np.arange(self.steps) >= lengths_of(cells, n)[:, None])
-        return {k: _side_by_side(found[k], n, self.steps, dtype) for k, dtype in DTYPES.items()}
-
-
-def _values(cells: Placed, dtype: str) -> np.ndarray:
-    return cells.text if dtype in (TEXT, NONE) else cells.number
+    def _asked(self, cells: Placed, n: int, variables: Sequence[Any]) -> np.ndarray:
+        own = [v in variables for v in self.variables]
+        alive = np.arange(self.steps) < lengths_of(cells, n)[:, None]
+        shape = (n, self.steps, len(self.channels))
+        return alive[:, :, None] & np.array(own) & ~measured(cells, shape)
 
 
 def _with_rows(cells: Placed, records: Records, n: int) -> tuple[Placed, int]:
@@ -337,10 +200,3 @@ def _subjects(records: Records) -> pd.Series:
 def _events(records: Records) -> pd.DataFrame:
     assert records.events is not None
     return records.events
-
-
-def _side_by_side(arrays: Sequence[np.ndarray], n: int, steps: int, dtype: Any) -> np.ndarray:
-    """[n, step] each -> [n, step x entry]."""
-    if not arrays:
-        return np.zeros((n, 0), dtype)
-    return np.stack(arrays, axis=2).astype(dtype).reshape(n, -1)

@@ -143,6 +143,22 @@ class TableCodec:
         assert records.static is not None
         return self.known(records.static[[column.name for column in self.columns]])
 
+    def known_as_it_is(self, records: Records) -> KnownParts:
+        """All cells; of one that is missing that it is, where there were such in training."""
+        assert records.static is not None
+        frame = records.static[[column.name for column in self.columns]]
+        n, gaps = len(frame), {c.name: frame[c.name].isna() for c in self.columns if _may_lack(c)}
+        rows = {c.name: np.asarray(gaps.get(c.name, np.zeros(n)), bool) for c in self.learnt}
+        gone = self._stacked(
+            {c.name: (rows[c.name],) * len(c.parts()) for c in self.learnt}, n, bool
+        )
+        there, lacking = self.known(frame), self.known(frame, missing=list(gaps))
+        return there._replace(
+            parts={k: np.where(rows, lacking.parts[k], there.parts[k]) for k, rows in gone.items()},
+            masks={k: np.where(rows, lacking.masks[k], there.masks[k]) for k, rows in gone.items()},
+            filled=there.filled & ~gone["category"],
+        )
+
     def _from_high(self, frame: pd.DataFrame) -> dict[str, np.ndarray]:
         there = {
             name: frame[name].notna().to_numpy() if name in frame else np.zeros(len(frame), bool)
@@ -231,6 +247,15 @@ class TableCodec:
     def from_json(cls, value: dict[str, Any]) -> "TableCodec":
         columns = tuple(_from_json(column) for column in value["columns"])
         return cls(columns, tuple(Offset.from_json(offset) for offset in value["offsets"]))
+
+
+def _may_lack(column: Learnt) -> bool:
+    """Whether training had missing values of it."""
+    try:
+        column.encode(pd.Series([None], dtype=object))
+    except DataError:
+        return False
+    return bool(column.parts())
 
 
 def _from_json(value: dict[str, Any]) -> Learnt:

@@ -130,13 +130,45 @@ class Grid:
         first = ticks.where(named).groupby(events["subject_id"].to_numpy()).transform("min")
         return ticks - first
 
-    def times(self, since: np.ndarray) -> pd.Series:
-        """The way back, in the dtype of the events; a subject's own start is 2000-01-01, or 0."""
+    def starts(self, events: pd.DataFrame, subjects: pd.Series) -> pd.Series:
+        """Where the time of each of these subjects starts, as `times` takes it; missing where its first event says so,
+        and it has none."""
+        if self.start != FIRST:
+            return pd.Series(self._origin(), index=range(len(subjects)), dtype="Int64")
+        named = events["code"].isin([v.name for v in self.variables])
+        first = self._ticks(events["time"]).where(named).groupby(events["subject_id"]).min()
+        return first.reindex(subjects).astype("Int64").reset_index(drop=True)
+
+    def times(self, since: np.ndarray, start: pd.Series | None = None) -> pd.Series:
+        """The way back, in the dtype of the events.
+
+        start   of each; by default, and where it is missing, a subject's own is 2000-01-01, or 0
+        """
+        zero = self._zero()
+        ticks = since + (zero if start is None else start.fillna(zero).to_numpy(np.int64))
         if self.counts is not None:
-            origin = 0 if self.start == FIRST else self._origin()
-            return pd.Series((since + origin) / COUNTS[self.counts]).astype(self.time)
-        ticks = since + (_microseconds(EPOCH) if self.start == FIRST else self._origin())
+            return pd.Series(ticks / COUNTS[self.counts]).astype(self.time)
         return pd.Series(ticks.astype("int64").astype("datetime64[us]")).astype(self.time)
+
+    def steps_until(self, until: str) -> int:
+        """Steps before a time since a subject's start, such as 24h. Raises DataError where they are not whole."""
+        ticks = _ticks_of(until)
+        if ticks is None or ticks < 0:
+            raise DataError(
+                f"until is a time since each subject's start, such as 24h; got '{until}'"
+            )
+        steps, rest = divmod(ticks, self.step)
+        if rest:
+            ends = " or ".join(self.after(each) for each in (steps, steps + 1))
+            raise DataError(
+                f"until={until} lies inside a step of the schema's grid, which has one every {self.every}; take {ends}"
+            )
+        return steps
+
+    def after(self, steps: int) -> str:
+        """The time after so many steps, in the unit of `every`."""
+        number, unit = re.fullmatch(r"\s*([0-9.]*)(.*?)\s*", self.every).groups()  # type: ignore[union-attr]
+        return f"{steps * float(number or 1):.10g}{unit}"
 
     def to_json(self) -> dict[str, Any]:
         found = {k: v for k, v in asdict(self).items() if v is not None}
@@ -169,6 +201,12 @@ class Grid:
         near = first.abs() < NEAR * self.step
         return start if len(first) and near.mean() > 0.5 else FIRST
 
+    def _zero(self) -> int:
+        """Where time starts in what is drawn."""
+        if self.start != FIRST:
+            return self._origin()
+        return 0 if self.counts is not None else _microseconds(EPOCH)
+
     def _origin(self) -> int:
         """The start of all, as `_ticks` counts."""
         try:
@@ -197,14 +235,20 @@ def refuse_series(grid: Grid | None, what: str) -> None:
 
 
 def _step(every: str) -> int:
+    ticks = _ticks_of(every)
+    if ticks is None or ticks <= 0:
+        raise DataError(f"a step lasts some time, such as 1h, 15min or 90d; got every='{every}'")
+    return ticks
+
+
+def _ticks_of(text: str) -> int | None:
+    """Microseconds of a time such as 1h; None of what is none."""
     try:
-        step = pd.Timedelta(re.sub(r"(?<=[0-9 ])d$", "D", every.strip().lower()))
-        ticks = step // pd.Timedelta(1, "us")
-        if ticks > 0 and pd.Timedelta(ticks, "us") == step:
-            return int(ticks)
+        time = pd.Timedelta(re.sub(r"(?<=[0-9 ])d$", "D", text.strip().lower()))
+        ticks = time // pd.Timedelta(1, "us")
+        return int(ticks) if pd.Timedelta(ticks, "us") == time else None
     except (ValueError, TypeError, AttributeError):
-        pass
-    raise DataError(f"a step lasts some time, such as 1h, 15min or 90d; got every='{every}'")
+        return None
 
 
 def _microseconds(moment: pd.Timestamp) -> int:
