@@ -45,7 +45,8 @@ of theirs; a column subject_id in both says whose it is. --map says which column
   --map numeric_value=value            what is no number is kept as text_value
   --map 'numeric_value=HR|SysABP|Temp'   a column for each measurement: an event of each that has a value (* is all)
 
---data FOLDER --layout mimic3 (mimic4, eicu) reads the tables of MIMIC-III, MIMIC-IV and eICU as they are distributed.
+--data FOLDER --layout mimic3 (mimic4, eicu) reads the tables of MIMIC-III, MIMIC-IV and eICU as they are distributed,
+--layout physionet2012 the stays of that challenge.
 --data FOLDER without --layout reads a MEDS dataset: data/**/*.parquet, and what lies in metadata/; FOLDER@train, in any
 option that takes records, only the subjects of that split.
 """

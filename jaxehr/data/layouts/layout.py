@@ -16,6 +16,7 @@ from jaxehr.data.events.cells import Cells
 from jaxehr.data.events.columns import EventMap
 from jaxehr.data.events.read import events_of, in_order
 from jaxehr.data.kinds import DataError
+from jaxehr.data.layouts.physionet2012 import read_physionet2012
 from jaxehr.data.layouts.static import StaticColumn, static_table, whole_table
 from jaxehr.data.lives import say_outside_life
 from jaxehr.data.records import EVENT_COLUMNS, Records
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 SUFFIXES = (*TEXT_SUFFIXES, ".parquet")
 LAYOUTS = Path(__file__).parent
+PHYSIONET = "physionet2012"  # which is no folder of tables, and has a reader of its own
 KEYS = {"table", "with", "where", "time", "code", "numeric_value", "text_value"}
 
 
@@ -70,7 +72,7 @@ class Layout:
 
 def layouts() -> tuple[str, ...]:
     """The names of those that come with the package."""
-    return tuple(sorted(path.stem for path in LAYOUTS.glob("*.toml")))
+    return tuple(sorted([*(path.stem for path in LAYOUTS.glob("*.toml")), PHYSIONET]))
 
 
 def load_layout(name: str | Path) -> Layout:
@@ -109,6 +111,12 @@ def read_layout(
     What is left out is logged, table by table; so are tables that the folder lacks, and those that are not read.
     Raises DataError for a folder without the table of subjects or any of events, and for a table without its columns.
     """
+    if layout == PHYSIONET:
+        if missing or sep or encoding or decimal:
+            raise DataError(
+                f"the files of {PHYSIONET} are written in one way; leave --missing, --sep, --encoding and --decimal out"
+            )
+        return read_physionet2012(folder, unmatched=unmatched)
     how, cells = load_layout(layout), Cells(tuple(missing), decimal)
     files = _tables(Path(folder), how, sep, encoding)
     static = static_table(

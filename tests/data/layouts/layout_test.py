@@ -163,7 +163,7 @@ def test_two_files_of_a_table_are_refused(mimic4):
 
 
 def test_every_layout_says_what_it_is_of():
-    assert layouts() == ("eicu", "mimic3", "mimic4")
+    assert layouts() == ("eicu", "mimic3", "mimic4", "physionet2012")
 
 
 def there(name):
