@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from jaxehr.data import read_meds as read_meds
     from jaxehr.data import read_records as read_records
     from jaxehr.data import read_subjects as read_subjects
+    from jaxehr.data import read_visits as read_visits
     from jaxehr.data import write_meds as write_meds
     from jaxehr.data import write_records as write_records
     from jaxehr.evaluation import Report as Report
@@ -47,6 +48,7 @@ _HOME = {
     "read_meds": "data",
     "read_records": "data",
     "read_subjects": "data",
+    "read_visits": "data",
     "write_meds": "data",
     "write_records": "data",
     "Report": "evaluation",

@@ -7,9 +7,9 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.sparse import csr_array, vstack
 
-from jaxehr.codecs.ids import new_ids
 from jaxehr.data import DataError, Records, Schema, long_frame, records_of
 from jaxehr.data.grid import refuse_series
+from jaxehr.data.ids import new_ids
 
 BLOCK = 4096  # patients that are dense at a time
 

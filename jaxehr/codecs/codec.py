@@ -10,7 +10,6 @@ import pandas as pd
 
 from jaxehr.codecs.codes import Code, CodesCodec
 from jaxehr.codecs.columns import Learnt, NumberKind
-from jaxehr.codecs.ids import new_ids
 from jaxehr.codecs.numbers import Number
 from jaxehr.codecs.offsets import Offset
 from jaxehr.codecs.parts import DTYPES, KnownParts, Parts, joined, joined_known
@@ -18,6 +17,7 @@ from jaxehr.codecs.series import SeriesCodec
 from jaxehr.codecs.shared import MIN_PATIENTS
 from jaxehr.codecs.table import TableCodec
 from jaxehr.data.checks import check_values
+from jaxehr.data.ids import new_ids
 from jaxehr.data.kinds import listed
 from jaxehr.data.records import Records, records_of, say_indices
 from jaxehr.data.schema import DataError, Schema
@@ -234,6 +234,8 @@ class Codec:
             name = "codes" if self.series is None else "series"
             part: Any = self.parts[name]
             events = part.decode(self._split(parts)[name], self.schema, first=first)
+            if self.schema.visits is not None:
+                events.attrs["visits"] = self.schema.visits.to_json()
         if self.schema.whole or (static is not None and events is not None):
             return Records(static, events)
         return events if static is None else static

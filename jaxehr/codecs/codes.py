@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jaxehr.codecs.ids import new_ids
 from jaxehr.codecs.parts import KnownParts, Parts
 from jaxehr.codecs.shared import MIN_PATIENTS
 from jaxehr.data.codes import code_matrix, drop_rare, long_frame
+from jaxehr.data.ids import new_ids
 from jaxehr.data.records import Records
 from jaxehr.data.schema import DataError, Schema
 

@@ -23,7 +23,6 @@ from jaxehr.codecs.channels import (
     scale,
 )
 from jaxehr.codecs.columns import NumberKind, column_from_json
-from jaxehr.codecs.ids import new_ids
 from jaxehr.codecs.numbers import Number
 from jaxehr.codecs.parts import DTYPES, KnownParts, Parts
 from jaxehr.codecs.placed import (
@@ -43,6 +42,7 @@ from jaxehr.codecs.quantity import UNITS
 from jaxehr.codecs.shared import MIN_PATIENTS
 from jaxehr.codecs.steps import CLOCK, Steps, measured, values_of
 from jaxehr.data.grid import Grid
+from jaxehr.data.ids import new_ids
 from jaxehr.data.kinds import DataError
 from jaxehr.data.records import Records
 from jaxehr.data.schema import Schema

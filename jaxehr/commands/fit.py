@@ -140,7 +140,8 @@ def _run(options) -> int:
         both = isinstance(records, data.Records) and not (
             records.static is None or records.events is None
         )
-        drawn = "synthetic" if both else "synthetic.csv"
+        one = not both or schema.visits is not None
+        drawn = "synthetic.csv" if one else "synthetic"
         say(f"done: jaxehr sample {options.out} -n 1000 --out {drawn}")
     return done
 

@@ -45,6 +45,9 @@ of theirs; a column subject_id in both says whose it is. --map says which column
   --map numeric_value=value            what is no number is kept as text_value
   --map 'numeric_value=HR|SysABP|Temp'   a column for each measurement: an event of each that has a value (* is all)
 
+--data visits.csv --map subject_id=id,time=day:days reads a row as a visit, with a column for each thing that is
+measured; what is the same in all visits of a subject is static, and one such file comes out.
+
 --data FOLDER --layout mimic3 (mimic4, eicu) reads the tables of MIMIC-III, MIMIC-IV and eICU as they are distributed,
 --layout physionet2012 the stays of that challenge.
 --data FOLDER without --layout reads a MEDS dataset: data/**/*.parquet, and what lies in metadata/; FOLDER@train, in any
@@ -89,6 +92,8 @@ def read(options, path: str | Path, schema=None, *, events: str | None = None):
             raise ValueError(f"--{given[0]} is for files; {path} is a folder, and read as MEDS")
         folder, split = dataset
         records = data.read_meds(folder, split=split)
+    elif _of_visits(path, names, schema, timed, reading):
+        records = data.read_visits(path, names, schema, **reading)
     elif timed or _beyond_codes(names):
         records = data.read_subjects(None, path, schema, names=names, **reading)
     else:
@@ -96,6 +101,22 @@ def read(options, path: str | Path, schema=None, *, events: str | None = None):
     if not timed:
         data.say_learnt(events or path, () if records.events is None else records.events.columns)
     return records
+
+
+def _of_visits(path, names: dict[str, str], schema, timed: bool, reading: dict) -> bool:
+    """Whether the file's rows are visits. Raises ValueError where it is not said that they are to be a series."""
+    from jaxehr import data
+
+    if schema is not None:
+        return schema.visits is not None
+    if not data.are_visits(path, names, **reading):
+        return False
+    if not timed:
+        raise ValueError(
+            f"the rows of {path} are visits, which are learnt as a series; say how long a step is: jaxehr schema "
+            "--every 90d ... --out schema.json, and give fit that --schema (of a long file, say --map code=COLUMN)"
+        )
+    return True
 
 
 def _timed(options, schema) -> bool:

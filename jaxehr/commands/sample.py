@@ -90,7 +90,8 @@ def _check_files(options, schema) -> None:
     if options.events is not None and (folder or not both):
         why = "a folder holds both" if folder else f"{options.run} draws no such two"
         raise ValueError(f"--events is the file of events beside a table's in --out; {why}")
-    if options.events is None and both and not folder:
+    rows = schema.visits is not None and schema.grid is not None
+    if options.events is None and both and not folder and not rows:
         raise ValueError(
             f"{options.run} draws a table and events; say --events FILE for the events beside {options.out}, or name a "
             "folder (without an ending) in --out, which will be a MEDS dataset"

@@ -41,6 +41,9 @@ from jaxehr.data.schema import Product as Product
 from jaxehr.data.schema import Range as Range
 from jaxehr.data.schema import Schema as Schema
 from jaxehr.data.schema import Sum as Sum
+from jaxehr.data.subjects import are_visits as are_visits
 from jaxehr.data.subjects import read_subjects as read_subjects
+from jaxehr.data.subjects import read_visits as read_visits
+from jaxehr.data.visits import Visits as Visits
 from jaxehr.data.write import records_writer as records_writer
 from jaxehr.data.write import write_records as write_records

@@ -79,7 +79,7 @@ def _of_rows(frame: pd.DataFrame, schema: Schema) -> Iterator[Hint]:
             str(values.name),
             f"{values.nunique():,} different ones in {len(values):,} rows: a row is not a patient, though all that is "
             "said of patients, privacy above all, will be said of rows; give one row per patient, such as the first "
-            "stay",
+            f"stay, or where a row is a visit say so: --map subject_id={values.name},time=COLUMN:days --every 90d",
         )
 
 

@@ -25,6 +25,7 @@ from jaxehr.data.kinds import EVENT_KINDS, KINDS, Kind, listed
 from jaxehr.data.kinds import Column as Column
 from jaxehr.data.kinds import DataError as DataError
 from jaxehr.data.records import EVENT_COLUMNS, Records, check_joined, records_of
+from jaxehr.data.visits import Visits as Visits
 from jaxehr.data.write import check_spelling
 from jaxehr.files import write_text
 
@@ -42,6 +43,7 @@ class Schema:
     missing         texts that stand for a missing value, beside an empty cell
     whole           the records come as Records, and go back so; else they are one frame
     grid            makes a series of the events; without one they are codes, and their times and values not learnt
+    visits          how records came as rows of visits, and are written so
     """
 
     columns: tuple[Column, ...]
@@ -50,6 +52,7 @@ class Schema:
     missing: tuple[str, ...] = ()
     whole: bool = False
     grid: Grid | None = None
+    visits: Visits | None = None
 
     def __post_init__(self) -> None:
         """Raises DataError for a format of dates or a period that cannot be, a constraint that is not about the
@@ -86,7 +89,10 @@ class Schema:
         pair: tuple[Column, ...] = ()
         missing: tuple[str, ...] = ()
         problems: tuple[str, ...] = ()
+        visits: Visits | None = None
         if events is not None:
+            if "visits" in events.attrs:
+                visits = Visits.from_json(events.attrs["visits"])
             _check_frame(events)
             missing = tuple(events.attrs.get("missing", ()))
             subject, code = str(events["subject_id"].dtype), str(events["code"].dtype)
@@ -95,7 +101,8 @@ class Schema:
             _check_frame(static)
             missing = tuple(dict.fromkeys([*static.attrs.get("missing", ()), *missing]))
             columns, problems = _drafted(static, joins=events is not None)
-        return Schema(columns, pair, missing=missing, whole=isinstance(data, Records)), problems
+        whole = isinstance(data, Records)
+        return Schema(columns, pair, missing=missing, whole=whole, visits=visits), problems
 
     def check(self, data: pd.DataFrame | Records) -> None:
         """Raises DataError if the data lacks a column of the schema, or has values its kind cannot hold."""
@@ -202,6 +209,8 @@ class Schema:
             schema["whole"] = True
         if self.grid is not None:
             schema["grid"] = self.grid.to_json()
+        if self.visits is not None:
+            schema["visits"] = self.visits.to_json()
         return schema
 
     @staticmethod
@@ -234,7 +243,8 @@ class Schema:
         constraints = constraints_from_json(value.get("constraints", []))
         whole, missing = bool(value.get("whole", False)), _texts(value.get("missing", []))
         grid = Grid.from_json(value["grid"]) if value.get("grid") else None
-        return Schema(columns, events, constraints, missing, whole, grid)
+        visits = Visits.from_json(value["visits"]) if value.get("visits") else None
+        return Schema(columns, events, constraints, missing, whole, grid, visits)
 
     def save(self, path: str | Path) -> None:
         write_text(path, json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n")

@@ -3,19 +3,23 @@
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 import pyarrow as pa
 
+from jaxehr.data.events.batches import RowFile
 from jaxehr.data.events.by_subject import are_integers
 from jaxehr.data.events.cells import Cells
+from jaxehr.data.events.columns import UNITS
 from jaxehr.data.events.read import read_events
 from jaxehr.data.kinds import DataError
 from jaxehr.data.lives import say_outside_life
 from jaxehr.data.read import read_records
 from jaxehr.data.records import Records
 from jaxehr.data.schema import Schema
+from jaxehr.data.text_files import TEXT_SUFFIXES
+from jaxehr.data.visits import Visits
 from jaxehr.data.words import matches
 
 log = logging.getLogger(__name__)
@@ -59,6 +63,62 @@ def read_subjects(
             f"--map subject_id=COLUMN (it has {', '.join(map(str, table.columns[:12]))})"
         )
     return joined(table, found, unmatched=unmatched, static_is=str(static), events_are=str(events))
+
+
+def are_visits(path: str | Path, names: Mapping[str, str] | None, **reading: Any) -> bool:
+    """Whether a row of the file is a visit: it is said when it was, and nothing says what is measured in the row."""
+    said = set(names or {})
+    if "time" not in said or said & {"code", "numeric_value", "text_value"}:
+        return False
+    if not str(path).lower().endswith((*TEXT_SUFFIXES, ".parquet")):
+        return True
+    del reading["missing"], reading["decimal"]
+    return not {"code", "numeric_value"} & set(RowFile.of(path, **reading).names)
+
+
+def read_visits(
+    path: str | Path,
+    names: Mapping[str, str] | None = None,
+    schema: Schema | None = None,
+    *,
+    missing: Sequence[str] = (),
+    sep: str | None = None,
+    encoding: str | None = None,
+    decimal: str | None = None,
+) -> Records:
+    """The records of a file with a row for each visit: what is the same in all of a subject's is static, the rest
+    events. `write_records` writes such records, and draws of a fit to them, into one file with the same columns.
+
+    names       which columns say whose and when: {"subject_id": "id", "time": "day:days"}, or minutes, hours, seconds
+                since the subject's start; without them they are dates
+    schema      of the visits that were learnt, to read others by their law
+    missing, sep, encoding, decimal     as in `read_records`
+
+    Raises DataError as that does, for a column that is not there or cannot be a variable, for a row without a subject
+    or a time, and where rows are no visits.
+    """
+    reading = {"missing": missing, "sep": sep, "encoding": encoding, "decimal": decimal}
+    if schema is not None and schema.visits is not None:
+        marks = (*missing, *schema.missing)
+        law = Schema(schema.visits.columns, missing=tuple(dict.fromkeys(marks)))
+        frame = read_records(path, law, **reading)  # type: ignore[arg-type]
+        return schema.visits.records(frame)
+    frame = read_records(path, **reading)  # type: ignore[arg-type]
+    said = {"subject_id": "subject_id", "time": "time", **(names or {})}
+    time, _, counts = said["time"].rpartition(":")
+    if said["time"] in frame or not time:
+        time, counts = said["time"], ""
+    elif counts not in UNITS:
+        raise DataError(
+            f"time={said['time']}: after the colon stands what '{time}' counts since the subject's start "
+            f"({', '.join(UNITS)}); got '{counts}'"
+        )
+    visits = Visits.draft(frame, subject_id=said["subject_id"], time=time, counts=counts or None)
+    records = visits.records(frame)
+    if marks := frame.attrs.get("missing"):
+        assert records.static is not None
+        records.static.attrs["missing"] = marks
+    return records
 
 
 def joined(

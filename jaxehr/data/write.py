@@ -10,6 +10,7 @@ import pandas as pd
 
 from jaxehr.data.kinds import DataError
 from jaxehr.data.records import Records, records_of, say_indices
+from jaxehr.data.visits import Visits
 from jaxehr.files import whole
 
 WRITTEN = (".csv", ".csv.gz", ".parquet")
@@ -47,8 +48,8 @@ def records_writer(
     """write(records), as often as there are batches. Beside the file first, then renamed: an error leaves nothing.
 
     A name without an ending, or of a MEDS dataset that is there, is a folder: `meds_writer`, which takes `synthetic`
-    too. A file holds a table, or codes. Numbers are spelt as frame.attrs["format"] says, which `read_records` sets and
-    synthetic records keep; UTF-8.
+    too. A file holds a table, or codes, or visits where they came so. Numbers are spelt as frame.attrs["format"] says,
+    which `read_records` sets and synthetic records keep; UTF-8.
 
     events  a file for the events of Records, whose table goes to `path`
     """
@@ -72,7 +73,15 @@ def records_writer(
         return
     writer = _parquet_writer if suffix == ".parquet" else _csv_writer
     with whole(path) as beside, writer(beside, suffix) as write:
-        yield lambda records: write(_frame(records, path))
+        written = 0
+
+        def write_rows(records: pd.DataFrame | Records) -> None:
+            nonlocal written
+            frame = _frame(records, path, first=written)
+            write(frame)
+            written += len(frame)
+
+        yield write_rows
 
 
 def written_suffix(path: Path) -> str:
@@ -88,11 +97,13 @@ def written_suffix(path: Path) -> str:
     )
 
 
-def _frame(records: pd.DataFrame | Records, path: Path) -> pd.DataFrame:
-    """Of records those that a file holds."""
+def _frame(records: pd.DataFrame | Records, path: Path, *, first: int = 0) -> pd.DataFrame:
+    """Of records those that a file holds; visits, if they came so, after the first that many rows."""
     if isinstance(records, pd.DataFrame):
         return records
     if records.static is not None and records.events is not None:
+        if "visits" in records.events.attrs and "time" in records.events:
+            return Visits.from_json(records.events.attrs["visits"]).frame(records, first=first)
         raise DataError(
             f"{path} is one file, and these records are a table and events; name a folder, and they are written as MEDS"
         )

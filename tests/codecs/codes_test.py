@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from jaxehr.codecs.codec import fit_codec
-from jaxehr.codecs.ids import new_ids
 from jaxehr.data import DataError, Records, Schema, stacked
+from jaxehr.data.ids import new_ids
 
 
 def records():

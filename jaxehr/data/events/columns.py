@@ -81,9 +81,10 @@ class EventMap:
         named = len(numeric) > 1 or (not code and not prefix)
         if subject is None or (named and not numeric):
             lacking = "subject_id" if subject is None else "code"
+            visit = f", or where a row is a visit, when it was: {by} time=COLUMN:days"
             raise DataError(
-                f"{path} has no column '{lacking}'; say which it is: --map {lacking}=COLUMN (it has "
-                f"{', '.join(columns[:12])})"
+                f"{path} has no column '{lacking}'; say which it is: --map {lacking}=COLUMN"
+                f"{visit if lacking == 'code' and time is None else ''} (it has {', '.join(columns[:12])})"
             )
         return cls(subject, code, prefix, time, timed, numeric, text, named)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from jaxehr.data.schema import DataError
+from jaxehr.data.kinds import DataError
 
 
 def new_ids(n: int, first: int, dtype: str) -> pd.Series:
