@@ -42,6 +42,7 @@ def visits(n=30, seed=0):
                     "chol": float(rng.integers(100, 400)) if rng.random() < 0.5 else np.nan,
                     "ward": str(rng.choice(["a", "b", "c"])) if rng.random() < 0.8 else None,
                     "oedema": bool(rng.random() < 0.3),
+                    "arm": "x" if day == 90 * steps[0] + day % 90 else None,  # at the first alone
                 }
             )
     frame = pd.DataFrame(rows)
@@ -60,9 +61,11 @@ def test_rows_of_visits_are_read_and_written_as_they_were(tmp_path, caplog):
     path = written(frame, tmp_path / "visits.csv")
     records = read_visits(path, DAYS)
     assert list(records.static) == ["subject_id", "sex", "born"]
-    assert "and so static: sex, born; variables: bili, stage, chol, ward, oedema" in caplog.text
+    assert (
+        "and so static: sex, born; variables: bili, stage, chol, ward, oedema, arm" in caplog.text
+    )
     assert "numbered anew: visit_no" in caplog.text
-    values = frame[["bili", "stage", "chol", "ward", "oedema"]]
+    values = frame[["bili", "stage", "chol", "ward", "oedema", "arm"]]
     assert len(records.events) == values.notna().sum().sum()
     since = records.events["time"] - pd.Timestamp("2000-01-01")
     assert set(since // pd.Timedelta("1D")) == set(frame["day"])
@@ -85,6 +88,8 @@ def test_the_rows_of_a_file_may_stand_in_any_order(tmp_path):
         for r in (one, other)
     )
     pd.testing.assert_frame_equal(a, b)
+    for each in (one, other):
+        assert (each.events.groupby("subject_id")["time"].diff().dropna() >= pd.Timedelta(0)).all()
 
 
 @pytest.mark.parametrize("how", ["dates", "hours", "parquet"])
@@ -187,17 +192,19 @@ def test_what_are_no_visits_is_refused_in_one_line():
 
 def test_visits_without_a_value_are_counted(caplog):
     frame = visits()
-    measured = ["bili", "stage", "chol", "ward", "oedema"]
+    measured = ["bili", "stage", "chol", "ward", "oedema", "arm"]
     frame = frame.astype(dict.fromkeys(measured, object))
     frame[["bili", "stage", "chol"]] = frame[["bili", "stage", "chol"]].astype(float)
     frame.loc[4, measured] = np.nan
     made = Visits.draft(frame, subject_id="id", time="day", counts="days")
     records = made.records(frame)
     assert f"1 of {len(frame)} rows hold no variable" in caplog.text
-    silent = records.events[records.events["subject_id"] != 500]
+    gap = (records.events["code"] == "stage") & (records.events["subject_id"] == 490)
+    silent = records.events[(records.events["subject_id"] != 500) & ~gap]
     back = made.frame(type(records)(records.static, silent))
     assert "1 of 30 subjects have no visit, and so no row" in caplog.text
-    assert 500 not in set(back["id"])
+    assert 500 not in set(back["id"]) and back["stage"].isna().any()
+    assert back.attrs["format"]["stage"] == ".0f"  # whole numbers, among gaps too
 
 
 @pytest.mark.skipif(not PBCSEQ.is_file(), reason="needs ../shared/data/pbcseq.csv")
