@@ -199,12 +199,19 @@ def test_visits_without_a_value_are_counted(caplog):
     made = Visits.draft(frame, subject_id="id", time="day", counts="days")
     records = made.records(frame)
     assert f"1 of {len(frame)} rows hold no variable" in caplog.text
-    gap = (records.events["code"] == "stage") & (records.events["subject_id"] == 490)
-    silent = records.events[(records.events["subject_id"] != 500) & ~gap]
+    silent = records.events[records.events["subject_id"] != 500]
     back = made.frame(type(records)(records.static, silent))
     assert "1 of 30 subjects have no visit, and so no row" in caplog.text
-    assert 500 not in set(back["id"]) and back["stage"].isna().any()
-    assert back.attrs["format"]["stage"] == ".0f"  # whole numbers, among gaps too
+    assert 500 not in set(back["id"])
+
+
+def test_whole_numbers_are_written_so_among_gaps_too(tmp_path):
+    records = read_visits(written(visits(), tmp_path / "visits.csv"), DAYS)
+    gap = (records.events["code"] == "stage") & (records.events["subject_id"] == 490)
+    write_records(type(records)(records.static, records.events[~gap]), tmp_path / "gaps.csv")
+    found = pd.read_csv(tmp_path / "gaps.csv", dtype=str)
+    assert found["stage"][found["id"] == "490"].isna().all()
+    assert set(found["stage"].dropna()) == {"1", "2", "3", "4"}
 
 
 @pytest.mark.skipif(not PBCSEQ.is_file(), reason="needs ../shared/data/pbcseq.csv")
