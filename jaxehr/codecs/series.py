@@ -26,14 +26,10 @@ from jaxehr.codecs.columns import NumberKind, column_from_json
 from jaxehr.codecs.numbers import Number
 from jaxehr.codecs.parts import DTYPES, KnownParts, Parts
 from jaxehr.codecs.placed import (
-    Placed,
-    check_memory,
     clock_and_lags,
     events_of,
     first_of_steps,
     frequent,
-    lengths_of,
-    placed,
     reached,
     said_of,
     tick_of,
@@ -44,6 +40,7 @@ from jaxehr.codecs.steps import CLOCK, Steps, measured, values_of
 from jaxehr.data.grid import Grid
 from jaxehr.data.ids import new_ids
 from jaxehr.data.kinds import DataError
+from jaxehr.data.placed import Placed, check_memory, lengths_of, placed
 from jaxehr.data.records import Records
 from jaxehr.data.schema import Schema
 

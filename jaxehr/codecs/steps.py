@@ -10,9 +10,10 @@ import numpy as np
 from jaxehr.codecs.channels import Channel, Scale, encoded, stand_in
 from jaxehr.codecs.numbers import Number, Quantile
 from jaxehr.codecs.parts import DTYPES, KnownParts, Parts
-from jaxehr.codecs.placed import Placed, clock_and_lags, lengths_of
+from jaxehr.codecs.placed import clock_and_lags
 from jaxehr.codecs.quantity import UNITS
 from jaxehr.data.grid import NONE, TEXT, Grid
+from jaxehr.data.placed import Placed, lengths_of
 
 ENDED, CLOCK = "ended", "clock"
 

@@ -10,9 +10,9 @@ import pytest
 
 from jaxehr.baselines import bootstrap
 from jaxehr.codecs import Bins, Quantile, codec_from_json, fit_codec
-from jaxehr.codecs.placed import check_memory
 from jaxehr.codecs.shared import shared
 from jaxehr.data import DataError, Grid, Records, Schema, Variable, hints, stacked
+from jaxehr.data.placed import check_memory
 from jaxehr.evaluation import evaluate
 from jaxehr.evaluation.review.sheets import review_packet
 
