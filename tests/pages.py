@@ -12,7 +12,7 @@ from functools import cache
 import jaxehr
 from jaxehr import cli, names, samplers, settings
 from jaxehr.commands.help import pages
-from jaxehr.data import Schema, read_records
+from jaxehr.data import Schema, layouts, read_records
 from jaxehr.evaluation.measures.catalogue import ENTRIES
 from jaxehr.evaluation.measures.metric import PILLARS
 
@@ -108,4 +108,4 @@ def words() -> set[str]:
     ours = (getattr(samplers, name) for name in dir(samplers))
     for each in (*PUBLIC, *(f for f in ours if inspect.isfunction(f) or inspect.isclass(f))):
         found |= set(inspect.signature(each).parameters)
-    return found | set(dir(Schema)) | set(dir(jaxehr))
+    return found | set(layouts()) | set(dir(Schema)) | set(dir(jaxehr))

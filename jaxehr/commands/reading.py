@@ -49,7 +49,7 @@ of theirs; a column subject_id in both says whose it is. --map says which column
 measured; what is the same in all visits of a subject is static, and one such file comes out.
 
 --data FOLDER --layout mimic3 (mimic4, eicu) reads the tables of MIMIC-III, MIMIC-IV and eICU as they are distributed,
---layout physionet2012 the stays of that challenge.
+with _stays behind the name vitals and labs of each stay in intensive care, --layout physionet2012 that challenge's.
 --data FOLDER without --layout reads a MEDS dataset: data/**/*.parquet, and what lies in metadata/; FOLDER@train, in any
 option that takes records, only the subjects of that split.
 """

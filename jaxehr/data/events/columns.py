@@ -24,7 +24,8 @@ class EventMap:
     numeric_value   columns; of several each that has a value makes an event, whose code ends in the column's name
     text_value      a column
     named           the code ends in the column's name
-    where           the values that a column must have for the row to be an event; ("*",) is any
+    called          what values of the code's first column are called in it
+    where           the values that a column must have for the row to be an event, "" is none; ("*",) is any
     dated           a row without a time is no event; else it is one that always holds
     """
 
@@ -36,6 +37,7 @@ class EventMap:
     numeric_value: tuple[str, ...] = ()
     text_value: str | None = None
     named: bool = False
+    called: Mapping[str, str] = field(default_factory=dict)
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     dated: bool = False
 

@@ -1,6 +1,8 @@
 """Rows of a long file as events: whose, when, what and how much; and what is left out, counted."""
 
 import logging
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,9 +54,10 @@ class LeftOut:
         """Logs it. Raises DataError where most times do not read."""
         out = self._reasons()
         if 2 * self.unread > self.rows:
+            comma = ", --decimal , where 1,5 is a number" if re.search(r"'-?\d+,\d+'", out) else ""
             raise DataError(
                 f"{self.what}: of {self.rows:,} rows {out}; say what is written there: time=COLUMN:UNIT "
-                f"({', '.join(UNITS)}), or a format of dates, as in 'time=COLUMN:%d.%m.%Y %H:%M'"
+                f"({', '.join(UNITS)}){comma}, or a format of dates, as in 'time=COLUMN:%d.%m.%Y %H:%M'"
             )
         if out:
             left = sum(many for many, _ in self.reasons.values())
@@ -90,8 +93,8 @@ def mapped(
         if wanted == ("*",):
             leave_out(_no(pc.is_valid(values)), f"without {name}")
         else:
-            other = _no(pc.is_in(values, pa.array(wanted)))
-            leave_out(other, f"of other {name} than {' or '.join(wanted)}")
+            other = _no(pc.is_in(pc.fill_null(values, ""), pa.array(wanted)))
+            leave_out(other, f"of other {name} than {_or(wanted)}")
     subject = cells.ids(batch.column(how.subject_id))
     leave_out(_no(pc.is_valid(subject)), f"without {how.subject_id}")
     code, padded = _codes(batch, how, cells)
@@ -115,6 +118,11 @@ def mapped(
     return events
 
 
+def _or(wanted: Sequence[str]) -> str:
+    few = " or ".join(wanted[:3])
+    return few + f" or {len(wanted) - 3:,} more" * (len(wanted) > 3)
+
+
 def _no(mask) -> np.ndarray:
     return ~np.asarray(mask.to_numpy(zero_copy_only=False), bool)
 
@@ -126,6 +134,9 @@ def _codes(batch: pa.Table, how: EventMap, cells: Cells) -> tuple[pa.Array, np.n
     parts: list = [pa.scalar(how.prefix, pa.string())] if how.prefix else []
     for i, name in enumerate(how.code):
         texts = cells.texts(batch.column(name))
+        if i == 0 and how.called:
+            at = pc.index_in(texts, pa.array(how.called, pa.string()))
+            texts = pc.coalesce(pa.array(how.called.values(), pa.string()).take(at), texts)
         padded |= cells.padded(batch.column(name)) if i == 0 else False
         parts.append(texts if i == 0 else pc.fill_null(texts, UNKNOWN))
     if not how.code:

@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 from jaxehr.data.events.batches import RowFile
 from jaxehr.data.events.by_subject import parts_for, sorted_parts
 from jaxehr.data.events.cells import Cells
-from jaxehr.data.events.columns import EventMap
+from jaxehr.data.events.columns import JOINT, EventMap
 from jaxehr.data.events.read import events_of, in_order
 from jaxehr.data.kinds import DataError
 from jaxehr.data.layouts.physionet2012 import read_physionet2012
 from jaxehr.data.layouts.static import StaticColumn, static_table, whole_table
+from jaxehr.data.layouts.stays import Stays
 from jaxehr.data.lives import say_outside_life
 from jaxehr.data.records import EVENT_COLUMNS, Records
 from jaxehr.data.subjects import Unmatched, joined
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 SUFFIXES = (*TEXT_SUFFIXES, ".parquet")
 LAYOUTS = Path(__file__).parent
 PHYSIONET = "physionet2012"  # which is no folder of tables, and has a reader of its own
-KEYS = {"table", "with", "where", "time", "code", "numeric_value", "text_value"}
+KEYS = {"table", "with", "where", "items", "time", "code", "numeric_value", "text_value"}
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Entry:
     """An event of each row of a table.
 
     said        what its columns are, as EventMap has it
+    called      what values of the code's first column are called, if not all are events
     beside, key another table whose columns are to be had too, and the column that both have
     """
 
@@ -44,6 +46,7 @@ class Entry:
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     beside: str | None = None
     key: str | None = None
+    called: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class Layout:
 
     person  the column that says whose subjects are, where a person may be several
     table, more, first  of static facts: a row per subject, other rows of theirs, and their time
+    beside      tables with a row for each value of a key that `table` has too
+    stay        where a subject is a stay of a person, whose events are read: the columns of its begin and its end
     """
 
     about: str
@@ -62,12 +67,21 @@ class Layout:
     first: str | None
     columns: tuple[StaticColumn, ...]
     entries: tuple[Entry, ...]
+    beside: tuple[tuple[str, str], ...] = ()
+    stay: tuple[str, str] | None = None
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Tables without which there are no subjects."""
+        return (self.table, *(name for name, _ in self.beside))
 
     @property
     def tables(self) -> tuple[str, ...]:
         beside = [entry.beside for entry in self.entries if entry.beside]
         more = [self.more] if self.more else []
-        return tuple(dict.fromkeys([self.table, *more, *(e.table for e in self.entries), *beside]))
+        return tuple(
+            dict.fromkeys([*self.needed, *more, *(e.table for e in self.entries), *beside])
+        )
 
 
 def layouts() -> tuple[str, ...]:
@@ -127,8 +141,13 @@ def read_layout(
         how.columns,
         cells,
         person=how.person,
+        beside=[(files[name], key) for name, key in how.beside],
     )
-    streams = _streams(how, files, cells)
+    stays = None
+    if how.stay is not None:
+        columns = (how.subject_id, str(how.person), *how.stay)
+        stays = Stays.read(files[how.table], *columns, cells)
+    streams = _streams(how, files, cells, stays)
     size = sum(file.text_bytes for name, file in files.items())
     events = in_order(sorted_parts(streams, parts_for(size)))
     say_outside_life(folder, events)
@@ -139,6 +158,8 @@ def read_layout(
 def _layout(value: Mapping[str, Any]) -> Layout:
     static = value["static"]
     columns = tuple(StaticColumn.of(name, each) for name, each in static["columns"].items())
+    stay = (static["begins"], static["ends"]) if "begins" in static else None
+    whose = value["subject_id"] if stay is None else value["person"]
     return Layout(
         value["about"],
         value["subject_id"],
@@ -147,7 +168,9 @@ def _layout(value: Mapping[str, Any]) -> Layout:
         static.get("more"),
         static.get("first"),
         columns,
-        tuple(_entry(each, value["subject_id"]) for each in value["events"]),
+        tuple(_entry(each, whose) for each in value["events"]),
+        tuple((each["table"], each["key"]) for each in static.get("with", ())),
+        stay,
     )
 
 
@@ -161,7 +184,11 @@ def _entry(value: Mapping[str, Any], subject_id: str) -> Entry:
     }
     beside = value.get("with", {})
     said["subject_id"] = subject_id
-    return Entry(value["table"], said, where, beside.get("table"), beside.get("key"))
+    called = {item: name for name, items in value.get("items", {}).items() for item in items}
+    if called:
+        column = str(said["code"]).rpartition(JOINT)[2].partition("+")[0]
+        where[column] = tuple(called)
+    return Entry(value["table"], said, where, beside.get("table"), beside.get("key"), called)
 
 
 def _tables(
@@ -182,7 +209,7 @@ def _tables(
         else:
             found[name] = path
     lacking = [name for name in layout.tables if name not in found]
-    if layout.table in lacking or not any(entry.table in found for entry in layout.entries):
+    if set(layout.needed) & set(lacking) or not any(e.table in found for e in layout.entries):
         raise DataError(
             f"{folder} is not laid out as {layout.about}: it lacks {', '.join(lacking)}"
             f" (.csv, .csv.gz or .parquet); it has {', '.join(others[:8]) or 'nothing'}"
@@ -203,7 +230,9 @@ def _few(names: Sequence[str], most: int = 12) -> str:
     return ", ".join(names[:most]) + f" and {len(names) - most:,} more" * (len(names) > most)
 
 
-def _streams(layout: Layout, files: Mapping[str, RowFile], cells: Cells) -> Iterator[pa.Table]:
+def _streams(
+    layout: Layout, files: Mapping[str, RowFile], cells: Cells, stays: Stays | None
+) -> Iterator[pa.Table]:
     """The events of all tables; each table is read once for all that it makes."""
     for table in dict.fromkeys(entry.table for entry in layout.entries):
         entries = [
@@ -217,15 +246,20 @@ def _streams(layout: Layout, files: Mapping[str, RowFile], cells: Cells) -> Iter
         beside = {entry.beside: entry.key for entry in entries if entry.beside}
         joins = [_Beside(files[name], str(key), cells) for name, key in beside.items()]
         names = tuple(dict.fromkeys([*file.names, *(n for join in joins for n in join.file.names)]))
-        maps = [
-            replace(
-                EventMap.of(entry.said, names, file.path, by=f"the layout of {layout.about}"),
-                where=entry.where,
-                dated=True,
-            )
-            for entry in entries
-        ]
-        yield from events_of(str(file.path), _with_beside(file, joins), maps, cells)
+        maps = [_map(entry, names, file, layout) for entry in entries]
+        tables = events_of(str(file.path), _with_beside(file, joins), maps, cells)
+        yield from tables if stays is None else stays.cut(tables, str(file.path))
+
+
+def _map(entry: Entry, names: tuple[str, ...], file: RowFile, layout: Layout) -> EventMap:
+    """Raises DataError for a column that is not there."""
+    made = EventMap.of(entry.said, names, file.path, by=f"the layout of {layout.about}")
+    if lacking := [name for name in entry.where if name not in names]:
+        raise DataError(
+            f"the layout of {layout.about} asks for column {lacking[0]} of {file.path}, which has "
+            f"{', '.join(names[:12])}"
+        )
+    return replace(made, where=entry.where, dated=True, called=entry.called)
 
 
 @dataclass(frozen=True)

@@ -81,18 +81,28 @@ def static_table(
     cells: Cells,
     *,
     person: str | None,
+    beside: Sequence[tuple[RowFile, str]] = (),
 ) -> pd.DataFrame:
-    """subject_id and the columns, typed as a text file's are. Raises DataError for a column that no table has."""
+    """subject_id and the columns, typed as a text file's are.
+
+    beside  other tables, with a row for each value of a key that `table` has too
+
+    Raises DataError for a column that no table has, and for a key that stands twice.
+    """
     needed = list(dict.fromkeys(name for column in columns for name in column.needs))
-    beside = more.names if more is not None else ()
-    lacking = [name for name in needed if name not in (*table.names, *beside)]
-    if lacking:
+    others = [*(file for file, _ in beside), *([more] if more is not None else [])]
+    there = {name for file in (table, *others) for name in file.names}
+    if lacking := [name for name in needed if name not in there]:
         raise DataError(
             f"{table.path} has no column {lacking[0]}; it has {', '.join(table.names[:12])}"
         )
     own = [name for name in needed if name in table.names]
     who = [person] if person and person in table.names else []
-    texts = whole_table(table, [subject_id, *own, *who], cells).to_pandas()
+    keys = [key for _, key in beside]
+    texts = whole_table(table, [subject_id, *own, *who, *keys], cells).to_pandas()
+    for file, key in beside:
+        theirs = [name for name in needed if name in file.names and name not in own]
+        texts, own = _joined(texts, file, key, theirs, cells), [*own, *theirs]
     if more is not None and first is not None:
         asked = dict.fromkeys([first, *(name for name in needed if name not in own)])
         rows = whole_table(more, [subject_id, *asked], cells).to_pandas()
@@ -111,6 +121,15 @@ def static_table(
     if formats:
         frame.attrs["format"] = formats
     return frame
+
+
+def _joined(
+    texts: pd.DataFrame, file: RowFile, key: str, asked: Sequence[str], cells: Cells
+) -> pd.DataFrame:
+    rows = whole_table(file, [key, *asked], cells).to_pandas().dropna(subset=[key])
+    if len(twice := rows[key][rows[key].duplicated()]):
+        raise DataError(f"{file.path} has {twice.iloc[0]} in column {key} twice; keep one row")
+    return texts.merge(rows, on=key, how="left")
 
 
 def whole_table(file: RowFile, columns: Sequence[str], cells: Cells) -> pa.Table:

@@ -148,7 +148,7 @@ def test_a_layout_of_ones_own(mimic4, tmp_path):
         own.write_text(odd, encoding="utf-8")
         with pytest.raises(DataError, match=said):
             read_layout(mimic4, own)
-    with pytest.raises(DataError, match="there are eicu, mimic3, mimic4"):
+    with pytest.raises(DataError, match="there are eicu, eicu_stays, mimic3, mimic3_stays, mimic4"):
         read_layout(mimic4, "mimic5")
     with pytest.raises(DataError, match="is no folder"):
         read_layout(own, "mimic4")
@@ -163,7 +163,15 @@ def test_two_files_of_a_table_are_refused(mimic4):
 
 
 def test_every_layout_says_what_it_is_of():
-    assert layouts() == ("eicu", "mimic3", "mimic4", "physionet2012")
+    assert layouts() == (
+        "eicu",
+        "eicu_stays",
+        "mimic3",
+        "mimic3_stays",
+        "mimic4",
+        "mimic4_stays",
+        "physionet2012",
+    )
 
 
 def there(name):
