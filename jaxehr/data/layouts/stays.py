@@ -61,7 +61,7 @@ class Stays:
                 events, self.frame, left_on="time", right_on="begins", by="person"
             )
             inside = found["stay"].notna() & ~(found["time"] > found["ends"])
-            found = found[inside].sort_values("row")
+            found = found[inside]
             since = (EPOCH + (found["time"] - found["begins"])).astype("datetime64[us]")
             whole, outside = whole + len(events), outside + int((~inside).sum())
             kept = table.take(pa.array(found["row"].to_numpy()))

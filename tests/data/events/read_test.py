@@ -222,6 +222,12 @@ def test_where_most_times_do_not_read_or_nothing_is_left_it_is_refused(tmp_path)
         DataError, match=r"of 5 rows 3 with a time that does not read \(first row 3"
     ):
         read_events(csv(tmp_path / "a.csv", text), {"time": "time:%Y-%m-%d"})
+    comma = csv(tmp_path / "d.csv", "subject_id;code;hour\n1;K;0,5\n1;K;1,5\n")
+    with pytest.raises(
+        DataError, match=r"first row 1: '0,5'\).* --decimal , where 1,5 is a number"
+    ):
+        read_events(comma, {"time": "hour:hours"})
+    assert len(read_events(comma, {"time": "hour:hours"}, decimal=",")) == 2
     with pytest.raises(
         DataError, match=r"none of 2 rows is an event; 2 without code \(first row 1"
     ):
