@@ -118,6 +118,7 @@ def mixed_loss(
     t: Float[Array, "batch"],
     *,
     timesteps: int,
+    of_categories: float = 1.0,
     observed: Array | float = 1.0,
 ) -> Float[Array, "batch"]:
     """Mean over numbers of (eps - eps_hat)^2, plus over categories of T KL(q(x_s | x_t, x_0) || p) + KL(x_T), per row.
@@ -125,7 +126,9 @@ def mixed_loss(
     L_simple and the variational bound (Kotelnikov et al. 2023, eqs. 6 and 7), with t one of 1 ... T for each row and
     s = t - 1.
 
-    observed    as in `denoising_loss`, of the numbers
+    of_categories   weight of the second. TIMEDIFF's (Tian et al. 2024) lambda times the steps of a series: theirs is
+                    of a sum over the steps, and a mean over the variables, where this is a mean over both
+    observed        as in `denoising_loss`, of the numbers
     """
     total, bound, columns = jnp.zeros(t.shape), jnp.zeros(t.shape), 0
     for name, part in process.parts.items():
@@ -140,4 +143,4 @@ def mixed_loss(
             weight = noise_weight(part)(t)[:, None]
             square = weight * jnp.square(x0_hat[name] - x0[name]) * observed
             total += jnp.mean(square, axis=-1)
-    return total + bound / max(columns, 1)
+    return total + of_categories * bound / max(columns, 1)

@@ -36,6 +36,7 @@ def recipes() -> dict[str, Callable]:
         "score_sde_ve": recipes.score_sde_ve,
         "score_sde_sub_vp": recipes.score_sde_sub_vp,
         "scoehr": recipes.scoehr,
+        "timediff": recipes.timediff,
         "vae": recipes.vae,
         "gan": recipes.gan,
     }
@@ -53,6 +54,8 @@ def baselines() -> dict[str, Callable]:
     }
 
 
+SERIES_ALONE = ("timediff",)  # recipes that learn nothing else
+
 OWN_SAMPLER = {  # what --nfe alone means for a recipe
     "ehrdiff": "heun",
     "ddpm": "ancestral",
@@ -65,6 +68,7 @@ OWN_SAMPLER = {  # what --nfe alone means for a recipe
     "score_sde_ve": "predictor_corrector",
     "score_sde_sub_vp": "predictor_corrector",
     "scoehr": "published_euler_maruyama",
+    "timediff": "ancestral",
 }
 
 

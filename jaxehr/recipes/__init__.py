@@ -12,4 +12,5 @@ from jaxehr.recipes.score_sde import score_sde as score_sde
 from jaxehr.recipes.score_sde import score_sde_sub_vp as score_sde_sub_vp
 from jaxehr.recipes.score_sde import score_sde_ve as score_sde_ve
 from jaxehr.recipes.tabddpm import tabddpm as tabddpm
+from jaxehr.recipes.timediff import timediff as timediff
 from jaxehr.recipes.vae import vae as vae

@@ -28,16 +28,18 @@ def mixed_model(
     sampler: Sampler,
     grid: Callable[[int], Grid],
     steps: int,
+    reach: float = END,
     clip_denoised: bool = True,
     label: Callable[[Key, Known | None], Array] | None = None,
     label_dropout: float = 0.0,
 ) -> Model:
-    """A Model whose numbers, where there are any, are in normal scores, and whose label is a condition.
+    """A Model whose numbers, where there are any, lie in [-reach, reach], and whose label is a condition.
 
     denoiser        (params, label) -> the denoiser of records that have it; a label of -1 is not said
     loss            (process, x_0, x_0 as denoised, x, t, observed=): `losses.mixed_loss`
     times           of a training batch
     sampler, grid   the recipe's own; a draw takes `steps` steps of the grid
+    reach           of the numbers, by default that of normal scores
     clip_denoised   its own sampler, too, has denoised numbers held within their scale, as all others have
     label           (key, what is known) -> one, drawn before the rest: `label.label_drawn`
     label_dropout   share of the training rows whose label is not said
@@ -47,7 +49,7 @@ def mixed_model(
     walk = noise_to_data(process, shapes, sampler=sampler, grid=grid, steps=steps)
 
     def batch_loss(params: Params, key: Key, x: Any) -> Array:
-        x0, said = split(x)
+        x0, said = split(x, reach)
         t_key, noise_key, fill_key, label_key = jax.random.split(key, 4)
         t = times(t_key, (len(next(iter(x0.values()))),))
         observed: Array | float = 1.0
@@ -76,15 +78,15 @@ def mixed_model(
         if said is not None and guidance is not None:
             denoise = guided(denoise, denoiser(params, jnp.full_like(said, -1)), 1 + guidance)
         if numbers and (clip_denoised or asked.get("sampler") is not None):
-            denoise = inside(denoise)
+            denoise = inside(denoise, reach)
         held: Any = known
         if held is not None:
             parts = [
                 {n: p for n, p in of.items() if n != "label"} for of in (held.mask, held.allowed)
             ]
-            held = Known(split(held.x0)[0], *parts)
+            held = Known(split(held.x0, reach)[0], *parts)
         x, nfe, _ = walk((prior_key, path_key), denoise, known=held, **asked)
-        return Draw(joined(x, said), nfe)
+        return Draw(joined(x, said, reach), nfe)
 
     guides = label is not None and label_dropout > 0
     return Model(init, batch_loss, draw, grid, process=process, guides=guides)
@@ -122,23 +124,23 @@ def noise_and_logits(
     return denoiser
 
 
-def split(x: Any) -> tuple[Any, Array | None]:
-    """(the parts that are diffused, with numbers in normal scores; the label)."""
+def split(x: Any, reach: float = END) -> tuple[Any, Array | None]:
+    """(the parts that are diffused, with numbers in [-reach, reach]; the label)."""
     rest = {name: part for name, part in x.items() if name != "label"}
     if "number" in rest:
-        rest["number"] = (rest["number"] - 0.5) * (2 * END)
+        rest["number"] = (rest["number"] - 0.5) * (2 * reach)
     return rest, x.get("label")
 
 
-def joined(x: Any, label: Array | None) -> Any:
+def joined(x: Any, label: Array | None, reach: float = END) -> Any:
     """The inverse of `split`."""
     if "number" in x:
-        x = {**x, "number": x["number"] / (2 * END) + 0.5}
+        x = {**x, "number": x["number"] / (2 * reach) + 0.5}
     return x if label is None else {**x, "label": label}
 
 
-def inside(denoise: Denoiser) -> Denoiser:
-    """Denoised numbers held within the scale of the normal scores, as any that came from data are.
+def inside(denoise: Denoiser, reach: float = END) -> Denoiser:
+    """Denoised numbers held within their scale, by default that of normal scores, as any that came from data are.
 
     At the first times alpha is near 0, and x_0 is the error of the noise over alpha: the first step of a cosine table
     multiplies what the network misses by 1 / sqrt(1 - .999), which is 31. The numbers that follow lie where the network
@@ -148,6 +150,6 @@ def inside(denoise: Denoiser) -> Denoiser:
 
     def denoise_inside(x, t):
         x0: Any = denoise(x, t)
-        return {**x0, "number": jnp.clip(x0["number"], -END, END)}
+        return {**x0, "number": jnp.clip(x0["number"], -reach, reach)}
 
     return denoise_inside

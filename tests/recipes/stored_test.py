@@ -14,7 +14,7 @@ from jaxehr.synthesis import wishes
 from jaxehr.synthesis.recipe import Synthesizer
 from jaxehr.synthesis.run import checkpoints
 
-RECIPES = names.recipes()
+RECIPES = {name: made for name, made in names.recipes().items() if name not in names.SERIES_ALONE}
 TINY = {
     "width": (8, 8),
     "time_width": 8,

@@ -17,7 +17,7 @@ from jaxehr.synthesis import recipe as recipes
 from jaxehr.synthesis.encoded import Encoded
 from jaxehr.training.packed import packed
 
-RECIPES = names.recipes()
+RECIPES = {name: made for name, made in names.recipes().items() if name not in names.SERIES_ALONE}
 TINY = {
     "width": (8, 8),
     "time_width": 8,

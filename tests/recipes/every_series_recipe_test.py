@@ -1,0 +1,115 @@
+"""What every recipe that learns series must do, from records to records."""
+
+import json
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+
+import jaxehr
+from jaxehr import names, settings
+from jaxehr.data import DataError, Records, Schema
+from jaxehr.samplers import alongside, probability_flow
+
+RECIPES = {name: names.recipes()[name] for name in ("ddpm", *names.SERIES_ALONE)}
+SMALL = {"width": (32, 32), "time_width": 8, "batch_size": 32, "steps": 40, "min_patients": 3}
+SHORT = {  # settings that make a recipe's draws quick
+    "ddpm": {"timesteps": 30},
+    "timediff": {"timesteps": 30, "hidden": 8, "layers": 1},
+}
+SWAPPED = {"timediff": alongside()}
+
+
+def stays(n=40, seed=0):
+    """A pulse in each of four hours, but for a fifth of them, and a rhythm now and then; half leave after two hours."""
+    rng = np.random.default_rng(seed)
+    last = rng.choice([2, 4], n)
+    rows = [
+        (i + 7, 60 * h + int(rng.integers(0, 60)), "HR", float(rng.integers(50, 130)), None)
+        for i in range(n)
+        for h in range(last[i])
+        if h == 0 or rng.random() < 0.8
+    ]
+    rows += [(i + 7, 5, "rhythm", None, str(rng.choice(["sinus", "af"]))) for i in range(n)]
+    events = pd.DataFrame(
+        rows, columns=["subject_id", "time", "code", "numeric_value", "text_value"]
+    )
+    start = pd.Timestamp("2021-05-01").as_unit("us")
+    events["time"] = start + pd.to_timedelta(events["time"], "min").dt.as_unit("us")
+    events = events.sort_values(["subject_id", "time"], kind="stable", ignore_index=True)
+    static = pd.DataFrame(
+        {"subject_id": np.arange(n) + 7, "sex": rng.choice(["f", "m"], n), "died": last == 2}
+    )
+    return Records(static, events)
+
+
+@pytest.fixture(scope="module", params=RECIPES)
+def fitted(request):
+    name, records = request.param, stays()
+    schema = Schema.infer(records).on_grid(records, every="1h", length=4)
+    small = {k: v for k, v in SMALL.items() if k in settings.of(RECIPES[name])}
+    recipe = RECIPES[name](records, schema, **{**small, **SHORT[name]})
+    return records, jaxehr.fit(recipe, records, jax.random.key(0))
+
+
+def test_records_come_out_as_they_went_in(fitted):
+    records, synthesizer = fitted
+    drawn = synthesizer.sample(jax.random.key(1), 30)
+    for ours, theirs in ((drawn.static, records.static), (drawn.events, records.events)):
+        assert list(ours.columns) == list(theirs.columns)
+        assert ours.dtypes.to_dict() == theirs.dtypes.to_dict()
+    assert drawn.static["subject_id"].tolist() == list(range(1, 31))
+    assert set(drawn.events["subject_id"]) <= set(range(1, 31))
+    assert set(drawn.events["code"]) <= {"HR", "rhythm"}
+    value = drawn.events.loc[drawn.events["code"] == "HR", "numeric_value"]
+    assert value.between(50, 129).all() and (value == value.round()).all()
+    hours = (drawn.events["time"] - drawn.events["time"].min().floor("D")) / pd.Timedelta("1h")
+    assert hours.between(0, 4).all() and (hours % 1).nunique() > 3
+
+
+def test_a_patient_depends_on_the_key_and_its_number_alone(fitted):
+    _, synthesizer = fitted
+    many = synthesizer.sample(jax.random.key(1), 20, batch_size=8)
+    few = synthesizer.sample(jax.random.key(1), 6, batch_size=8)
+    pd.testing.assert_frame_equal(few.static, many.static[:6])
+    head = many.events[many.events["subject_id"] <= 6].reset_index(drop=True)
+    pd.testing.assert_frame_equal(few.events, head)
+    assert not many.events.equals(synthesizer.sample(jax.random.key(2), 20, batch_size=8).events)
+
+
+def test_a_synthesizer_saved_and_loaded_draws_the_same(fitted, tmp_path):
+    _, synthesizer = fitted
+    synthesizer.save(tmp_path / "s")
+    loaded, key = jaxehr.load(tmp_path / "s"), jax.random.key(4)
+    ours, theirs = (each.sample(key, 8, batch_size=8) for each in (loaded, synthesizer))
+    pd.testing.assert_frame_equal(ours.static, theirs.static)
+    pd.testing.assert_frame_equal(ours.events, theirs.events)
+
+
+def test_settings_that_make_the_recipe_again(fitted):
+    _, synthesizer = fitted
+    recipe = synthesizer.recipe
+    said = json.loads(json.dumps(recipe.settings))
+    assert RECIPES[recipe.name](recipe.codec, **said).settings == recipe.settings
+
+
+def test_the_sampler_is_a_value_that_is_passed(fitted):
+    _, synthesizer = fitted
+    sampler = SWAPPED.get(synthesizer.recipe.name, probability_flow())
+    grid = synthesizer.recipe.stages[-1].model.grid(6)
+    drawn = synthesizer.sample(jax.random.key(1), 8, sampler=sampler, grid=grid, batch_size=8)
+    assert len(drawn.static) == 8
+
+
+def test_conditions_on_the_static_table_hold(fitted):
+    _, synthesizer = fitted
+    drawn = synthesizer.sample(jax.random.key(1), 8, given={"sex": "f", "died": True}, batch_size=8)
+    assert (drawn.static["sex"] == "f").all() and drawn.static["died"].all()
+    assert drawn.events["subject_id"].nunique() > 1
+
+
+@pytest.mark.parametrize("name", names.SERIES_ALONE)
+def test_records_without_a_series_are_refused(name):
+    with pytest.raises(DataError, match="have no series; a grid in the schema makes one"):
+        RECIPES[name](stays().static, steps=5)
