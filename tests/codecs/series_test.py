@@ -13,7 +13,6 @@ from jaxehr.codecs import Bins, Quantile, codec_from_json, fit_codec
 from jaxehr.codecs.shared import shared
 from jaxehr.data import DataError, Grid, Records, Schema, Variable, hints, stacked
 from jaxehr.data.placed import check_memory
-from jaxehr.evaluation import evaluate
 from jaxehr.evaluation.review.sheets import review_packet
 
 HOUR = 60
@@ -315,7 +314,6 @@ def test_what_does_not_take_series_says_so():
     records = stays()
     schema = on_grid(records)
     for refused in (
-        lambda: evaluate(records, records, schema=schema),
         lambda: review_packet(records, records, 4, schema=schema),
         lambda: bootstrap(records, 10, 0, schema=schema),
     ):

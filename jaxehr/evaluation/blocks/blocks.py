@@ -6,6 +6,8 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float, Int, Int8
 
+from jaxehr.evaluation.blocks.series import Series, together
+
 
 @dataclass(frozen=True)
 class Blocks:
@@ -14,6 +16,10 @@ class Blocks:
     numbers     of the static table; NaN where missing
     labels      of the static table; 0 where missing, and values[j] gives the spelling of labels 1, 2, ... of column j
     bits        patient x code: which codes are among a patient's events
+    series      what is measured of each patient over time; None where that is not known. Its summaries are among the
+                numbers and labels
+    channels    what its numbers are
+    firsts      the first channel of each variable, which is measured when the variable is
     """
 
     numbers: Float[np.ndarray, "n p"]
@@ -23,6 +29,9 @@ class Blocks:
     label_names: tuple[str, ...]
     codes: tuple[str, ...]
     values: tuple[tuple[str, ...], ...]
+    series: Series | None = None
+    channels: tuple[str, ...] = ()
+    firsts: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -42,6 +51,17 @@ class Blocks:
         """Without codes."""
         return replace(self, bits=self.bits[:, :0], codes=())
 
+    @property
+    def courses(self) -> Series:
+        """The series, where there is one."""
+        assert self.series is not None
+        return self.series
+
+    @property
+    def measured(self) -> Series:
+        """With one channel for each variable."""
+        return self.courses.only(self.firsts)
+
     @cached_property
     def counts(self) -> Int[np.ndarray, "code"]:
         """How many patients have each code."""
@@ -52,9 +72,9 @@ class Blocks:
         return np.argsort(-self.counts, kind="stable")[:most]
 
     def rows(self, index: np.ndarray) -> "Blocks":
-        return replace(
-            self, numbers=self.numbers[index], labels=self.labels[index], bits=self.bits[index]
-        )
+        parts = {name: getattr(self, name)[index] for name in ("numbers", "labels", "bits")}
+        series = None if self.series is None else self.series.rows(index)
+        return replace(self, **parts, series=series)
 
     def with_shuffled(self, name: str, rng: np.random.Generator) -> "Blocks":
         """One column, or code, in another order."""
@@ -81,6 +101,7 @@ def joined(*parts: Blocks) -> Blocks:
         numbers=np.concatenate([part.numbers for part in parts]),
         labels=np.concatenate([part.labels for part in parts]),
         bits=np.concatenate([part.bits for part in parts]),
+        series=None if parts[0].series is None else together(*(part.courses for part in parts)),
     )
 
 

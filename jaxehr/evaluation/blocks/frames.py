@@ -1,16 +1,16 @@
 """Data frames made comparable: the same columns, in the same numbers, for every set of records."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from jaxehr.data import Column, DataError, Records, Schema, code_matrix, records_of
+from jaxehr.data import Column, DataError, Grid, Records, Schema, code_matrix, records_of
 from jaxehr.data.dates import days, read_dates
-from jaxehr.data.grid import refuse_series
 from jaxehr.data.records import check_joined
 from jaxehr.evaluation.blocks.blocks import Blocks
+from jaxehr.evaluation.blocks.courses import courses_of
 
 NUMBERS = ("numerical", "integer", "datetime")
 LABELS = ("categorical", "boolean")
@@ -22,20 +22,21 @@ def comparable(schema: Schema, sets: Mapping[str, Data]) -> tuple[Blocks, ...]:
 
     Where the schema leaves out a column of the first set, it was chosen, and others may be there: none is extra.
     """
-    refuse_series(schema.grid, "the evaluation")
     found = {name: with_times(schema, name, data) for name, data in sets.items()}
     records = {name: records_of(data) for name, data in found.items()}
     first = next(iter(records.values()))
     check_parts(records)
     tables = {name: each.static for name, each in records.items() if each.static is not None}
     _check_columns(schema, tables, {"subject_id"} if first.events is not None else set())
-    numbers, labels, values = _columns(schema, [*tables.values()], [*map(len, records.values())])
+    if schema.grid is not None:
+        return _with_courses(schema, schema.grid, records, tables)
+    numbers, labels, values = _columns(
+        schema.columns, [*tables.values()], [*map(len, records.values())]
+    )
     bits, codes = _bits([*records.values()])
     if not numbers[0].shape[1] + labels[0].shape[1] + len(codes):
         raise DataError("all columns are ids; there is nothing to compare")
-    of_numbers, of_labels = (
-        tuple(c.name for c in schema.of_kind(*kinds)) for kinds in (NUMBERS, LABELS)
-    )
+    of_numbers, of_labels = _names(schema.columns)
     twice = {*of_numbers, *of_labels} & set(codes)
     if twice:
         raise DataError(f"'{min(twice)}' is both a static column and a code; rename one")
@@ -43,6 +44,37 @@ def comparable(schema: Schema, sets: Mapping[str, Data]) -> tuple[Blocks, ...]:
         Blocks(*each, of_numbers, of_labels, codes, values)
         for each in zip(numbers, labels, bits, strict=True)
     )
+
+
+def _with_courses(
+    schema: Schema, grid: Grid, records: Mapping[str, Records], tables: Mapping[str, pd.DataFrame]
+) -> tuple[Blocks, ...]:
+    """Of a series: the static table with its summaries beside it, and the courses themselves."""
+    found = courses_of(grid, records)
+    columns = (*schema.columns, *next(iter(found.values())).columns)
+    of_numbers, of_labels = _names(columns)
+    both = [*of_numbers, *of_labels]
+    if twice := [name for name in both if both.count(name) > 1]:
+        raise DataError(f"'{twice[0]}' is both a static column and a summary of events; rename one")
+    wide = [
+        pd.concat(
+            [*([tables[name].reset_index(drop=True)] if tables else []), own.summaries], axis=1
+        )
+        for name, own in found.items()
+    ]
+    numbers, labels, values = _columns(
+        columns, wide, [*map(len, wide)], next(iter(found.values())).summaries
+    )
+    return tuple(
+        Blocks(x, y, np.zeros((len(x), 0), np.int8), of_numbers, of_labels, (), values, *own[:3])
+        for x, y, own in zip(numbers, labels, found.values(), strict=True)
+    )
+
+
+def _names(columns: Sequence[Column]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Of numbers, and of labels."""
+    of_numbers = tuple(c.name for c in columns if c.kind in NUMBERS)
+    return of_numbers, tuple(c.name for c in columns if c.kind in LABELS)
 
 
 def with_times(schema: Schema, name: str, data: Data) -> Data:
@@ -120,24 +152,30 @@ def _check_columns(schema: Schema, tables: Mapping[str, pd.DataFrame], ids: set[
 
 
 def _columns(
-    schema: Schema, tables: Sequence[pd.DataFrame], sizes: Sequence[int]
+    columns: Sequence[Column],
+    tables: Sequence[pd.DataFrame],
+    sizes: Sequence[int],
+    summaries: Container[str] = (),
 ) -> tuple[list[np.ndarray], list[np.ndarray], tuple[tuple[str, ...], ...]]:
-    """Numbers and labels of each set, and how the labels are spelled."""
+    """Numbers and labels of each set, and how the labels are spelled.
+
+    summaries   columns of which sets may share no value
+    """
     coded, values = [], []
-    for column in schema.of_kind(*LABELS):
+    for column in (c for c in columns if c.kind in LABELS):
         text = [_spelled(frame[column.name]) for frame in tables]
-        _check_labels(column.name, text)
+        if column.name not in summaries:
+            _check_labels(column.name, text)
         known = sorted(set().union(*(t.dropna().unique() for t in text)))
         coded.append([pd.Index(known).get_indexer(pd.Index(t)) + 1 for t in text])
         values.append(tuple(known))
     numbers = [
-        [_numbers(frame[c.name], c.name, c.kind) for c in schema.of_kind(*NUMBERS)]
+        [_numbers(frame[c.name], c.name, c.kind) for c in columns if c.kind in NUMBERS]
         for frame in tables
     ]
     labels = [[column[i] for column in coded] for i in range(len(tables))]
     stacked = lambda sets, dtype: [
-        _stack(columns, n, dtype)
-        for columns, n in zip(sets or [[]] * len(sizes), sizes, strict=True)
+        _stack(own, n, dtype) for own, n in zip(sets or [[]] * len(sizes), sizes, strict=True)
     ]
     return stacked(numbers, float), stacked(labels, int), tuple(values)
 

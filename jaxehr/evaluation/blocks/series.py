@@ -1,5 +1,6 @@
 """Courses of patients on a grid, as the measures of series see them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +51,12 @@ class Series:
             0.0 if self.inside is None else self.inside
         )
 
+    def only(self, channels: Sequence[int]) -> "Series":
+        """Of some variables."""
+        own = np.array(channels, int)
+        inside = None if self.inside is None else self.inside[..., own]
+        return Series(self.values[..., own], self.lengths, inside)
+
     def rows(self, index: np.ndarray) -> "Series":
         inside = None if self.inside is None else self.inside[index]
         return Series(self.values[index], self.lengths[index], inside)
@@ -80,3 +87,22 @@ def together(*parts: Series) -> Series:
         np.concatenate([part.lengths for part in parts]),
         np.concatenate(insides) if len(insides) == len(parts) else None,
     )
+
+
+def summaries(series: Series) -> dict[str, Float[np.ndarray, "n variable"]]:
+    """Of each patient's course: at how many steps a variable is measured, and its first, last, mean, least and greatest
+    value, and their deviation; NaN where nothing was measured."""
+    seen, x = series.observed, series.values
+    count = seen.sum(1)
+    many = np.maximum(count, 1)
+    mean = np.where(seen, x, 0.0).sum(1) / many
+    end = x.shape[1] - 1 - seen[:, ::-1].argmax(1)
+    found = {
+        "first": np.take_along_axis(x, seen.argmax(1)[:, None], 1)[:, 0],
+        "last": np.take_along_axis(x, end[:, None], 1)[:, 0],
+        "mean": mean,
+        "least": np.where(seen, x, np.inf).min(1),
+        "greatest": np.where(seen, x, -np.inf).max(1),
+        "deviation": np.sqrt((np.where(seen, x - mean[:, None], 0.0) ** 2).sum(1) / many),
+    }
+    return {"measured": count} | {k: np.where(count > 0, v, np.nan) for k, v in found.items()}

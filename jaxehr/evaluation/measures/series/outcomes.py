@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxehr.evaluation.blocks.nearest import groups_of
-from jaxehr.evaluation.blocks.series import Series, together
+from jaxehr.evaluation.blocks.series import Series, summaries, together
 from jaxehr.evaluation.measures.intervals import GROUPS, Estimate, jackknife
 from jaxehr.evaluation.measures.learners import area_under_curve, one_thread
 from jaxehr.evaluation.measures.series import gru
@@ -110,24 +110,12 @@ def estimates(
     return jackknife(of)
 
 
-def summaries(series: Series) -> Float[np.ndarray, "n feature"]:
+def features(series: Series) -> Float[np.ndarray, "n feature"]:
     """Of each variable the first, last, mean, least and greatest value, their deviation, and the share of steps that it
     is measured at; then the length. NaN where nothing was measured, which boosting reads."""
-    seen, x = series.observed, series.values
-    count = seen.sum(1)
-    many = np.maximum(count, 1)
-    mean = np.where(seen, x, 0.0).sum(1) / many
-    spread = np.sqrt((np.where(seen, x - mean[:, None], 0.0) ** 2).sum(1) / many)
-    first = np.take_along_axis(x, seen.argmax(1)[:, None], 1)[:, 0]
-    end = x.shape[1] - 1 - seen[:, ::-1].argmax(1)
-    last = np.take_along_axis(x, end[:, None], 1)[:, 0]
-    least = np.where(seen, x, np.inf).min(1)
-    greatest = np.where(seen, x, -np.inf).max(1)
-    values = np.concatenate([first, last, mean, least, greatest, spread], axis=1)
-    values = np.where(np.tile(count, 6) > 0, values, np.nan)
-    return np.concatenate(
-        [values, count / series.lengths[:, None], series.lengths[:, None]], axis=1
-    ).astype(np.float32)
+    found, lengths = summaries(series), series.lengths[:, None]
+    often = found.pop("measured") / lengths
+    return np.concatenate([*found.values(), often, lengths], axis=1).astype(np.float32)
 
 
 def boosting(
@@ -136,7 +124,7 @@ def boosting(
     """Gradient boosting on summaries; each split is of three features in ten, by seed."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    x, asked = summaries(learnt.series), summaries(test)
+    x, asked = features(learnt.series), features(test)
     x[:, np.isnan(x).all(0)] = 0  # which boosting refuses: a column without a value
     found = []
     with one_thread():

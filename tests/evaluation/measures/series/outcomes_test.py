@@ -89,7 +89,7 @@ def test_summaries_are_those_of_numpy():
     values = series.values.copy()
     lengths = np.where(np.arange(N) < 50, 3, STEPS)
     values[:50, 3:] = np.nan
-    found = outcomes.summaries(Series(values, lengths))
+    found = outcomes.features(Series(values, lengths))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of courses where nothing was measured
         ways = (np.nanmean, np.nanmin, np.nanmax, np.nanstd)
