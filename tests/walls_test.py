@@ -15,7 +15,7 @@ FLOORS = {
     3: ("training", "evaluation", "baselines", "samplers", "denoisers", "losses"),
     2: ("codecs", "processes"),
     1: ("data", "networks", "numerics"),
-    0: ("types", "files", "version"),
+    0: ("types", "files", "machine", "version"),
 }
 
 SCIENCE = ("processes", "denoisers", "losses", "samplers")

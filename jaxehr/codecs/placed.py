@@ -12,7 +12,7 @@ from jaxehr.codecs.quantity import UNITS
 from jaxehr.codecs.shared import patients_of
 from jaxehr.data.grid import FIRST, NONE, TEXT, Grid
 from jaxehr.data.kinds import DataError, listed
-from jaxehr.data.placed import Placed, lengths_of
+from jaxehr.data.placed import EARLY, Placed, lengths_of
 from jaxehr.data.schema import Schema
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,8 @@ def _said(counts: dict[str, int], grid: Grid) -> Iterator[str]:
     )
     for why, many in counts.items():
         if many and why not in ("all", "merged", "twins"):
-            yield f"{many:,} {why} are left out"
+            but = " (--start first begins with each one's first)" if why == EARLY else ""
+            yield f"{many:,} {why} are left out{but}"
 
 
 def frequent(cells: Placed, grid: Grid, least: int) -> tuple[Grid, Placed]:
@@ -42,6 +43,8 @@ def frequent(cells: Placed, grid: Grid, least: int) -> tuple[Grid, Placed]:
     found = patients_of(cells.variable, cells.row)
     patients[: len(found)] = found
     kept = patients >= max(least, 1)
+    if not len(cells.row):
+        raise DataError(f"no event lies on the grid ({grid}): {said_of(cells.counts, grid)}")
     if not kept.any():
         raise DataError(
             f"no variable of the grid has {least} patients; the most frequent has {patients.max()}: give more "

@@ -82,6 +82,8 @@ class SeriesCodec(Steps):
         steps, cells = reached(cells, min_patients)
         cells, n = _with_rows(cells, records, len(subjects))
         lengths = lengths_of(cells, n)
+        if silent := int((lengths == 0).sum()):
+            log.warning("series: %s of %s subjects have no event on it", f"{silent:,}", f"{n:,}")
         ends = int((lengths < steps).sum()) >= max(min_patients, 1)
         tick = tick_of(cells, min_patients)
         clock, lags = clock_and_lags(cells, UNITS[tick])

@@ -1,6 +1,5 @@
 """Events as cells of a grid: subject, step and variable, at most one event in each."""
 
-import os
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,7 +7,9 @@ import pandas as pd
 
 from jaxehr.data.grid import NONE, TEXT, Grid
 from jaxehr.data.kinds import DataError
+from jaxehr.machine import memory
 
+EARLY = "before the start"
 BYTES = 60  # that a cell of the grid takes while it is encoded, at most, about
 
 
@@ -59,7 +60,7 @@ def placed(events: pd.DataFrame, grid: Grid, subjects: pd.Series) -> Placed:
         "of codes that the grid does not name": variable < 0,
         "without a time": ~timed,
         "without a value": ~valued,
-        "before the start": step < 0,
+        EARLY: step < 0,
         "after the last step": step >= grid.length,
     }.items():
         counts[why] = int((stays & out).sum())
@@ -87,16 +88,14 @@ def lengths_of(cells: Placed, n: int) -> np.ndarray:
 
 def check_memory(n: int, grid: Grid) -> None:
     """Raises DataError for a grid that takes more than half of the machine's memory as arrays."""
-    needed = n * grid.length * len(grid.variables) * BYTES
-    try:
-        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):  # where the system does not say
-        there = 16 * 2**30
+    step, there = n * len(grid.variables) * BYTES, memory()
+    needed = step * grid.length
     if needed > there / 2:
+        fits = there // 2 // step
         raise DataError(
             f"{len(grid.variables):,} variables in {grid.length:,} steps of {n:,} subjects take about "
-            f"{needed / 2**30:,.1f} GiB as arrays, and this machine has {there / 2**30:,.0f}: in the schema's grid "
-            "take a longer every, a smaller length, or fewer variables"
+            f"{needed / 2**30:,.1f} GiB as arrays, and this machine has {there / 2**30:,.0f}, half of which "
+            f"holds {fits:,} steps: in the schema's grid take a longer every, a smaller length, or fewer variables"
         )
 
 

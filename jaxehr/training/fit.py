@@ -20,6 +20,7 @@ from jaxehr.training.checkpoint import Checkpoints
 from jaxehr.training.held_out import TIMES, Best, held_out_loss
 from jaxehr.training.packed import width
 from jaxehr.training.progress import duration, progress, said_if_slow, say
+from jaxehr.training.room import check_room, held, least
 from jaxehr.training.sharding import check_batch, data_mesh, replicated
 from jaxehr.training.step import State, init_state, make_chunk, rows_of
 from jaxehr.types import Key, Model, Params, X
@@ -75,13 +76,17 @@ def best_of(
     held_out            rows that are not learnt from: their loss is taken twenty times, at whole dispatches, and
                         training ends when it has not fallen for a quarter of the steps
 
-    Raises Diverged, Interrupted, CheckpointError; ValueError for a batch that does not split over the devices.
+    Raises Diverged, Interrupted, CheckpointError; ValueError for a batch that does not split over the devices, and for
+    a network that they cannot hold.
     """
     key, mesh = threefry(key), data_mesh(devices)
     check_batch(batch_size, mesh)
     whole = replicated(mesh)
     init_key, run_key = jax.random.split(key)
-    state = jax.jit(lambda k: init_state(model, optimizer, k), out_shardings=whole)(init_key)
+    begin = lambda k: init_state(model, optimizer, k)
+    shapes = jax.eval_shape(begin, init_key)
+    check_room(name, shapes.params, least(shapes, table), mesh.devices.ravel())
+    state = jax.jit(begin, out_shardings=whole)(init_key)
     chunk = make_chunk(model, optimizer, batch_size=batch_size, ema_decay=ema_decay, mesh=mesh)
     length = min(steps_per_dispatch or _steps_per_dispatch(state.params, batch_size), steps)
     every = checkpoint_every or length * -(-steps // (10 * length))
@@ -309,14 +314,15 @@ def _estimate(
     batch_size: int,
 ) -> None:
     """Times one dispatch on a copy of the state, and says what the run will take."""
+    memory = program.memory_analysis()
+    need = memory.argument_size_in_bytes + memory.temp_size_in_bytes if memory else 0
+    check_room(name, state.params, held(state) + need, sorted(key.devices(), key=lambda d: d.id))
     copy = jax.tree.map(lambda x: x.copy(), state)
     began = time.monotonic()
     jax.block_until_ready(program(copy, key, table))
     seconds = (time.monotonic() - began) / length * steps
     parameters = sum(x.size for x in jax.tree.leaves(state.params))
     columns = width(table)
-    memory = program.memory_analysis()
-    need = memory.argument_size_in_bytes + memory.temp_size_in_bytes if memory else float("nan")
     devices = f"{key.sharding.num_devices} {jax.default_backend()} device(s)"
     rows = rows_of(table)
     say(
