@@ -1,13 +1,13 @@
-"""Whether the values of a column are what its kind says."""
+"""Whether frames are records, and the values of a column what its kind says."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
 
 from jaxehr.data.dates import as_text, date_formats, unread
-from jaxehr.data.kinds import Column, DataError
+from jaxehr.data.kinds import Column, DataError, listed
 from jaxehr.data.words import missing_option
 
 
@@ -132,3 +132,31 @@ _CHECKS: dict[str, Callable[[pd.Series, Column], None]] = {
     "datetime": _check_datetime,
     "code": _check_code,
 }
+
+
+def check_events(columns: tuple[Column, ...], events: tuple[Column, ...]) -> None:
+    """Real ids are replaced, in the table as in the events: else one would not find the other's subjects."""
+    named = {c.name: c.kind for c in events}
+    if events and named != {"subject_id": "id", "code": "code"}:
+        raise DataError(
+            "of events a schema names subject_id, whose kind is id, and code, whose kind is code; "
+            f"got {', '.join(f'{name} ({kind})' for name, kind in named.items())}"
+        )
+    kind = {c.name: c.kind for c in columns}.get("subject_id")
+    if events and columns and kind != "id":
+        raise DataError(
+            "subject_id of the static table says whose the events are: its kind in the schema is id; "
+            f"{'it is not there' if kind is None else f'got {kind}'}"
+        )
+
+
+def quoted(names: Iterable) -> str:
+    return listed(f"'{name}'" for name in names)
+
+
+def check_frame(frame: pd.DataFrame) -> None:
+    if not len(frame) or not len(frame.columns):
+        raise DataError("the records are empty: there is no row to learn from")
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()].unique()
+        raise DataError(f"column {quoted(list(twice))} appears more than once; rename one")

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jaxehr.data.checks import check_period, check_values, said_period
+from jaxehr.data.checks import (
+    check_events,
+    check_frame,
+    check_period,
+    check_values,
+    quoted,
+    said_period,
+)
 from jaxehr.data.constraints import Constraint, constraints_from_json
 from jaxehr.data.constraints import Equal as Equal
 from jaxehr.data.constraints import Implication as Implication
@@ -57,7 +64,7 @@ class Schema:
     def __post_init__(self) -> None:
         """Raises DataError for a format of dates or a period that cannot be, a constraint that is not about the
         columns, and where nothing says whose the events are."""
-        _check_events(self.columns, self.events)
+        check_events(self.columns, self.events)
         if self.grid is not None and not self.events:
             raise DataError("the schema has a grid, which is of events, and names no events")
         columns = {c.name: c for c in self.columns}
@@ -93,12 +100,12 @@ class Schema:
         if events is not None:
             if "visits" in events.attrs:
                 visits = Visits.from_json(events.attrs["visits"])
-            _check_frame(events)
+            check_frame(events)
             missing = tuple(events.attrs.get("missing", ()))
             subject, code = str(events["subject_id"].dtype), str(events["code"].dtype)
             pair = (Column("subject_id", "id", subject), Column("code", "code", code))
         if static is not None:
-            _check_frame(static)
+            check_frame(static)
             missing = tuple(dict.fromkeys([*static.attrs.get("missing", ()), *missing]))
             columns, problems = _drafted(static, joins=events is not None)
         whole = isinstance(data, Records)
@@ -119,12 +126,12 @@ class Schema:
                 )
             if frame is None:
                 continue
-            _check_frame(frame)
+            check_frame(frame)
             missing = [c.name for c in columns if c.name not in frame.columns]
             if missing:
                 raise DataError(
-                    f"the data has no column {_quoted(missing)}, which the schema names; "
-                    f"it has {_quoted(list(frame.columns))}"
+                    f"the data has no column {quoted(missing)}, which the schema names; "
+                    f"it has {quoted(list(frame.columns))}"
                 )
             for column in columns:
                 if column.kind != "id":
@@ -295,22 +302,6 @@ class Schema:
         return "; ".join(part for part in (table, events) if part)
 
 
-def _check_events(columns: tuple[Column, ...], events: tuple[Column, ...]) -> None:
-    """Real ids are replaced, in the table as in the events: else one would not find the other's subjects."""
-    named = {c.name: c.kind for c in events}
-    if events and named != {"subject_id": "id", "code": "code"}:
-        raise DataError(
-            "of events a schema names subject_id, whose kind is id, and code, whose kind is code; "
-            f"got {', '.join(f'{name} ({kind})' for name, kind in named.items())}"
-        )
-    kind = {c.name: c.kind for c in columns}.get("subject_id")
-    if events and columns and kind != "id":
-        raise DataError(
-            "subject_id of the static table says whose the events are: its kind in the schema is id; "
-            f"{'it is not there' if kind is None else f'got {kind}'}"
-        )
-
-
 def _drafted(static: pd.DataFrame, *, joins: bool) -> tuple[tuple[Column, ...], tuple[str, ...]]:
     """The columns of a table, and what stands in their way.
 
@@ -348,15 +339,3 @@ def _texts(value: Any) -> tuple[str, ...]:
             f'"missing" of a schema is a list of texts, such as ["NA", "?"]; got {value!r}'
         )
     return tuple(value)
-
-
-def _quoted(names: Iterable) -> str:
-    return listed(f"'{name}'" for name in names)
-
-
-def _check_frame(frame: pd.DataFrame) -> None:
-    if not len(frame) or not len(frame.columns):
-        raise DataError("the records are empty: there is no row to learn from")
-    if not frame.columns.is_unique:
-        twice = frame.columns[frame.columns.duplicated()].unique()
-        raise DataError(f"column {_quoted(list(twice))} appears more than once; rename one")
