@@ -4,6 +4,7 @@ from jaxehr.networks.autoencoder import Autoencoder as Autoencoder
 from jaxehr.networks.autoencoder import tanh_autoencoder as tanh_autoencoder
 from jaxehr.networks.codes import code_network as code_network
 from jaxehr.networks.codes import code_reader as code_reader
+from jaxehr.networks.course import course_network as course_network
 from jaxehr.networks.mlp import at_unit_variance as at_unit_variance
 from jaxehr.networks.mlp import exploding_mlp as exploding_mlp
 from jaxehr.networks.mlp import fourier as fourier

@@ -1,5 +1,6 @@
 """Published systems, each reading like its paper."""
 
+from jaxehr.recipes.courses import courses as courses
 from jaxehr.recipes.ddpm import ddim as ddim
 from jaxehr.recipes.ddpm import ddpm as ddpm
 from jaxehr.recipes.ehrdiff import ehrdiff as ehrdiff
