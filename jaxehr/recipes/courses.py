@@ -164,7 +164,7 @@ def courses_model(
     def said(params: Params, x: Array, t: Array) -> tuple[Array, Array]:
         """(values, log odds given all else)."""
         scale = jnp.sqrt(t**2 + 1)
-        found = network.apply(params, x / (scale[..., None] if t.ndim else scale), jnp.log(t) / 4)
+        found: Any = network.apply(params, x / (scale[..., None] if t.ndim else scale), jnp.log(t) / 4)
         value = value_of.to_x0(process, found[..., :numbers], x[..., :numbers], t)
         return value, found[..., numbers:]
 
