@@ -163,8 +163,8 @@ def courses_model(
 
     def said(params: Params, x: Array, t: Array) -> tuple[Array, Array]:
         """(values, log odds given all else)."""
-        scale = jnp.sqrt(t**2 + 1)
-        found: Any = network.apply(params, x / (scale[..., None] if t.ndim else scale), jnp.log(t) / 4)
+        level = t[..., None] if t.ndim else t
+        found: Any = network.apply(params, x / jnp.sqrt(level**2 + 1), jnp.log(t) / 4)
         value = value_of.to_x0(process, found[..., :numbers], x[..., :numbers], t)
         return value, found[..., numbers:]
 
