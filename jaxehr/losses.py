@@ -43,22 +43,23 @@ def blended_loss(
     eps: Float[Array, "batch step column"],
     u: Float[Array, "batch step column"],
     *,
-    valid: Float[Array, "batch step"],
+    valid: Float[Array, "batch step #column"],
     weight: float = 20.0,
 ) -> Float[Array, "batch"]:
-    """(e - eps)^2 + weight (x_0' - x_0)^2, per row the mean over its valid steps (Kuo, Jorm and Barbieri 2023).
+    """(e - eps)^2 + weight (x_0' - x_0)^2, per row the mean over what is valid (Kuo, Jorm and Barbieri 2023).
 
     e is the noise that is predicted, and x_0' = (x_t - sigma (u eps + (1 - u) e)) / alpha what it and the true noise
     together say was clean, so that x_0' - x_0 = (1 - u) sigma / alpha (eps - e).
 
     noise_of    (x_t, t) -> e
     u           uniform in [0, 1]: how much of the noise is the true one, entry by entry
-    valid       0 takes a step out: one that is there to fill a row
+    valid       0 takes an entry out: of a step that is there to fill a row, or one that is missing
     """
     e = noise_of(process.mix(x0, eps, t), t)
     ratio = (process.sigma(t) / process.alpha(t))[:, None, None]
     square = jnp.square(e - eps) * (1 + weight * jnp.square((1 - u) * ratio))
-    return jnp.sum(jnp.mean(square, -1) * valid, -1) / jnp.maximum(jnp.sum(valid, -1), 1.0)
+    entries = jnp.sum(jnp.broadcast_to(valid, square.shape), (-2, -1))
+    return jnp.sum(square * valid, (-2, -1)) / jnp.maximum(entries, 1.0)
 
 
 def log_normal(

@@ -37,6 +37,7 @@ def recipes() -> dict[str, Callable]:
         "score_sde_sub_vp": recipes.score_sde_sub_vp,
         "scoehr": recipes.scoehr,
         "timediff": recipes.timediff,
+        "longitudinal_dpm": recipes.longitudinal_dpm,
         "courses": recipes.courses,
         "vae": recipes.vae,
         "gan": recipes.gan,
@@ -55,7 +56,7 @@ def baselines() -> dict[str, Callable]:
     }
 
 
-SERIES_ALONE = ("timediff", "courses")  # recipes that learn nothing else
+SERIES_ALONE = ("timediff", "longitudinal_dpm", "courses")  # recipes that learn nothing else
 
 OWN_SAMPLER = {  # what --nfe alone means for a recipe
     "ehrdiff": "heun",
@@ -70,6 +71,7 @@ OWN_SAMPLER = {  # what --nfe alone means for a recipe
     "score_sde_sub_vp": "predictor_corrector",
     "scoehr": "published_euler_maruyama",
     "timediff": "ancestral",
+    "longitudinal_dpm": "ancestral",
     "courses": "ancestral",
 }
 

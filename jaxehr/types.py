@@ -94,6 +94,19 @@ class Dynamics(NamedTuple):
     middle: float
 
 
+class Possible(NamedTuple):
+    """What must be so of a draw for it to be a record; others are made in the place of those that are none.
+
+    holds       (x of a batch) -> of which it is so
+    fault       what the others are, after "3% of the draws"
+    way         what to do where hardly any is left
+    """
+
+    holds: Callable[[X], Any]
+    fault: str
+    way: str
+
+
 class Model(NamedTuple):
     """Something that is trained by a loss and then drawn from.
 
@@ -106,6 +119,7 @@ class Model(NamedTuple):
     process     how its records are noised; None where they are not
     narrows     draws heed Known.narrow, and so the cell with the hardest condition is never drawn in vain
     guides      `draw` also takes guidance=: by how much more the label weighs in a record than it does of itself
+    possible    what a draw must be, where not every draw is a record
     """
 
     init: Callable[[Key], Params]
@@ -116,3 +130,4 @@ class Model(NamedTuple):
     process: Any = None
     narrows: bool = False
     guides: bool = False
+    possible: Possible | None = None

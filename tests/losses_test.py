@@ -75,22 +75,29 @@ def test_no_beta_is_above_the_largest():
 
 def test_the_blended_loss_is_its_definition_over_the_steps_of_each_patient():
     """Two means of squares, of the noise and of what a blend of it and the true one says was clean; steps that fill a
-    row are not seen, and a patient of few steps counts as much as any other."""
+    row and entries that are missing are not seen, and a patient of few steps counts as much as any other."""
     process, t = Gaussian(vp()), jnp.array([0.1, 0.5, 0.9])
     x0, eps, said = jax.random.normal(jax.random.key(0), (3, 3, 5, 2))
     u = jax.random.uniform(jax.random.key(1), x0.shape)
     lengths = [5, 2, 1]
-    valid = jnp.arange(5) < jnp.array(lengths)[:, None]
+    valid = np.arange(5)[:, None] < np.array(lengths)[:, None, None]
+    valid = np.repeat(valid, 2, axis=2)
+    valid[0, 3, 1] = False
     seen = []
 
     def noise_of(x, t):
         seen.append(x)
         return said
 
-    found = blended_loss(noise_of, process, x0, t, eps, u, valid=valid.astype(float), weight=7.0)
+    there = jnp.asarray(valid, float)
+    found = blended_loss(noise_of, process, x0, t, eps, u, valid=there, weight=7.0)
     x = process.mix(x0, eps, t)
     np.testing.assert_array_equal(seen[0], x)
     clean = EPS.to_x0(process, u * eps + (1 - u) * said, x, t)
     square = np.square(said - eps) + 7 * np.square(clean - x0)
-    expected = [square[i, :length].mean() for i, length in enumerate(lengths)]
+    expected = [square[i][valid[i]].mean() for i in range(3)]
+    alike = jnp.asarray(valid[..., :1], float)  # one for all columns
+    of_steps = blended_loss(noise_of, process, x0, t, eps, u, valid=alike, weight=7.0)
+    means = [square[i, :length].mean() for i, length in enumerate(lengths)]
+    np.testing.assert_allclose(of_steps, means, rtol=1e-4)
     np.testing.assert_allclose(found, expected, rtol=1e-4)

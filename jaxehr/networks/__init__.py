@@ -16,6 +16,7 @@ from jaxehr.networks.perceptron import residual_generator as residual_generator
 from jaxehr.networks.recurrence import GRU as GRU
 from jaxehr.networks.recurrence import LSTM as LSTM
 from jaxehr.networks.recurrent import by_step as by_step
+from jaxehr.networks.recurrent import in_row as in_row
 from jaxehr.networks.recurrent import recurrent as recurrent
 from jaxehr.networks.series_unet import series_unet as series_unet
 from jaxehr.networks.series_unet import whole_steps as whole_steps

@@ -71,10 +71,17 @@ def by_step(network: Network, places: Int[np.ndarray, "step feature"], columns: 
     places  the column that each feature of each step is: of a static one the same at every step, and said is then the
             mean over the steps. What is said of a column without a place is 0
     """
-    often = np.maximum(np.bincount(places.ravel(), minlength=columns), 1).astype(np.float32)
 
     def apply(params, x: Float[Array, "*batch column"], t: Float[Array, "..."]) -> Array:
-        said = network.apply(params, x[..., places], t)
-        return jnp.zeros_like(x).at[..., places].add(said) / often
+        return in_row(network.apply(params, x[..., places], t), places, columns)
 
     return Network(network.init, apply)
+
+
+def in_row(
+    said: Float[Array, "*batch step feature"], places: Int[np.ndarray, "step feature"], columns: int
+) -> Float[Array, "*batch column"]:
+    """Of each column the mean over its places; 0 where it has none."""
+    often = np.maximum(np.bincount(places.ravel(), minlength=columns), 1).astype(np.float32)
+    nothing = jnp.zeros((*said.shape[:-2], columns), said.dtype)
+    return nothing.at[..., places].add(said) / often

@@ -5,6 +5,7 @@ from jaxehr.recipes.ddpm import ddim as ddim
 from jaxehr.recipes.ddpm import ddpm as ddpm
 from jaxehr.recipes.ehrdiff import ehrdiff as ehrdiff
 from jaxehr.recipes.gan import gan as gan
+from jaxehr.recipes.longitudinal_dpm import longitudinal_dpm as longitudinal_dpm
 from jaxehr.recipes.masked import masked as masked
 from jaxehr.recipes.meddiff import meddiff as meddiff
 from jaxehr.recipes.ncsn import ncsn as ncsn

@@ -90,6 +90,7 @@ class Drawer(NamedTuple):
                 by_row(mesh),
             ),
             draw=self.model.draw,
+            holds=None if self.model.possible is None else self.model.possible.holds,
             sampler=self.sampler,
             grid=None if self.grid is None else tuple(float(t) for t in np.asarray(self.grid)),
             chance=chance,
@@ -106,15 +107,20 @@ class Drawer(NamedTuple):
     def batches(self, key: Key, size: int, known: KnownParts | None = None) -> Iterator[Parts]:
         """Those that are kept of records 0, 1, 2, ... without end, each given the one row that is known.
 
-        Raises ValueError if size < 1.
+        Raises ValueError if size < 1; DataError if hardly any is possible.
         """
         if size < 1:
             raise ValueError(f"the records of a batch must be at least 1; got {size}")
-        drawn = 0
+        drawn = left = 0
         while True:
             parts, kept = self.batch(key, np.arange(drawn, drawn + size), known)
+            drawn, left = drawn + size, left + int(kept.sum())
+            possible = self.model.possible
+            if possible is not None and drawn >= LOOKED_AT and left < drawn / FEWEST:
+                raise DataError(
+                    f"of {drawn:,} patients drawn all but {left:,} {possible.fault}; {possible.way}"
+                )
             yield {name: part[kept] for name, part in parts.items()}
-            drawn += size
 
 
 def drawer_of(
@@ -163,8 +169,9 @@ def draw_records(
         raise ValueError(f"the number of records to draw must be at least 1; got {n}")
     codec = drawer.codec
     known = None if given is None else given.known
-    kept = drawn = met = good = 0
+    kept = drawn = met = good = tries = 0
     for parts in drawer.batches(key, batch_size, known):
+        tries += batch_size
         if not len(parts["bit"]):
             continue
         drawn += len(parts["bit"])
@@ -180,6 +187,10 @@ def draw_records(
         kept += len(rows)
         if kept >= n:
             break
+    possible = drawer.model.possible
+    if possible is not None and drawn < tries:
+        share = 100 * (tries - drawn) / tries
+        log.warning("%.2f%% of the draws %s and were drawn anew", share, possible.fault)
     _say(codec, given, drawn, met, good)
 
 
@@ -231,8 +242,8 @@ def _hardly_any(codec: Codec, given: Given | None, drawn: int, met: int, good: i
     return f"of {met:,} rows drawn{asked} only {good:,} keep the constraints ({laws}); {way}"
 
 
-@partial(jax.jit, static_argnames=("draw", "sampler", "grid", "chance"))
-def _draw_batch(params, looked, key, indices, known, *, draw, sampler, grid, chance, **more):
+@partial(jax.jit, static_argnames=("draw", "holds", "sampler", "grid", "chance"))
+def _draw_batch(params, looked, key, indices, known, *, draw, holds, sampler, grid, chance, **more):
     """(x of a batch, which are kept); compiled once for each draw, sampler, grid and batch size, whatever `more` it is
     told that not every draw takes: its guidance."""
 
@@ -242,10 +253,11 @@ def _draw_batch(params, looked, key, indices, known, *, draw, sampler, grid, cha
         return draw(params, k, sampler=sampler, grid=path, known=known, **more).x
 
     x = jax.vmap(one)(indices, known)
+    kept = jnp.ones(len(indices), bool) if holds is None else holds(x)
     if chance is None:
-        return x, jnp.ones(len(indices), bool)
+        return x, kept
     dice = jax.vmap(lambda i: jax.random.uniform(_apart(jax.random.fold_in(key, i))))(indices)
-    return x, dice < chance(looked, x)
+    return x, kept & (dice < chance(looked, x))
 
 
 def _apart(key: Key) -> Key:

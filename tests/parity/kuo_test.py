@@ -91,7 +91,7 @@ class Case:
         self.process = Gaussian(ddpm(n, beta_first=first, beta_last=final))
         self.t = arrays["t"] + 1
         self.x0, self.eps, self.u = (last(arrays[name]) for name in ("x_pad", "noise", "u"))
-        self.valid = arrays["mask"][:, 0, 0]
+        self.valid = last(arrays["mask"])
 
     def said(self, params, x0, t, eps, u, valid):
         """(loss_diff and loss, x_t, what is predicted of the noise, what the blend says was clean)."""
