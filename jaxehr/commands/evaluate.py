@@ -51,6 +51,13 @@ def add(command: Command) -> None:
         help="clinical rules, a TOML file, or codes or labs for a starter set",
     )
     evaluate.add_argument(
+        "--policy",
+        action="append",
+        metavar="ROLE=VARIABLE",
+        help="of a series, twice: --policy action=VARIABLE --policy reward=VARIABLE, what was done in a step and what "
+        "was gained in it; a policy learnt on the synthetic patients beside one learnt on real ones",
+    )
+    evaluate.add_argument(
         "--only", metavar="PILLARS", help="of fidelity,utility,privacy,clinical,fairness"
     )
     add_reading(evaluate)
@@ -119,11 +126,27 @@ def _judged(options, real, synthetic, holdout, schema, path: str, config: dict):
             label=options.label,
             by=options.by,
             rules=_rules(options.rules),
+            policy=_roles(options.policy),
             pillars=PILLARS if options.only is None else options.only.split(","),
             seed=options.seed,
             config={name: Path(file).name for name, file in files.items() if file} | config,
             advance=tell,
         )
+
+
+def _roles(said: list[str] | None):
+    """Which variables are the action and the reward."""
+    from jaxehr.evaluation.measures.decisions import Roles
+
+    if said is None:
+        return None
+    found = [each.partition("=")[::2] for each in said]
+    if sorted(role for role, _ in found) != sorted(Roles._fields) or not all(v for _, v in found):
+        raise ValueError(
+            "--policy is given twice, as --policy action=VARIABLE --policy reward=VARIABLE; got "
+            + " ".join(said)
+        )
+    return Roles(**dict(found))
 
 
 def _rules(wanted: str | None):

@@ -9,13 +9,15 @@ from jaxehr.data import DataError, Schema
 from jaxehr.evaluation.blocks.blocks import Blocks, overlap, some
 from jaxehr.evaluation.blocks.frames import Data, comparable, unknown_codes, with_times
 from jaxehr.evaluation.judges import fidelity as judge_fidelity
+from jaxehr.evaluation.judges import policy as judge_policy
 from jaxehr.evaluation.judges import privacy as judge_privacy
 from jaxehr.evaluation.judges import utility as judge_utility
 from jaxehr.evaluation.judges.clinical import Rules, of_excesses
 from jaxehr.evaluation.judges.fairness import judge
 from jaxehr.evaluation.judges.furthest import furthest, tells
-from jaxehr.evaluation.judges.job import FEWEST, Job, done
+from jaxehr.evaluation.judges.job import FEWEST, Job, Step, done
 from jaxehr.evaluation.judges.verdict import NOT_ASKED
+from jaxehr.evaluation.measures.decisions import Roles
 from jaxehr.evaluation.measures.fairness import Grouping, groupings
 from jaxehr.evaluation.measures.frequencies import strangers
 from jaxehr.evaluation.measures.learners import target
@@ -36,6 +38,7 @@ def evaluate(
     label: str | None = None,
     by: str | None = None,
     rules: Rules | None = None,
+    policy: Roles | None = None,
     pillars: Collection[str] = PILLARS,
     seed: int = 0,
     config: dict[str, Any] | None = None,
@@ -50,12 +53,15 @@ def evaluate(
     label       a column or a code to predict: utility. A class of a categorical column, or a number
     by          subgroups: "sex,age:10" is each value of sex, and ages by tens; a code is with and without it
     rules       clinical sense: (real, synthetic, holdout) -> each rule's excess over the real rate, and notes
+    policy      what in a series is the action and the reward: is a policy learnt on synthetic courses as good as one
+                that is learnt on real ones?
     pillars     which to judge, of fidelity, utility, privacy, clinical, fairness
     config      what to note in the report
     advance     told (done, total, what is next) as it goes on
 
     Every floor is the metric with the holdout in the place of the synthetic records, at the same number of rows.
-    Raises DataError for records whose columns differ, and for a label or subgroup that is not there.
+    Raises DataError for records whose columns differ, for a label or subgroup that is not there, and for variables that
+    cannot be an action or a reward.
     """
     schema = Schema.infer(real) if schema is None else schema
     frames = {"real": real, "synthetic": synthetic}
@@ -78,10 +84,12 @@ def evaluate(
     notes = list(_notes(frames, sets, label, shared))
     job = Job({k: some(x, len(x), seed + i) for i, (k, x) in enumerate(sets.items())}, label, seed)
 
+    decided = judge_policy.steps(job, schema.grid, policy)
+
     missing = dict(_not_judged(job, pillars))
     if shared:
         missing.setdefault("privacy", f"{shared}.")
-    metrics, groups = _judged(job, frames, rules, asked, pillars, notes, advance)
+    metrics, groups = _judged(job, frames, rules, asked, pillars, notes, advance, decided)
     sizes = {f"{name}_patients": patients(len(x)) for name, x in sets.items()}
     about = {**(config or {}), **sizes, "seed": seed}
     if label is not None:
@@ -102,10 +110,11 @@ def _judged(
     pillars: Collection[str],
     notes: list[str],
     advance: Advance,
+    decided: Sequence[Step],
 ) -> tuple[list[Metric], list[Group]]:
     studies = judge_utility.studies(job)
     useful = judge_utility.steps(studies)
-    steps = [*judge_fidelity.steps(job), *useful, *judge_privacy.steps(job)]
+    steps = [*judge_fidelity.steps(job), *useful, *decided, *judge_privacy.steps(job)]
     steps = [step for step in steps if step.pillar in pillars and _has(job, step.needs)]
     groupings = asked if "fairness" in pillars else ()
     ruled = rules is not None and "clinical" in pillars

@@ -152,6 +152,23 @@ DIMENSIONS = {
     ),
     "dimension_gap": Entry("utility", "lower", 0.0, "The same: mean AUROC lost.", DIFFERENCES),
 }
+POLICY = {
+    "policy_same_action": _useful(
+        "Share of real steps in which a policy learnt on synthetic courses and one learnt on real ones act the same."
+    ),
+    "policy_action_overlap": _useful(
+        "Overlap of how often the two policies take each action in real steps."
+    ),
+    "policy_value_pearson": _useful(
+        "Correlation of what the two policies expect to gain from real steps on.", DIFFERENCES
+    ),
+    "policy_value": _useful(
+        "What real patients gain, from their first step on, by the policy learnt on synthetic ones.",
+        ANY,
+    ),
+    "policy_value_real": _useful("By the one learnt on real patients: what to reach.", ANY),
+    "policy_value_habit": _useful("By what was done.", ANY),
+}
 COPIES = {
     "copied_rows": _leak("Share of synthetic rows that equal a training row in every cell."),
     "nearly_copied_rows": _leak(
@@ -218,7 +235,7 @@ def entries() -> dict[str, Entry]:
     found: dict[str, Entry] = {}
     for part in (SHAPES, CODES, PAIRS, MISSING, UNSEEN, SUPPORT, DETECTION, CALIBRATION):
         found |= part
-    found |= {**DOWNSTREAM, **DIMENSIONS, **COPIES, **NEIGHBOURS, **ATTACKS}
+    found |= {**DOWNSTREAM, **DIMENSIONS, **POLICY, **COPIES, **NEIGHBOURS, **ATTACKS}
     for name, pairing in PAIRINGS.items():
         for score in ("auroc", "r2"):
             reach = (

@@ -19,6 +19,7 @@ from jaxehr.evaluation.measures.intervals import GROUPS, Estimate, jackknife
 from jaxehr.evaluation.measures.learners import one_thread
 
 STATES = 100
+SEEDS = 3  # of the clusters, over which figures are means
 GAMMA = 0.99  # of a reward a step later
 SELDOM = 0.3  # actions taken so much less often than the most frequent one of the state are not learnt: the authors'
 CLUSTERED = 20_000  # steps that the clusters are sought on
@@ -32,7 +33,7 @@ class Decisions:
 
     features    NaN where nothing was measured; in the place of the mean of the real steps then
     actions     0, 1, ...: the same number for the same action in every set
-    rewards     what followed the action of the step
+    rewards     what followed the action of the step; NaN where that is not known, and the step is not learnt from
     lengths     steps of each patient; what lies beyond does not matter
     ended       nothing follows a patient's last step, as after a death; else it is not known what follows, and the
                 step is not learnt from
@@ -60,8 +61,8 @@ class Decisions:
         check_lengths(self.lengths, steps)
         if (self.actions[self.within] < 0).any():
             raise ValueError("actions are wanted as 0, 1, ... in all steps; some are below 0")
-        if not np.isfinite(self.rewards[self.within]).all():
-            raise ValueError("rewards are wanted in all steps; some are missing")
+        if np.isinf(self.rewards[self.within]).any():
+            raise ValueError("rewards are wanted finite; some are not")
 
     @property
     def within(self) -> Bool[np.ndarray, "n step"]:
@@ -126,6 +127,7 @@ def policy_agreement(
     other: Decisions,
     seed: int = 0,
     *,
+    seeds: int = SEEDS,
     states: int = STATES,
     gamma: float = GAMMA,
     seldom: float = SELDOM,
@@ -133,6 +135,7 @@ def policy_agreement(
     """A policy learnt on the others against one learnt on real courses; intervals are jackknifed over patients. The
     floor is what other real courses reach.
 
+    seeds   of the clusters: figures are means over these
     states  clusters, at most a tenth of the real steps
     gamma   what a reward is worth a step later
     seldom  an action is learnt where it was taken so often at least, as a share of the state's most frequent one
@@ -140,23 +143,46 @@ def policy_agreement(
     """
     if not 0 <= gamma < 1:
         raise ValueError(f"gamma is what a reward is worth a step later, 0 to below 1; got {gamma}")
+    groups = [groups_of(len(each.lengths), GROUPS) for each in (real, other)]
+    ways = [_in_states(real, other, states, seed + i) for i in range(seeds)]
+
+    def compared(leave: int | None) -> tuple[dict[str, float], np.ndarray]:
+        found = [_compared(*way, groups, leave, gamma, seldom) for way in ways]
+        figures = {name: float(np.mean([each[name] for each, _ in found])) for name in found[0][0]}
+        return figures, np.mean([shares for _, shares in found], axis=0)
+
+    with one_thread():  # systems this small are solved sooner than threads are set to work
+        return Agreement(jackknife(lambda leave: compared(leave)[0]), compared(None)[1])
+
+
+def _in_states(
+    real: Decisions, other: Decisions, states: int, seed: int
+) -> tuple[list[Steps], list[int]]:
+    """(the steps of both, how many states and actions there are)."""
     cluster = clusters(real, states, seed)
     steps = [steps_of(each, cluster(each)) for each in (real, other)]
     size = [
         1 + max(int(part.max()) for part in parts)
         for parts in ([s.state for s in steps], [s.action for s in steps])
     ]
-    groups = [groups_of(len(each.lengths), GROUPS) for each in (real, other)]
+    return steps, size
 
-    def compared(leave: int | None) -> tuple[dict[str, float], np.ndarray]:
-        seen, drawn = (
-            s.where(group[s.patient] != leave) for s, group in zip(steps, groups, strict=True)
-        )
-        both = [process_of(each, *size) for each in (seen, drawn)]
-        ours, theirs = (learnt(process, gamma=gamma, seldom=seldom) for process in both)
-        return _figures(seen, both[0], ours, theirs, gamma)
 
-    return Agreement(jackknife(lambda leave: compared(leave)[0]), compared(None)[1])
+def _compared(
+    steps: list[Steps],
+    size: list[int],
+    groups: list[np.ndarray],
+    leave: int | None,
+    gamma: float,
+    seldom: float,
+) -> tuple[dict[str, float], np.ndarray]:
+    """`_figures` without a group of patients."""
+    seen, drawn = (
+        s.where(group[s.patient] != leave) for s, group in zip(steps, groups, strict=True)
+    )
+    both = [process_of(each, *size) for each in (seen, drawn)]
+    ours, theirs = (learnt(process, gamma=gamma, seldom=seldom) for process in both)
+    return _figures(seen, both[0], ours, theirs, gamma)
 
 
 def _figures(
@@ -222,8 +248,8 @@ def steps_of(decisions: Decisions, states: Int[np.ndarray, "n step"]) -> Steps:
 
 
 def process_of(steps: Steps, states: int, actions: int) -> Process:
-    """As maximum likelihood has it, of the steps of which it is known what follows."""
-    steps = steps.where(steps.onward != UNKNOWN)
+    """As maximum likelihood has it, of the steps of which it is known what was gained and what follows."""
+    steps = steps.where((steps.onward != UNKNOWN) & ~np.isnan(steps.reward))
     pair = steps.state.astype(np.int64) * actions + steps.action
     taken = np.bincount(pair, minlength=states * actions)
     reward = np.bincount(pair, steps.reward, minlength=states * actions)

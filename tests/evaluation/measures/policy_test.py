@@ -104,6 +104,18 @@ def test_nothing_follows_a_last_step_where_the_course_has_ended(ended, worth):
     assert list(found.action) == [0, NOBODY]
 
 
+def test_a_step_whose_reward_is_not_known_is_not_learnt_from():
+    """Whatever it leads to: here all get well, of the ill who wait too."""
+    told = pairs(EXACT)
+    more = pairs({(ILL, WAIT, 0, WELL): 500})
+    parts = ("features", "actions", "rewards", "lengths", "ended")
+    both = [np.concatenate([getattr(told, name), getattr(more, name)]) for name in parts]
+    both[2][len(told.lengths) :] = np.nan
+    action, value = policy_of(Decisions(*both))
+    assert list(action) == [WAIT, TREAT]
+    np.testing.assert_allclose(value, BEST)
+
+
 def courses(n, seed, steps=15):
     """Drawn from the process, the first step well, every second one treated."""
     rng = np.random.default_rng(seed)
@@ -125,7 +137,7 @@ def real():
 
 
 def agreement(real, other):
-    return policy_agreement(real, other, states=2, gamma=GAMMA)
+    return policy_agreement(real, other, states=2, gamma=GAMMA, seeds=1)
 
 
 def test_fresh_courses_teach_the_same_policy(real):
@@ -177,7 +189,7 @@ def test_where_no_policy_was_learnt_patients_are_treated_as_they_were(real):
         ),
         ({"lengths": np.zeros(300, int)}, "between 1 and the 15 steps; got 0 to 0"),
         ({"actions": np.full((300, 15), -1)}, "actions are wanted as 0, 1"),
-        ({"rewards": np.full((300, 15), np.nan)}, "rewards are wanted in all steps"),
+        ({"rewards": np.full((300, 15), np.inf)}, "rewards are wanted finite"),
     ],
 )
 def test_what_does_not_fit_is_refused(real, change, said):
