@@ -150,7 +150,7 @@ class Synthesizer(NamedTuple):
         def after_the_first() -> Iterator[Any]:
             # What the model refuses it refuses there: nothing else was drawn in vain.
             yield next(frames)
-            pool = self._drawer().batches(pool_key, 1024)
+            pool = self._drawer().batches(pool_key, batch_size)
             conditions.warn_of_the_unseen(asked, pool, codec)
             yield from frames
 

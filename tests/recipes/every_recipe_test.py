@@ -38,6 +38,7 @@ ONE_PASS = ("vae", "gan")
 NOT_GIVEN = (*ONE_PASS, "scoehr")  # they draw codes of an autoencoder, not cells
 OF_CATEGORIES = {"tabddpm": alongside(), "masked": ancestral()}
 SMALL = {"width": (32, 32), "time_width": 8, "batch_size": 64, "learning_rate": 3e-3}
+ROWS = 64  # of a batch that is drawn: each number is compiled anew
 
 
 def table(n=300, seed=0):
@@ -88,7 +89,7 @@ def fitted(request):
 
 def test_records_come_out_as_they_went_in(fitted):
     kind, records, synthesizer = fitted
-    drawn = synthesizer.sample(jax.random.key(1), 100)
+    drawn = synthesizer.sample(jax.random.key(1), 100, batch_size=ROWS)
     assert list(drawn.columns) == list(records.columns)
     assert drawn.dtypes.to_dict() == records.dtypes.to_dict()
     patients = drawn["subject_id"].nunique() if kind == "codes" else len(drawn)
@@ -104,7 +105,7 @@ def test_a_patient_depends_on_the_key_and_its_number_alone(fitted):
     kind, _, synthesizer = fitted
     key = jax.random.key(1)
     many = synthesizer.sample(key, 60, batch_size=16)
-    pd.testing.assert_frame_equal(many, synthesizer.sample(key, 60, batch_size=64), rtol=1e-4)
+    pd.testing.assert_frame_equal(many, synthesizer.sample(key, 60, batch_size=ROWS), rtol=1e-4)
     few = synthesizer.sample(key, 10, batch_size=16)
     head = many[many["subject_id"] <= 10] if kind == "codes" else many[:10]
     pd.testing.assert_frame_equal(few, head.reset_index(drop=True))
@@ -116,7 +117,9 @@ def test_a_synthesizer_saved_and_loaded_draws_the_same(fitted, tmp_path):
     synthesizer.save(tmp_path / "s")
     loaded = jaxehr.load(tmp_path / "s")
     key = jax.random.key(4)
-    pd.testing.assert_frame_equal(loaded.sample(key, 20), synthesizer.sample(key, 20))
+    pd.testing.assert_frame_equal(
+        loaded.sample(key, 20, batch_size=ROWS), synthesizer.sample(key, 20, batch_size=ROWS)
+    )
     assert not [path for path in (tmp_path / "s").rglob("*") if path.suffix in (".pkl", ".pickle")]
     with pytest.raises(RunError, match="holds a run already"):
         synthesizer.save(tmp_path / "s")
@@ -142,7 +145,7 @@ def test_the_sampler_is_a_value_that_is_passed(fitted):
         sampler = OF_CATEGORIES[synthesizer.recipe.name]
         if synthesizer.recipe.codec.sizes["number"] == 0:
             sampler = ancestral()
-    drawn = synthesizer.sample(jax.random.key(1), 40, sampler=sampler, grid=grid)
+    drawn = synthesizer.sample(jax.random.key(1), 40, sampler=sampler, grid=grid, batch_size=ROWS)
     schema = synthesizer.recipe.codec.schema
     assert len(drawn) and list(drawn) == [c.name for c in (*schema.columns, *schema.events)]
 
@@ -156,9 +159,11 @@ def test_its_own_sampler_is_about_as_good_as_its_best(fitted):
     if kind == "codes" or recipe.name in ONE_PASS:
         return  # no numbers that could run away; no sampler but its own
     allowed, grid = names.samplers_of(recipe), recipe.stages[-1].model.grid(20)
-    far = [off(records, synthesizer.sample(key, 400))]
+    far = [off(records, synthesizer.sample(key, 400, batch_size=ROWS))]
     for name in {"ddim", "ancestral", "dpmpp_2m", "unmasking"} & set(allowed):
-        draws = synthesizer.sample(key, 400, sampler=allowed[name].sampler, grid=grid)
+        draws = synthesizer.sample(
+            key, 400, sampler=allowed[name].sampler, grid=grid, batch_size=ROWS
+        )
         far.append(off(records, draws))
     assert far[0] < min(far) + 0.1, far
 
@@ -197,9 +202,11 @@ def test_conditions_hold(fitted):
         with pytest.raises(ValueError, match=r"draws .*; it cannot be given"):
             synthesizer.sample(jax.random.key(1), 4, given=given)
         return
-    drawn = synthesizer.sample(jax.random.key(1), 30, given=given)
+    drawn = synthesizer.sample(jax.random.key(1), 30, given=given, batch_size=ROWS)
     if kind == "table":
-        none = synthesizer.sample(jax.random.key(1), 30, given={"hdl": None, "ward": "er"})
+        none = synthesizer.sample(
+            jax.random.key(1), 30, given={"hdl": None, "ward": "er"}, batch_size=ROWS
+        )
         assert none["hdl"].isna().all() and (none["ward"] == "er").all()
         assert (drawn["sex"] == "f").all() and drawn["age"].between(40, 60).all()
         assert drawn["age"].nunique() > 5 and drawn["ward"].nunique() > 1
@@ -216,9 +223,9 @@ def test_a_range_is_met_by_the_draws_that_meet_it(fitted):
     ):  # that one has a law of its own to be held to (masked_test)
         return
     key, given = jax.random.key(3), {"age": (30, 60), "ward": ["icu", "er"]}
-    free = synthesizer.sample(jax.random.split(key)[0], 128)
+    free = synthesizer.sample(jax.random.split(key)[0], 128, batch_size=ROWS)
     met = free["age"].between(30, 60) & free["ward"].isin(["icu", "er"])
-    drawn = synthesizer.sample(key, int(met.sum()), given=given)
+    drawn = synthesizer.sample(key, int(met.sum()), given=given, batch_size=ROWS)
     expected = free[met].drop(columns="patient_id").reset_index(drop=True)
     pd.testing.assert_frame_equal(drawn.drop(columns="patient_id"), expected, rtol=1e-4)
 
@@ -236,14 +243,14 @@ def test_missing_cells_are_filled_and_others_left(fitted):
         with pytest.raises(ValueError, match=r"draws .*; it cannot be given"):
             synthesizer.impute(jax.random.key(1), gaps)
         return
-    filled = synthesizer.impute(jax.random.key(1), gaps)
+    filled = synthesizer.impute(jax.random.key(1), gaps, batch_size=ROWS)
     assert not filled.drop(columns="patient_id").isna().any(axis=None)
     assert filled["ward"].isin(records["ward"]).all()
     assert (filled["age"] == filled["age"].round()).all()
     same = gaps.notna()
     for name in records:
         assert (filled[name][same[name]] == gaps[name][same[name]]).all()
-    again = synthesizer.impute(jax.random.key(2), gaps)
+    again = synthesizer.impute(jax.random.key(2), gaps, batch_size=ROWS)
     assert not filled["hdl"].equals(again["hdl"])
 
 

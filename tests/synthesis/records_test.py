@@ -85,7 +85,7 @@ def test_every_recipe_learns_both(name, tmp_path):
     if name in ("vae", "scoehr"):
         return
     given = {"sex": "f", "F": True, "G": 0}
-    drawn = synthesizer.sample(jax.random.key(1), 12, given=given)
+    drawn = synthesizer.sample(jax.random.key(1), 12, given=given, batch_size=16)
     held = bits(drawn).reindex(columns=["F", "G"], fill_value=False)
     assert (drawn.static["sex"] == "f").all() and held["F"].all() and not held["G"].any()
 
