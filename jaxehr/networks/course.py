@@ -19,7 +19,11 @@ def course_network(
         h = Linear(x)
         told = SiLU(Linear(embedding(t)) + Linear(mean over the steps of h))       # in each layer
         h = h + Linear(GRU(norm(h) * (1 + scale(told)) + shift(told)))
-        out = Linear(norm(h) * (1 + scale(told)) + shift(told))
+        h = norm(h) * (1 + scale(told)) + shift(told)
+        out = Linear(h) + sum over k of Linear_k(h) * x at the step k later, k = -3 ... 3
+
+    The last sum is feature by feature: what each feature is at the steps around passes by layers that are too narrow to
+    hold all of them, weighed by what these say.
 
     apply(params, x, t): x [*batch, step, feature], t a scalar or one for each record. A layer adds nothing at first,
     and nothing is said.
@@ -33,6 +37,16 @@ def course_network(
         return jnp.asarray(module.apply({"params": params}, x, t))
 
     return Network(init, apply)
+
+
+REACH = 3  # steps
+
+
+def _around(x: Array) -> list[Array]:
+    """x [*batch, step, feature] at each of the steps around, 0 beyond the ends; steps first."""
+    x = jnp.moveaxis(x, -2, 0)
+    padded = jnp.pad(x, [(REACH, REACH), *[(0, 0)] * (x.ndim - 1)])
+    return [padded[k : k + len(x)] for k in range(2 * REACH + 1)]
 
 
 class _Course(nn.Module):
@@ -51,8 +65,12 @@ class _Course(nn.Module):
             y = self._told(h, of_time, f"layer_{i}")
             y = BothWays(GRU, self.width // 2, name=f"gru_{i}")(y)
             h = h + nn.Dense(self.width, kernel_init=nn.initializers.zeros, name=f"add_{i}")(y)
-        said = nn.Dense(self.features, kernel_init=nn.initializers.zeros, name="say")
-        return jnp.moveaxis(said(self._told(h, of_time, "head")), 0, -2)
+        h, zeros = self._told(h, of_time, "head"), nn.initializers.zeros
+        said = nn.Dense(self.features, kernel_init=zeros, name="say")(h)
+        weight = nn.Dense(self.features * (2 * REACH + 1), kernel_init=zeros, name="around")(h)
+        for each, near in zip(jnp.split(weight, 2 * REACH + 1, -1), _around(x), strict=True):
+            said += each * near
+        return jnp.moveaxis(said, 0, -2)
 
     def _told(self, h: Array, of_time: Array, name: str) -> Array:
         """h at unit variance, scaled and shifted by what the time and the mean over all steps say."""

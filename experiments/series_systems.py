@@ -1,0 +1,181 @@
+"""Systems that learn series, side by side: trained for about as long, judged by the same judges, beside real patients.
+
+    python experiments/series_systems.py physionet2012 FOLDER
+    python experiments/series_systems.py stocks stock_data.csv
+
+Of PhysioNet 2012 (set a: 4,000 stays of 48 hours, 37 variables with minutes, eight static columns) four fifths are
+train, the rest held out; of Stocks the windows of series_floor.py. TIMEDIFF's own width, four units for each entry of a
+step, would be 760 here and take ten seconds for a step of training on two cores: it has the width below.
+
+FIGURES
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import pandas as pd
+from series_floor import windows
+
+import jaxehr
+from jaxehr import names
+from jaxehr.data import Records, Schema
+from jaxehr.data.layouts.physionet2012 import read_physionet2012
+from jaxehr.evaluation.blocks.blocks import Blocks
+from jaxehr.evaluation.blocks.frames import comparable
+from jaxehr.evaluation.measures.detection import detect
+from jaxehr.evaluation.measures.series import (
+    correlation,
+    measurement,
+    outcomes,
+    post_hoc,
+    scaling,
+)
+
+# Settings with which each is trained for about ten CPU minutes, alone on the machine.
+SYSTEMS: dict[str, dict[str, dict[str, Any]]] = {
+    "physionet2012": {
+        "courses": {"steps": 6_000},
+        "timediff": {"steps": 5_000, "hidden": 96},
+        "ddpm": {"steps": 20_000},
+    },
+    "stocks": {
+        "courses": {"steps": 8_000},
+        "timediff": {"steps": 4_000, "hidden": 64},
+    },
+}
+
+
+class Task(NamedTuple):
+    """outcome     a column of the static table that is learnt from the course; None where there is none"""
+
+    train: Records
+    held: Records
+    schema: Schema
+    outcome: str | None
+
+
+def physionet2012(folder: Path) -> Task:
+    records = read_physionet2012(folder)
+    static: Any = records.static
+    # How long one lived and stayed says who died.
+    static = static.drop(columns=["Length_of_stay", "Survival"])
+    order = np.random.default_rng(0).permutation(len(static))
+    parts = []
+    for rows in np.split(order, [len(order) * 4 // 5]):
+        own = static.iloc[np.sort(rows)].reset_index(drop=True)
+        events: Any = records.events
+        kept = events["subject_id"].isin(own["subject_id"])
+        parts.append(Records(own, events[kept].reset_index(drop=True)))
+    schema = Schema.infer(parts[0]).on_grid(parts[0], every="1h", length=48)
+    return Task(*parts, schema, "In-hospital_death")
+
+
+def stocks(path: Path) -> Task:
+    """Days as hours of a stay: a window is a patient."""
+    parts = []
+    for series in windows(path):
+        n, steps, variables = series.values.shape
+        row, step, variable = (at.ravel() for at in np.indices((n, steps, variables)))
+        start = pd.Timestamp("2000-01-01").as_unit("us")
+        events = pd.DataFrame(
+            {
+                "subject_id": row + 1,
+                "time": start + pd.to_timedelta(step, "h").as_unit("us"),
+                "code": np.array(["v1", "v2", "v3", "v4", "v5", "v6"])[variable],
+                "numeric_value": series.values.ravel(),
+            }
+        )
+        parts.append(Records(None, events))
+    schema = Schema.infer(parts[0]).on_grid(parts[0], every="1h", length=24)
+    return Task(*parts, schema, None)
+
+
+def judged(task: Task, train: Blocks, held: Blocks, other: Blocks) -> Iterator[tuple[str, Any]]:
+    """Of `other` beside the patients held out, as many of each."""
+    a, b, own = held.courses, other.courses, train.courses
+    told = post_hoc.discriminative(a, b, own, scaling=scaling.by_train, seeds=5).score
+    yield "discriminative", said(told)
+    if task.outcome is None:
+        as_they_are = post_hoc.discriminative(a, b, own, scaling=scaling.as_they_are, seeds=5)
+        yield "discriminative, as they are", said(as_they_are.score)
+        yield "predictive, last", said(post_hoc.predictive_last(a, b, own, seeds=5), 4)
+    ahead = post_hoc.predictive_all(a, b, own, scaling=scaling.by_train, seeds=3)
+    yield "predictive, all", said(ahead)
+    yield "detection", round(float(detect(held, other, 0).estimate.value), 3)
+    a, b = held.measured, other.measured
+    for found in (
+        measurement.missing_errors(a, b),
+        measurement.gap_errors(a, b),
+        measurement.length_errors(a, b),
+        correlation.correlation_errors(held.courses, other.courses),
+    ):
+        for name, value in found.items():
+            yield name, round(float(value), 4)
+    if task.outcome is None:
+        return
+    test = outcomes.Patients(held.courses, _has(held, task.outcome))
+    learnt = outcomes.Patients(other.courses, _has(other, task.outcome))
+    real = outcomes.Patients(train.courses, _has(train, task.outcome))
+    for name, learner in (("boosting", outcomes.boosting), ("GRU", outcomes.recurrent)):
+        scores = outcomes.pairings(real, learnt, test, learner)
+        for pairing, score in scores.items():
+            yield f"{pairing}, {name}", said(outcomes.areas(test.outcome, score))
+
+
+def _has(blocks: Blocks, name: str) -> np.ndarray:
+    if name in blocks.number_names:
+        return blocks.numbers[:, blocks.number_names.index(name)] > 0.5
+    j = blocks.label_names.index(name)
+    return blocks.labels[:, j] == len(blocks.values[j])
+
+
+def said(values: np.ndarray, digits: int = 3) -> str:
+    return f"{values.mean():.{digits}f} +- {values.std(ddof=1):.{digits}f}"
+
+
+def system(task: Task, name: str, settings: dict[str, Any], n: int) -> tuple[dict, Records]:
+    """(what it cost, its draws)."""
+    recipe = names.recipes()[name](task.train, task.schema, **settings)
+    start, wall = time.process_time(), time.perf_counter()
+    synthesizer = jaxehr.fit(recipe, task.train, jax.random.key(0))
+    cost = {
+        "learnt in CPU s": round(time.process_time() - start),
+        "steps/s": round(recipe.stages[-1].steps / (time.perf_counter() - wall), 1),
+    }
+    synthesizer.sample(jax.random.key(2), 2, batch_size=400)  # compiled
+    start = time.process_time()
+    drawn = synthesizer.sample(jax.random.key(1), n, batch_size=400)
+    cost["CPU s for 1,000"] = round(1000 * (time.process_time() - start) / n, 1)
+    return cost, drawn
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", choices=SYSTEMS)
+    parser.add_argument("path", type=Path, help="the file or folder")
+    parser.add_argument("--only", nargs="+", metavar="SYSTEM", help="some; 'real' for the floor")
+    parser.add_argument("-n", type=int, default=800, help="draws, and patients held out at most")
+    options = parser.parse_args()
+    task = {"physionet2012": physionet2012, "stocks": stocks}[options.data](options.path)
+    for name in options.only or ["real", *SYSTEMS[options.data]]:
+        if name == "real":
+            cost, drawn = {}, task.train
+        else:
+            cost, drawn = system(task, name, SYSTEMS[options.data][name], options.n)
+        sets = {"train": task.train, "held": task.held, "other": drawn}
+        train, held, other = comparable(task.schema, sets)
+        rows = [np.arange(min(len(each), options.n)) for each in (held, other)]
+        figures = dict(judged(task, train, held.rows(rows[0]), other.rows(rows[1])))
+        print(json.dumps({"system": name, **cost, **figures}, indent=1), flush=True)
+
+
+if __name__ == "__main__":
+    main()
