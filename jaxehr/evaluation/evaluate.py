@@ -8,6 +8,7 @@ import numpy as np
 from jaxehr.data import DataError, Schema
 from jaxehr.evaluation.blocks.blocks import Blocks, overlap, some
 from jaxehr.evaluation.blocks.frames import Data, comparable, unknown_codes, with_times
+from jaxehr.evaluation.judges import courses as judge_courses
 from jaxehr.evaluation.judges import fidelity as judge_fidelity
 from jaxehr.evaluation.judges import policy as judge_policy
 from jaxehr.evaluation.judges import privacy as judge_privacy
@@ -115,6 +116,7 @@ def _judged(
     studies = judge_utility.studies(job)
     useful = judge_utility.steps(studies)
     steps = [*judge_fidelity.steps(job), *useful, *decided, *judge_privacy.steps(job)]
+    steps += judge_courses.steps(job)
     steps = [step for step in steps if step.pillar in pillars and _has(job, step.needs)]
     groupings = asked if "fairness" in pillars else ()
     ruled = rules is not None and "clinical" in pillars

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from jaxehr.evaluation.measures.catalogue import COPIES, ENTRIES
+from jaxehr.evaluation.measures.catalogue import COPIES, ENTRIES, PUBLISHED_PRIVACY
 from jaxehr.evaluation.measures.metric import (
     BEYOND,
     PILLARS,
@@ -64,8 +64,8 @@ def _noise(metric: Metric) -> float:
 
 def leaks(metric: Metric) -> bool:
     """Is it surely beyond its ideal on the leaking side? A bound of epsilon is a bound already; a count of copies has
-    no control, and says nothing of this."""
-    return metric.name not in COPIES and surely_above(metric) > metric.ideal
+    no control, nor have figures as published, and says nothing of this."""
+    return metric.name not in UNCONTROLLED and surely_above(metric) > metric.ideal
 
 
 def badness(metric: Metric, value: float) -> float:
@@ -179,7 +179,7 @@ def _of_unpredictable(done: list[Metric], left: str) -> Verdict:
 
 def _of_privacy(asked: list[Metric], left: str, in_part: bool) -> Verdict:
     counted = [m for m in asked if m.name in COPIES and m.status == "ok"]
-    attacks = [m for m in asked if m.name not in COPIES]
+    attacks = [m for m in asked if m.name not in UNCONTROLLED]
     done = [m for m in attacks if m.status == "ok"]
     leaking = [m for m in done if leaks(m)]
     said = _counted(counted) + left
@@ -245,6 +245,7 @@ COUNTED = {
     "nearly_copied_rows": "equal one in nine cells of ten",
     "copied_numbers": "of the numbers are a single training patient's own",
 }
+UNCONTROLLED = {**COPIES, **PUBLISHED_PRIVACY}
 LEAK, COPIED, UNSEEN = "It leaks", "Copies were found", "Leaks would not be seen"
 # The figures without which a headline does not stand; of other pillars any may carry it.
 MAIN: dict[str, tuple[str, ...]] = {"utility": ("tstr_auroc", "tstr_r2", "tstr_gap")}

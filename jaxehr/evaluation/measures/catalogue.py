@@ -115,6 +115,54 @@ DETECTION = {
         (-math.inf, 0.0),
     ),
 }
+MEASURED = {
+    "series_missing_by_variable_error": _error(
+        "Mean difference, over variables, of the share of steps at which it is not measured."
+    ),
+    "series_missing_by_step_error": _error("The same for each step of each variable."),
+    "series_missing_together_error": _error(
+        "Mean difference of how two variables are measured at the same step (phi).", (0.0, 2.0)
+    ),
+    "series_missing_in_time_error": _error(
+        "The same of a variable and any, itself too, a step later.", (0.0, 2.0)
+    ),
+    "series_measured_at_once_distance": _error(
+        "Wasserstein distance of how many variables a step has, in variables.", COUNT
+    ),
+    "series_gap_distance": _error(
+        "Wasserstein distance of the gaps between measurements of a variable, in steps.", COUNT
+    ),
+    "series_gap_ks": _error("The same by Kolmogorov and Smirnov, from 0 to 1."),
+    "series_visit_gap_distance": _error(
+        "Wasserstein distance of the gaps between measurements of whatever variable.", COUNT
+    ),
+    "series_visit_gap_ks": _error("The same by Kolmogorov and Smirnov, from 0 to 1."),
+    "series_length_distance": _error("Wasserstein distance of lengths, in steps.", COUNT),
+    "series_length_ks": _error("The same by Kolmogorov and Smirnov, from 0 to 1."),
+}
+CORRELATIONS = {
+    "series_autocorrelation_error": _error(
+        "Mean difference of a variable's correlation with itself some steps later.", (0.0, 2.0)
+    ),
+    "series_cross_correlation_error": _error(
+        "The same of a variable and another, at the same step and later.", (0.0, 2.0)
+    ),
+}
+POST_HOC = {
+    "series_discriminative": _error(
+        "How much more often than by a coin a recurrent network tells a course from a real one.",
+        (0.0, 0.5),
+    ),
+    "series_predictive_all": _error(
+        "Error of the next values of all variables, in deviations, by a network that learnt from synthetic courses; "
+        "the floor learnt from real ones.",
+        COUNT,
+    ),
+    "series_predictive_last": _error(
+        "The same of the last variable from the others.",
+        COUNT,
+    ),
+}
 PAIRINGS = {
     "tstr": _useful("Trained on synthetic patients, tested on real ones."),
     "trtr": _useful("Trained on as many real patients: what to reach."),
@@ -122,6 +170,11 @@ PAIRINGS = {
     "tsts": _useful("Trained and tested on synthetic patients."),
     "tsrtr": _useful("Trained on synthetic and real patients together, tested on real ones."),
     "tstr_gap": Entry("utility", "lower", 0.0, "What training on synthetic patients costs.", ANY),
+}
+OUTCOMES = {
+    f"series_{name}_auroc": entry._replace(about=f"{entry.about[:-1]}: a network reads the course.")
+    for name, entry in PAIRINGS.items()
+    if name in ("tstr", "trtr", "tsrtr", "tstr_gap")
 }
 CALIBRATION = {
     "tstr_ece": Entry(
@@ -175,6 +228,25 @@ COPIES = {
         "Share that equal one in nine cells of ten (of codes: that differ in one code of ten)."
     ),
     "copied_numbers": _leak("Share of numbers that equal one of a single training patient."),
+}
+PUBLISHED_PRIVACY = {  # without a control: they decide nothing
+    "series_published_nnaa": _excess(
+        "TIMEDIFF's: |adversarial accuracy of the held out - of those trained on|.", (0.0, 1.0)
+    ),
+    "series_published_membership_f1": Entry(
+        "privacy",
+        "lower",
+        0.0,
+        "TIMEDIFF's: F1 of telling members by a nearest course within .1; calling all members has .667.",
+    ),
+}
+NEAR_COURSES = {
+    "series_nnaa_loss": _excess(
+        "As nnaa_loss, by the courses in the place of summaries.", DIFFERENCES
+    ),
+    "series_membership_auc": Entry(
+        "privacy", "lower", 0.5, "Who was trained on, by the calibrated nearest course?"
+    ),
 }
 NEIGHBOURS = {
     "share_closer_to_train": Entry(
@@ -236,6 +308,8 @@ def entries() -> dict[str, Entry]:
     for part in (SHAPES, CODES, PAIRS, MISSING, UNSEEN, SUPPORT, DETECTION, CALIBRATION):
         found |= part
     found |= {**DOWNSTREAM, **DIMENSIONS, **POLICY, **COPIES, **NEIGHBOURS, **ATTACKS}
+    for part in (MEASURED, CORRELATIONS, POST_HOC, OUTCOMES, NEAR_COURSES, PUBLISHED_PRIVACY):
+        found |= part
     for name, pairing in PAIRINGS.items():
         for score in ("auroc", "r2"):
             reach = (
