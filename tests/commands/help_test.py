@@ -76,7 +76,7 @@ def test_a_planted_fault_is_found(line):
 
 def test_every_figure_and_every_sampler_is_explained():
     """Of figures with variants (linear models, R^2, attackers' rates) the first is, and the ending."""
-    judged = PAGES["evaluation"] + PAGES["privacy"]
+    judged = PAGES["evaluation"] + PAGES["privacy"] + PAGES["series"]
     endings = r"(_linear|(?<=_auroc)_linear|_tpr_at_0?1pct|_epsilon)$"
     for name in ENTRIES:
         first = re.sub(endings, lambda m: "" if "linear" in m[0] else "_auc", name) if (

@@ -107,7 +107,7 @@ def planted(what):
 
 
 FAULTS = {
-    "steps in another order": ("series_autocorrelation_error", "series_discriminative"),
+    "steps in another order": ("series_autocorrelation_error",),
     "variables measured apart": ("series_missing_together_error", "series_cross_correlation_error"),
     "all lengths alike": ("series_length_distance", "series_length_ks"),
     "measured at even hours alone": (
@@ -117,6 +117,7 @@ FAULTS = {
         "series_missing_by_variable_error",
         "series_missing_in_time_error",
         "series_measured_at_once_distance",
+        "series_discriminative",
     ),
     "outcomes of others": ("series_tstr_gap_auroc",),
     "copies": ("series_nnaa_loss", "series_membership_auc"),
