@@ -14,6 +14,10 @@ Carried         A number that is not measured stands at the last one before it, 
 Network         Residual GRU layers that go both ways, told in each the time and the mean over the steps. Columns of
                 the static table stand at every step; what is said of one is the mean over the steps.
 Loss            EDM's of the numbers, and the cross-entropy of bits and categories.
+Sampler         DPM-Solver++ (2M) of the reverse SDE, 50 steps of one evaluation. DDPM's chain takes what it denoised for
+                certain at every step: 50 of them leave .75 to .87 of the variance of Gaussian data, and of rare bits too
+                few (PhysioNet 2012, one network, by the chain and by this: deviation of the heart rate 13.8 and 15.4,
+                of real stays 17.8; hours with a lactate 2.4% and 3.4%, of real stays 4.2%).
 """
 
 from collections.abc import Callable, Iterator
@@ -34,7 +38,7 @@ from jaxehr.losses import Times, edm_weight, log_normal
 from jaxehr.networks import by_step, course_network, fourier
 from jaxehr.numerics import in_float32
 from jaxehr.processes import Gaussian, edm
-from jaxehr.samplers import ancestral, karras
+from jaxehr.samplers import DPMpp2MSDE, karras, reverse_sde
 from jaxehr.synthesis.draws import noise_to_data
 from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of
 from jaxehr.synthesis.steps import steps_for
@@ -156,8 +160,9 @@ def courses_model(
 ) -> Model:
     """Of rows of `carried_view`; inside, all lies around 0 with a deviation of 1."""
     process, numbers, odds = Gaussian(edm()), layout.numbers, _Odds(layout)
+    sampler = reverse_sde(DPMpp2MSDE())
     walk = noise_to_data(
-        process, (layout.columns,), sampler=ancestral(), grid=grid, steps=sampling_steps
+        process, (layout.columns,), sampler=sampler, grid=grid, steps=sampling_steps
     )
     value_of = edm_output(1.0)
 
