@@ -14,10 +14,10 @@ Carried         A number that is not measured stands at the last one before it, 
 Network         Residual GRU layers that go both ways, told in each the time and the mean over the steps. Columns of
                 the static table stand at every step; what is said of one is the mean over the steps.
 Loss            EDM's of the numbers, and the cross-entropy of bits and categories.
-Sampler         DPM-Solver++ (2M) of the reverse SDE, 50 steps of one evaluation. DDPM's chain takes what it denoised for
-                certain at every step: 50 of them leave .75 to .87 of the variance of Gaussian data, and of rare bits too
-                few (PhysioNet 2012, one network, by the chain and by this: deviation of the heart rate 13.8 and 15.4,
-                of real stays 17.8; hours with a lactate 2.4% and 3.4%, of real stays 4.2%).
+Sampler         DPM-Solver++ (2M) of the reverse SDE, 50 steps of one evaluation. DDPM's chain takes what is denoised
+                for certain at each step: 50 of them leave .75 to .87 of the variance of Gaussian data, and too few
+                rare bits (PhysioNet 2012, one network, by that chain and by this: deviation of the heart rate 13.8 and
+                15.4, of real stays 17.8; hours with a lactate 2.4% and 3.4%, of real stays 4.2%).
 """
 
 from collections.abc import Callable, Iterator
