@@ -2,6 +2,7 @@
 
     python experiments/series_systems.py physionet2012 FOLDER
     python experiments/series_systems.py stocks stock_data.csv
+    python experiments/series_systems.py pbcseq pbcseq.csv
 
 Of PhysioNet 2012 (set a: 4,000 stays of 48 hours, 37 variables with minutes, eight static columns) four fifths are
 train, the rest held out; of Stocks the windows of series_floor.py. TIMEDIFF's own width, four units for each entry of a
@@ -26,6 +27,7 @@ import jaxehr
 from jaxehr import names
 from jaxehr.data import Records, Schema
 from jaxehr.data.layouts.physionet2012 import read_physionet2012
+from jaxehr.data.subjects import read_visits
 from jaxehr.evaluation.blocks.blocks import Blocks
 from jaxehr.evaluation.blocks.frames import comparable
 from jaxehr.evaluation.measures.detection import detect
@@ -48,6 +50,11 @@ SYSTEMS: dict[str, dict[str, dict[str, Any]]] = {
         "courses": {"steps": 8_000},
         "timediff": {"steps": 4_000, "hidden": 64},
     },
+    "pbcseq": {
+        "courses": {"steps": 2_000},
+        "timediff": {"steps": 1_500},
+        "longitudinal_dpm": {"steps": 1_500, "width": 64},
+    },
 }
 
 
@@ -65,15 +72,30 @@ def physionet2012(folder: Path) -> Task:
     static: Any = records.static
     # How long one lived and stayed says who died.
     static = static.drop(columns=["Length_of_stay", "Survival"])
+    train, held = split(static, records.events, 4 / 5)
+    schema = Schema.infer(train).on_grid(train, every="1h", length=48)
+    return Task(train, held, schema, "In-hospital_death")
+
+
+def pbcseq(path: Path) -> Task:
+    """Visits on their days, in steps of 90."""
+    records = read_visits(path, {"subject_id": "id", "time": "day:days"})
+    static: Any = records.static
+    static = static.assign(died=static["status"] == 2).drop(columns=["status", "futime"])
+    events: Any = records.events
+    events.attrs = {}  # of the columns left out
+    train, held = split(static, events, 2 / 3)
+    schema = Schema.infer(train).on_grid(train, every="90d", length=40, start="2000-01-01")
+    return Task(train, held, schema, "died")
+
+
+def split(static: pd.DataFrame, events: Any, share: float) -> Iterator[Records]:
+    """Train and held out, by patient."""
     order = np.random.default_rng(0).permutation(len(static))
-    parts = []
-    for rows in np.split(order, [len(order) * 4 // 5]):
+    for rows in np.split(order, [int(len(order) * share)]):
         own = static.iloc[np.sort(rows)].reset_index(drop=True)
-        events: Any = records.events
         kept = events["subject_id"].isin(own["subject_id"])
-        parts.append(Records(own, events[kept].reset_index(drop=True)))
-    schema = Schema.infer(parts[0]).on_grid(parts[0], every="1h", length=48)
-    return Task(*parts, schema, "In-hospital_death")
+        yield Records(own, events[kept].reset_index(drop=True))
 
 
 def stocks(path: Path) -> Task:
@@ -164,7 +186,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="SYSTEM", help="some; 'real' for the floor")
     parser.add_argument("-n", type=int, default=800, help="draws, and patients held out at most")
     options = parser.parse_args()
-    task = {"physionet2012": physionet2012, "stocks": stocks}[options.data](options.path)
+    tasks = {"physionet2012": physionet2012, "stocks": stocks, "pbcseq": pbcseq}
+    task = tasks[options.data](options.path)
     for name in options.only or ["real", *SYSTEMS[options.data]]:
         if name == "real":
             cost, drawn = {}, task.train
