@@ -22,8 +22,16 @@ from jaxehr.evaluation.measures.decisions import Roles
 from jaxehr.evaluation.measures.fairness import Grouping, groupings
 from jaxehr.evaluation.measures.frequencies import strangers
 from jaxehr.evaluation.measures.learners import target
-from jaxehr.evaluation.measures.metric import PILLARS, Group, Metric, Pillar, ordered, patients
-from jaxehr.evaluation.report import plots
+from jaxehr.evaluation.measures.metric import (
+    PILLARS,
+    Group,
+    Metric,
+    Picture,
+    Pillar,
+    ordered,
+    patients,
+)
+from jaxehr.evaluation.report import plots, trajectories
 from jaxehr.evaluation.report.report import Report
 
 CLASSES = 10  # values of a number that may be classes
@@ -97,10 +105,19 @@ def evaluate(
         about["label"] = label
     if "fidelity" not in pillars:
         return Report(ordered(metrics), (), tuple(notes), about, tuple(groups), (), missing)
-    pictures = tuple(plots.pictures(job, metrics))
+    pictures = tuple(plots.pictures(job, metrics)) + tuple(_of_courses(job))
     off = furthest(job.real, job.matched["synthetic"], job.matched.get("holdout"))
     off += tuple(tells(job))
     return Report(ordered(metrics), pictures, tuple(notes), about, tuple(groups), off, missing)
+
+
+def _of_courses(job: Job) -> Iterator[Picture]:
+    if job.real.series is None:
+        return
+    real, synthetic = job.real, job.synthetic
+    names = [real.channels[j] for j in real.firsts]
+    yield trajectories.measured(real.measured, synthetic.measured, names)
+    yield trajectories.picture(real.courses, synthetic.courses, real.channels, seed=job.seed)
 
 
 def _judged(

@@ -54,7 +54,7 @@ def svg(fig, title: str) -> str:
     return text.replace("<svg ", f'<svg role="img" aria-label="{title}" ', 1)
 
 
-def _plain(ax) -> None:
+def plain(ax) -> None:
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(labelsize=7)
 
@@ -82,7 +82,7 @@ def prevalence(real: Blocks, synthetic: Blocks, holdout: Blocks | None, scales: 
         ax.set(
             xscale=scale, yscale=scale, xlabel="share of real patients", ylabel="share of others"
         )
-        _plain(ax)
+        plain(ax)
     fig.axes[0].legend(frameon=False)
     return fig
 
@@ -99,7 +99,7 @@ def codes_per_patient(real: Blocks, synthetic: Blocks):
     ax.stairs(heights[1], edges, color=SYNTHETIC, linewidth=1.4, label="synthetic")
     ax.set(xlabel="codes of a patient", ylabel="share of patients")
     ax.legend(frameon=False)
-    _plain(ax)
+    plain(ax)
     return fig
 
 
@@ -117,14 +117,14 @@ def columns(real: Blocks, synthetic: Blocks, errors: dict[str, float], most: int
     for ax, name in zip(axes, worst, strict=False):
         draw = _numbers if name in real.number_names else _labels
         draw(ax, real, synthetic, name)
-        ax.set_title(f"{_short(name, 22)}  ({errors[name]:.3f})", fontsize=8)
-        _plain(ax)
+        ax.set_title(f"{short(name, 22)}  ({errors[name]:.3f})", fontsize=8)
+        plain(ax)
     for ax in axes[len(worst) :]:
         ax.set_visible(False)
     return fig
 
 
-def _short(text: str, most: int) -> str:
+def short(text: str, most: int) -> str:
     """Dollars begin a formula in Matplotlib."""
     text = text.replace("$", r"\$")
     return text if len(text) <= most else text[: most - 1] + "…"
@@ -162,7 +162,7 @@ def _labels(ax, real: Blocks, synthetic: Blocks, name: str) -> None:
     shares = [np.bincount(t.labels[:, j], minlength=len(names)) / len(t) for t in (real, synthetic)]
     rest = [1 - share[shown].sum() for share in shares]
     enough = counts.sum() - counts[shown].sum() >= SMALL_CELL
-    ticks = [_short(names[i], 9) for i in shown] + ["other"] * int(enough)
+    ticks = [short(names[i], 9) for i in shown] + ["other"] * int(enough)
     place = np.arange(len(ticks))
     looks = ({"color": REAL}, {"facecolor": "white", "edgecolor": SYNTHETIC, "hatch": "////"})
     for share, other, look, shift in zip(shares, rest, looks, (-0.2, 0.2), strict=True):
@@ -179,7 +179,7 @@ def heat_maps(real: Blocks, synthetic: Blocks):
     fig = figure(9, 3.1 if len(names) > NAMED else 3.9)
     drawn = ((r, "real"), (s, "synthetic"), (s - r, "synthetic - real"))
     image = None
-    places, ticks = range(len(names)), [_short(name, 18) for name in names]
+    places, ticks = range(len(names)), [short(name, 18) for name in names]
     small = {"fontsize": float(np.clip(175 / max(len(names), 1), 2.8, 7))}
     for i, (ax, (values, title)) in enumerate(zip(fig.subplots(1, 3), drawn, strict=True)):
         image = ax.imshow(
@@ -231,7 +231,7 @@ def distances(job: Job, wide: bool):
         ylim=(0, 1),
     )
     ax.legend(frameon=False, loc="lower right")
-    _plain(ax)
+    plain(ax)
     return fig
 
 
@@ -251,7 +251,7 @@ def scores(metrics: Sequence[Metric]):
         xlabel=SCORES.get(metrics[0].name.rsplit("_", 1)[-1], ""), ylim=(-0.6, len(metrics) - 0.4)
     )
     ax.grid(axis="x", color="#dde2e6", linewidth=0.6)
-    _plain(ax)
+    plain(ax)
     return fig
 
 

@@ -134,6 +134,11 @@ def test_a_planted_fault_is_seen(real, what):
         assert found[name].value > real[name].value + 0.04
 
 
+def test_the_report_shows_courses_and_what_is_measured_when():
+    report = evaluate(TRAIN, records(*values(2)), schema=SCHEMA, pillars=("fidelity",))
+    assert {"What is measured when", "Courses"} <= {p.title for p in report.pictures}
+
+
 def test_figures_as_published_do_not_decide_whether_it_leaks():
     """They have no control: |AA| is above 0 by chance."""
     report = evaluate(TRAIN, records(*values(2)), HELD, schema=SCHEMA, pillars=("privacy",))
