@@ -69,7 +69,7 @@ def codes(n=200, seed=0):
 RECORDS = {"table": table, "codes": codes}
 
 
-# One kind of records for each that draws the codes of an autoencoder: both are one row to it (one_pass_test, scoehr_test).
+# One kind of records for each that draws codes of an autoencoder: both are one row to it (one_pass_test, scoehr_test).
 ONE_KIND = (("vae", "table"), ("gan", "codes"), ("scoehr", "codes"))
 FITS = [(r, k) for r in RECIPES for k in RECORDS if (r, k) not in ONE_KIND]
 
