@@ -14,10 +14,11 @@ Mended          where the authors' code has a defect. What says that a value is 
                 MIMIC-III writes the number of values so far. The network goes both ways, as in the paper, without a
                 flag that one has to know of. No label is written into the series: static columns are.
 Differences     Columns of the static table stand at every step, as the authors' label does; what the network says of
-                one is the mean over the steps. Times inside a step, and that a patient has ended, are entries like the
-                rest (theirs: whole steps, one length). The batch of 64 is taken at once (theirs: 2 of 32 added up),
-                with replacement; the average of the weights moves at every step by the tenth root of .995 (theirs:
-                every tenth by .995). `sampling_steps` draws with fewer steps.
+                one is the mean over the steps, and weighs as one entry (theirs: noised and drawn at each step anew,
+                rounded from the mean of the draws, and weighed as an entry of each). Times inside a step, and that a
+                patient has ended, are entries like the rest (theirs: whole steps, one length). The batch of 64 is taken
+                at once (theirs: 2 of 32 added up), with replacement; the average of the weights moves at every step by
+                the tenth root of .995 (theirs: every tenth by .995). `sampling_steps` draws with fewer steps.
 """
 
 from functools import partial
