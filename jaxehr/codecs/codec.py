@@ -146,14 +146,9 @@ class Codec:
         Raises DataError for a cell that its column's kind cannot hold, and a category or a code that was never seen.
         """
         records = self._checked(data)
-        return joined_known(
-            [
-                part.known_of(records, variables)
-                if isinstance(part, SeriesCodec)
-                else part.known_of(records)
-                for part in self.parts.values()
-            ]
-        )
+        asked = {"series": (variables,)}
+        found = [p.known_of(records, *asked.get(name, ())) for name, p in self.parts.items()]
+        return joined_known(found)
 
     def known_until(self, data: pd.DataFrame | Records, step: int) -> KnownParts:
         """The table as it is, and the series before a step; what is missing there is known to be. Errors as above."""

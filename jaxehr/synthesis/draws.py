@@ -113,8 +113,8 @@ def at_once(
             raise ValueError(f"{name} draws in one pass; it has no sampler to swap")
         if known is not None:
             raise ValueError(
-                f"{name} draws in one pass; it cannot be given a part of the record: masked can; a range, such as "
-                "age=60:70, is met by drawing anew"
+                f"{name} draws in one pass; it cannot be given a part of the record, as masked can, and ddpm; "
+                "a range, such as age=60:70, is met by drawing anew"
             )
         return Draw(draw(params, key), jnp.ones((), jnp.int32))
 

@@ -57,7 +57,9 @@ def rows_that_hold(
         number = rows + total * np.tile(np.arange(tries, tries + each), len(pending))
         seen = drawer if tries < LOOKS else drawer._replace(look=None)
         for at in range(0, len(rows), size):
-            found = _drawn(seen, key, known, rows[at : at + size], number[at : at + size], judge, size)
+            found = _drawn(
+                seen, key, known, rows[at : at + size], number[at : at + size], judge, size
+            )
             first = ~pd.Index(found.rows).duplicated() & np.isin(found.rows, pending)
             yield _of(found, first)
             pending = np.setdiff1d(pending, found.rows)

@@ -1,34 +1,136 @@
 """Missing cells filled in with draws, given those that are there."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from jaxehr.codecs import Codec, KnownParts
+from jaxehr.codecs import Codec, KnownParts, Parts
 from jaxehr.codecs.columns import Category, Constant, Flag
 from jaxehr.data import DataError, Records, listed, records_of, table_of
-from jaxehr.data.grid import refuse_series
 from jaxehr.data.records import check_joined
+from jaxehr.synthesis import series
+from jaxehr.synthesis.held import TRIES, rows_that_hold
 from jaxehr.synthesis.sampling import Drawer
 from jaxehr.types import Key
 
 log = logging.getLogger(__name__)
 
-TRIES = 256  # draws of a row until it keeps the constraints
-# Of these so many are looked at a second time: a row that nobody is like is filled in all the same.
-LOOKS = 128
+
+class _Wanted(NamedTuple):
+    """The cells of the table, missing where they are to be filled in, all that is known of the subjects, and of a
+    series [n, step, variable] what is to be filled in."""
+
+    cells: pd.DataFrame
+    known: KnownParts
+    asked: np.ndarray | None
+
+    @property
+    def pending(self) -> np.ndarray:
+        rows = self.cells.isna().any(axis=1).to_numpy()
+        return np.flatnonzero(rows if self.asked is None else rows | self.asked.any(axis=(1, 2)))
 
 
 def imputed(
-    drawer: Drawer, key: Key, data: Any, *, unseen_as_missing: bool, batch_size: int
+    drawer: Drawer,
+    key: Key,
+    data: Any,
+    *,
+    variables: Sequence[Any],
+    unseen_as_missing: bool,
+    batch_size: int,
 ) -> Any:
     """See `Synthesizer.impute`."""
-    codec, records = drawer.codec, records_of(data)
-    refuse_series(codec.schema.grid, "imputation")
+    codec, records = drawer.codec, _checked(drawer.codec, data)
+    wanted = _wanted(codec, records, variables, unseen_as_missing)
+    _say_what_is_broken(wanted.cells, codec)
+    cells, drawn = [wanted.cells.iloc[:0]], []
+    for held in rows_that_hold(
+        drawer,
+        key,
+        wanted.known,
+        wanted.pending,
+        partial(_judged, codec, wanted.cells),
+        total=len(wanted.cells),
+        batch_size=batch_size,
+    ):
+        cells.append(held.cells.set_axis(held.rows))
+        if wanted.asked is not None:
+            drawn.append(series.cells_of(codec, held, wanted.asked[held.rows]))
+    filled = _filled(pd.concat(cells), wanted, table_of(records), codec)
+    if wanted.asked is None:
+        events = records.events
+    else:
+        series.say_gaps(codec, records, wanted.asked)
+        events = series.with_drawn(codec, records, records.events, drawn)
+    return series.as_it_came(data, filled, events)
+
+
+def _wanted(
+    codec: Codec, records: Records, variables: Sequence[Any], unseen_as_missing: bool
+) -> _Wanted:
+    """Refuses what cannot be filled in before anything is drawn."""
+    if variables and codec.series is None:
+        raise DataError("variables are those of a series, and the run learnt none; leave them out")
+    static, columns = table_of(records), codec.columns
+    given = static[[c.name for c in columns]].reset_index(drop=True)
+    hidden = given.assign(**{c.name: _only_seen(given[c.name], c) for c in columns})
+    unseen = (given.notna() & hidden.isna()).any(axis=None)
+    if unseen_as_missing:
+        given = hidden
+    seen = given if records.events is None else given.assign(subject_id=list(static["subject_id"]))
+    whole = Records(seen, records.events)
+    try:
+        known = codec.known_of(whole, variables=variables)
+    except DataError as error:
+        if unseen and not unseen_as_missing:
+            way = "unseen_as_missing=True (--unseen-as-missing) draws another instead"
+            raise DataError(f"{error}; {way}") from None
+        raise
+    return _Wanted(
+        given, known, None if codec.series is None else codec.series.gaps(whole, variables)
+    )
+
+
+def _filled(
+    drawn: pd.DataFrame, wanted: _Wanted, static: pd.DataFrame, codec: Codec
+) -> pd.DataFrame:
+    """The static table, its gaps filled in with the rows that were drawn."""
+    given, left = wanted.cells, np.setdiff1d(wanted.pending, drawn.index)
+    _say_what_is_left(left, codec)
+    result = static.copy()
+    if drawn.empty:
+        return result
+    # Rows without a gap may stand beside any draw: nothing of it is taken.
+    drawn = drawn.iloc[np.maximum(drawn.index.get_indexer(given.index), 0)].set_axis(static.index)
+    for name in given.columns:
+        asked = given[name].isna().to_numpy() & ~given.index.isin(left)
+        if asked.any():
+            result[name] = static[name].where(~asked, drawn[name])
+    return result
+
+
+def _judged(
+    codec: Codec, given: pd.DataFrame, rows: np.ndarray, known: KnownParts | None, parts: Parts
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """(the cells given and drawn, which rows keep every constraint of which a cell was filled in)."""
+    assert known is not None
+    drawn, seen = codec.cells(parts, known.from_high), given.iloc[rows].reset_index(drop=True)
+    whole = {c.name: seen[c.name].where(seen[c.name].notna(), drawn[c.name]) for c in codec.columns}
+    cells = codec.kept(pd.DataFrame(whole, index=seen.index), seen.isna())
+    holds = codec.possible(parts, known.from_high) & ~_broken(cells, codec, seen.isna())
+    return cells, holds
+
+
+def _checked(codec: Codec, data: Any) -> Records:
+    """The records, those of a run of events alone with a table of their subjects. Raises DataError."""
+    records = records_of(data)
+    if codec.series is not None:
+        return series.checked(codec, data)
     static = table_of(data)
     names = [column.name for column in codec.columns]
     absent = [name for name in names if name not in static.columns]
@@ -46,89 +148,7 @@ def imputed(
         )
     if records.events is not None:
         check_joined(static, records.events)
-    given = static[names].reset_index(drop=True)
-    hidden = given.assign(**{c.name: _only_seen(given[c.name], c) for c in codec.columns})
-    unseen = (given.notna() & hidden.isna()).any(axis=None)
-    if unseen_as_missing:
-        given = hidden
-    seen = given if records.events is None else given.assign(subject_id=list(static["subject_id"]))
-    try:
-        known = codec.known_of(Records(seen, records.events))  # refuses before anything is drawn
-    except DataError as error:
-        if unseen and not unseen_as_missing:
-            way = "unseen_as_missing=True (--unseen-as-missing) draws another instead"
-            raise DataError(f"{error}; {way}") from None
-        raise
-    _say_what_is_broken(given, codec)
-    filled = _filled(drawer, key, _Wanted(given, known), static, batch_size)
-    return filled if data is static else Records(filled, records.events)
-
-
-class _Wanted(NamedTuple):
-    """The cells of the table, missing where they are to be filled in, and all that is known of the subjects."""
-
-    cells: pd.DataFrame
-    known: KnownParts
-
-
-def _filled(
-    drawer: Drawer, key: Key, wanted: _Wanted, static: pd.DataFrame, batch_size: int
-) -> pd.DataFrame:
-    """The static table, its gaps filled in."""
-    given = wanted.cells
-    pending = np.flatnonzero(given.isna().any(axis=1))
-    if not len(pending):
-        return static.copy()
-    drawn = pd.concat(list(_rows_that_hold(drawer, key, wanted, pending, batch_size)))
-    left = np.setdiff1d(pending, drawn.index)
-    _say_what_is_left(left, drawer.codec)
-    if drawn.empty:
-        return static.copy()
-    # Rows without a gap may stand beside any draw: nothing of it is taken.
-    drawn = drawn.iloc[np.maximum(drawn.index.get_indexer(given.index), 0)].set_axis(static.index)
-    result = static.copy()
-    for name in given.columns:
-        asked = given[name].isna().to_numpy() & ~given.index.isin(left)
-        if asked.any():
-            result[name] = static[name].where(~asked, drawn[name])
-    return result
-
-
-def _rows_that_hold(
-    drawer: Drawer, key: Key, wanted: _Wanted, pending: np.ndarray, batch_size: int
-) -> Iterator[pd.DataFrame]:
-    """Of each row the first draw that keeps the constraints, by its number; a row of which no draw does is left out.
-
-    Draw j of row i has the key fold_in(key, i + j n), whatever the batch.
-    """
-    size, tries = min(batch_size, len(pending)), 0
-    while len(pending) and tries < TRIES:
-        end = LOOKS if tries < LOOKS else TRIES
-        each = min(max(size // len(pending), 1), end - tries)
-        rows = np.repeat(pending, each)
-        number = rows + len(wanted.cells) * np.tile(np.arange(tries, tries + each), len(pending))
-        for at in range(0, len(rows), size):
-            seen = drawer if tries < LOOKS else drawer._replace(look=None)
-            frame = _drawn(seen, key, wanted, rows[at : at + size], number[at : at + size], size)
-            kept = frame[~frame.index.duplicated() & frame.index.isin(pending)]
-            yield kept
-            pending = np.setdiff1d(pending, kept.index)
-        tries += each
-
-
-def _drawn(
-    drawer: Drawer, key: Key, wanted: _Wanted, rows: np.ndarray, number: np.ndarray, size: int
-) -> pd.DataFrame:
-    """Draws of these rows, of which those are left out that break a constraint where a cell was filled in."""
-    codec = drawer.codec
-    known = wanted.known.rows(np.resize(rows, size))  # batches of one shape are compiled once
-    parts, looked = drawer.batch(key, np.resize(number, size), known)
-    drawn = codec.cells(parts, known.from_high)[: len(rows)].set_axis(rows)
-    seen = wanted.cells.iloc[rows].set_axis(rows)
-    whole = {c.name: seen[c.name].where(seen[c.name].notna(), drawn[c.name]) for c in codec.columns}
-    kept = codec.kept(pd.DataFrame(whole), seen.isna())
-    can_be = (codec.possible(parts, known.from_high) & looked)[: len(rows)]
-    return kept[can_be & ~_broken(kept, codec, seen.isna())]
+    return records
 
 
 def _broken(frame: pd.DataFrame, codec: Codec, asked: pd.DataFrame) -> np.ndarray:

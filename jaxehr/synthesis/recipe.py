@@ -2,7 +2,7 @@
 
 import inspect
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -14,15 +14,17 @@ import pandas as pd
 
 from jaxehr.codecs import Codec
 from jaxehr.data import Records, stacked
-from jaxehr.numerics import in_float32, seeded, threefry
+from jaxehr.numerics import in_float32, threefry
 from jaxehr.synthesis import conditions, run
 from jaxehr.synthesis.encoded import Encoded
+from jaxehr.synthesis.forecast import forecast
 from jaxehr.synthesis.imputation import imputed
 from jaxehr.synthesis.look import Look, as_records, looked
 from jaxehr.synthesis.sampling import Drawer, draw_records, drawer_of
+from jaxehr.synthesis.series import variables_of
 from jaxehr.synthesis.view import View
 from jaxehr.training import best_of
-from jaxehr.training.checkpoint import read_params, write_params
+from jaxehr.training.checkpoint import write_params
 from jaxehr.training.held_out import SHARE, Best, split_rows
 from jaxehr.training.packed import packed
 from jaxehr.training.sharding import check_batch, data_mesh
@@ -97,7 +99,7 @@ class Synthesizer(NamedTuple):
     @property
     def model(self) -> Model:
         """What is drawn from."""
-        return _model_of(self.recipe.stages[-1], self.params)
+        return model_of(self.recipe.stages[-1], self.params)
 
     def sample(
         self,
@@ -161,16 +163,19 @@ class Synthesizer(NamedTuple):
         key: Key,
         data: pd.DataFrame | Records,
         *,
+        variables: Sequence[Any] = (),
         unseen_as_missing: bool = False,
         batch_size: int = 1024,
     ) -> Any:
-        """The records with the missing cells of their table drawn, given those that are there, and the codes of the
+        """The records with the missing cells of their table drawn, given those that are there, and the events of the
         same patients, where the run learnt both; what is there stays as it is.
 
         One call is one imputation; other keys give others (Rubin 1987: multiple imputation). Columns that were complete
         in training are filled in like the rest; ids are left alone. Constraints of the schema hold in what is filled
         in: a row is drawn anew until they do, and one of which no draw does is left as it was, and named in a warning.
 
+        variables   of a series, whose events are added at times inside each step before a subject's end in which they
+                    have none; ("all",) is every one
         unseen_as_missing   a category that was not there in training is drawn like a missing one, instead of refused
         Raises DataError for columns that differ from those learnt, and for a category never seen.
         """
@@ -178,7 +183,37 @@ class Synthesizer(NamedTuple):
             self._drawer(),
             threefry(key),
             data,
+            variables=variables_of(self.recipe.codec, variables),
             unseen_as_missing=unseen_as_missing,
+            batch_size=batch_size,
+        )
+
+    def forecast(
+        self,
+        key: Key,
+        data: pd.DataFrame | Records,
+        *,
+        until: str,
+        draws: int | None = None,
+        still_there: bool = False,
+        batch_size: int = 1024,
+    ) -> Any:
+        """The records before a time as they are, and a draw of what follows given all of these: what was measured, that
+        all else was not, and the table. Draws do not depend on the batch size.
+
+        until       since each subject's start, in whole steps: "24h"; "0h" knows the table alone
+        draws       of each subject, one set of records below the other, with a first column `draw`
+        still_there     also goes on with subjects who have no event in the last step before, nor later; else these have
+                        ended, and come back as they are
+        Raises DataError for records that do not fit the run, or a time that is none or beyond its steps.
+        """
+        return forecast(
+            self._drawer(),
+            threefry(key),
+            data,
+            until=until,
+            draws=draws,
+            still_there=still_there,
             batch_size=batch_size,
         )
 
@@ -293,7 +328,7 @@ def _trained(
     params: dict[str, Params] = {}
     stages, out = [], None
     for number, stage in enumerate(recipe.stages):
-        model = _model_of(stage, params)
+        model = model_of(stage, params)
         own = partial(
             train,
             model,
@@ -311,37 +346,5 @@ def _trained(
     return tuple(stages), model, params, out
 
 
-def _model_of(stage: Stage, params: dict[str, Params]) -> Model:
+def model_of(stage: Stage, params: dict[str, Params]) -> Model:
     return stage.model if isinstance(stage.model, Model) else stage.model(params)
-
-
-@in_float32
-def load(path: str | Path, recipe: Callable[..., Recipe], **changes) -> Synthesizer:
-    """The synthesizer of a run, or one that was saved.
-
-    recipe      the function that made it (jaxehr.load finds that of a published one by its name)
-    changes     settings to change, such as sampling_steps or posterior_sigma
-    Logs a warning where its training has not come to its end.
-    Raises run.RunError if there is no run at `path`, or none that this version can read.
-    """
-    path = Path(path)
-    _, settings, codec = run.read(path)
-    if line := run.unfinished(path):
-        log.warning(line)
-    made = recipe(codec, **{**settings, **changes})
-    params: dict[str, Params] = {}
-    stages = []
-    for stage in made.stages:
-        model = _model_of(stage, params)
-        stages.append(stage._replace(model=model))
-        params[stage.name] = _read(path, stage.name, model)
-    if made.look is not None:
-        params[made.look.name] = _read(path, made.look.name, made.look.model)
-    return Synthesizer(made._replace(stages=tuple(stages)), params)
-
-
-def _read(path: Path, name: str, model: Model) -> Params:
-    found = read_params(run.checkpoints(path, name), jax.eval_shape(model.init, seeded(0)))
-    if found is None:
-        raise run.RunError(f"{path} has no checkpoint of its {name} yet; fit it with --resume")
-    return found
