@@ -45,6 +45,7 @@ from jaxehr.synthesis.view import Tokens, token_view, tokens_of
 from jaxehr.types import Draw, Key, Known, Model, Network, Params, Possible
 
 EPOCHS = 3000
+GROUPS = 8  # of the U-Net's norms
 
 
 @in_float32
@@ -71,15 +72,24 @@ def longitudinal_dpm(
     data                training records with a series, or the codec of an earlier fit
     min_patients        who have what is learnt of a value (jaxehr.codecs.shared); 1 learns all
     timesteps, beta_*   the noise table, linear; `sampling_steps` draws with fewer, evenly spaced
-    width, levels       channels of the U-Net, a multiple of 8, and how often it halves the steps
+    width, levels       channels of the U-Net, a multiple of 8, no fewer than a step has columns; and how often it
+                        halves the steps
     clean_weight        of the second term of the loss, by what was clean
     steps               by default 3,000 epochs, at least 2,000 steps and at most 100,000
 
-    Raises DataError for records without a series, ValueError for a width that cannot be.
+    Raises DataError for records without a series, ValueError for a width that is no multiple of 8, or too small.
     """
     codec = codec_of(data, schema, BoxCox, min_patients)
     steps = steps_for(codec, batch_size, steps, most=100_000, epochs=EPOCHS)
     sheet = sheet_of(codec, levels)
+    if (
+        width < sheet.features
+    ):  # a narrower one cannot hand on their noise, and leaves it in all draws
+        least = -(-sheet.features // GROUPS) * GROUPS
+        raise ValueError(
+            f"the U-Net says the noise of {sheet.features:,} columns in each step, and must be as wide: "
+            f"width={least} or more is wanted; got {width}"
+        )
     network = series_unet(sheet.features, width=width, levels=levels, time_features=time_width)
     model = longitudinal_dpm_model(
         FromNormal(betas(timesteps, beta_first=beta_first, beta_last=beta_last)),

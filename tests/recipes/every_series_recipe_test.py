@@ -17,7 +17,7 @@ SMALL = {"width": (32, 32), "time_width": 8, "batch_size": 32, "steps": 40, "min
 SHORT = {  # settings that make a recipe's draws quick
     "ddpm": {"timesteps": 30},
     "timediff": {"timesteps": 30, "hidden": 8, "layers": 1},
-    "longitudinal_dpm": {"timesteps": 30, "width": 8, "levels": 0, "steps": 200},
+    "longitudinal_dpm": {"timesteps": 30, "width": 16, "levels": 0, "steps": 200},
     "courses": {"width": 16, "layers": 1, "sampling_steps": 10},
 }
 SWAPPED = {"timediff": alongside()}

@@ -11,7 +11,12 @@ from jaxehr.codecs import BoxCox, fit_codec
 from jaxehr.data import Records, Schema
 from jaxehr.losses import whole
 from jaxehr.processes import ddpm as betas
-from jaxehr.recipes.longitudinal_dpm import FromNormal, longitudinal_dpm_model, sheet_of
+from jaxehr.recipes.longitudinal_dpm import (
+    FromNormal,
+    longitudinal_dpm,
+    longitudinal_dpm_model,
+    sheet_of,
+)
 from jaxehr.synthesis.view import token_view
 from jaxehr.types import Known, Network
 
@@ -168,3 +173,11 @@ def test_what_is_known_of_a_record_is_known_of_its_sheet(seen):
     only = {"of_2": np.zeros((*one["of_2"].shape, 2), bool)}
     only["of_2"][:, 1] = True
     assert (seen.sheet.record(found.x0, only)["of_2"] == 1).all()
+
+
+def test_a_network_too_narrow_to_hand_on_the_noise_is_refused(seen):
+    columns = seen.sheet.features
+    assert 16 < columns <= 32
+    with pytest.raises(ValueError, match=f"noise of {columns} columns.*width=(24|32) or more"):
+        longitudinal_dpm(seen.codec, width=16)
+    assert longitudinal_dpm(seen.codec, width=32).settings["width"] == 32
