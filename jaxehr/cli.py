@@ -37,7 +37,7 @@ EXAMPLES = """examples:
   jaxehr sample runs/stays -n 10000 --out synthetic.csv
   jaxehr sample runs/stays -n 1000 --out old_women.csv --given sex=F --given age=65:80
   jaxehr impute runs/stays --data gaps.csv --out filled.csv --draws 5
-  jaxehr forecast runs/icu --data first_day --until 24h --out courses
+  jaxehr forecast runs/icu --data icu --until 24h --out courses
   jaxehr baseline copula --data stays.csv -n 10000 --out copula.csv
   jaxehr evaluate --real stays.csv --synthetic synthetic.csv --holdout later.csv --out report
   jaxehr audit runs/stays --members stays.csv --nonmembers later.csv
