@@ -8,7 +8,26 @@ Of PhysioNet 2012 (set a: 4,000 stays of 48 hours, 37 variables with minutes, ei
 train, the rest held out; of Stocks the windows of series_floor.py. TIMEDIFF's own width, four units for each entry of a
 step, would be 760 here and take ten seconds for a step of training on two cores: it has the width below.
 
-FIGURES
+On 2 CPU cores shared with others, PhysioNet 2012 with all ten static columns, 800 draws beside the 800 held out, of one
+network each. The AUCs are of rougher judges than those below, boosting over four folds: by each variable's number,
+first, last, mean, least, greatest and deviation (courses), and by which two are measured in one hour how often (masks).
+
+                                                    courses       timediff    real
+    steps of training, CPU seconds                  5,000, 590  5,000, 677
+    evaluations, CPU seconds for 800                 50, 25      1,000, 541
+    discriminative, by_train                    .296 +- .027        .494
+    AUC by courses                                      .980       1.000
+    AUC by masks                                        .898        .962
+    missing, error: of a variable, at most              .025        .072
+    of a variable in an hour, mean                      .012        .023
+    deviation of the heart rate                         15.4        63.0    17.8
+    correlation of an hour's with the next's            .864       -.005    .893
+    that of the Glasgow coma scale                      .946       -.018    .935
+
+The discriminative score of courses is of five seeds, that of TIMEDIFF of one. The 25 seconds are by DDPM's chain, of as
+many evaluations; the rest is by the sampler of today. What gives courses away first is a weight that is carried on:
+real ones are the last one again in .99 of all measurements, drawn ones in .13 (deviation within a stay .8 and 5.0 kg,
+AUC .92 alone). TIMEDIFF is far from learnt by then: its authors' code takes 700,000 steps.
 """
 
 import argparse
