@@ -9,6 +9,7 @@ from jaxehr.evaluation import evaluate
 from jaxehr.evaluation.blocks.frames import comparable
 from jaxehr.evaluation.judges import courses
 from jaxehr.evaluation.judges.job import Job
+from jaxehr.evaluation.judges.verdict import standing
 
 START = pd.Timestamp("2000-01-01").as_unit("us")
 HOURS = 10
@@ -60,11 +61,9 @@ SCHEMA = Schema.infer(TRAIN).on_grid(TRAIN, every="1h", length=HOURS, start="200
 
 @pytest.fixture(scope="module", autouse=True)
 def quick():
-    """Networks of this few rows need no 5,000 iterations."""
+    """Networks of this few rows need no 500 iterations."""
     patch = pytest.MonkeyPatch()
-    for name in ("discriminative", "predictive_all", "predictive_last"):
-        plain = getattr(courses.post_hoc, name)
-        patch.setattr(courses.post_hoc, name, lambda *a, of=plain, **k: of(*a, iterations=200, **k))
+    patch.setattr(courses, "ITERATIONS", 200)
     yield
     patch.undo()
 
@@ -135,8 +134,11 @@ def test_a_planted_fault_is_seen(real, what):
 
 
 def test_the_report_shows_courses_and_what_is_measured_when():
-    report = evaluate(TRAIN, records(*values(2)), schema=SCHEMA, pillars=("fidelity",))
+    report = evaluate(TRAIN, records(*values(2)), HELD, schema=SCHEMA, pillars=("fidelity",))
     assert {"What is measured when", "Courses"} <= {p.title for p in report.pictures}
+    of_courses = [m for m in report.metrics if m.name.startswith("series_")]
+    far = [m.name for m in of_courses if standing(m) in ("off", "far off")]
+    assert len(of_courses) == 16 and not far, far  # of real patients, each at 99.9%
 
 
 def test_figures_as_published_do_not_decide_whether_it_leaks():
