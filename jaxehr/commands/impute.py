@@ -102,15 +102,11 @@ def _run(options) -> int:
 
     from jaxehr import data
     from jaxehr.numerics import seeded
-    from jaxehr.runs import load
     from jaxehr.training.progress import progress
 
     whole = _checked(options)
-    cache_compilations()
-    synthesizer = load(options.run)
+    synthesizer, records = _opened(options, whole, bool(options.variables))
     schema = synthesizer.recipe.codec.schema
-    records = read(options, options.data, schema, events=options.events)
-    _check_files(options, schema, whole, bool(options.variables))
     names = [c.name for c in schema.columns if c.kind != "id"]
     gaps = _gaps(records, names)
     measured = _events(records)
@@ -142,14 +138,8 @@ def _run(options) -> int:
 def _forecast(options) -> int:
     from jaxehr import data
     from jaxehr.numerics import seeded
-    from jaxehr.runs import load
 
-    whole = _checked(options)
-    cache_compilations()
-    synthesizer = load(options.run)
-    schema = synthesizer.recipe.codec.schema
-    records = read(options, options.data, schema, events=options.events)
-    _check_files(options, schema, whole, True)
+    synthesizer, records = _opened(options, _checked(options), True)
     done = synthesizer.forecast(
         seeded(options.seed),
         records,
@@ -164,6 +154,18 @@ def _forecast(options) -> int:
         f"{len(records):,} subjects from {options.until} on, drawn {options.draws} times, in {options.out}"
     )
     return 0
+
+
+def _opened(options, whole, with_events):
+    """(the run, the records), once it is known that what comes out can be written."""
+    from jaxehr.runs import load
+
+    cache_compilations()
+    synthesizer = load(options.run)
+    schema = synthesizer.recipe.codec.schema
+    records = read(options, options.data, schema, events=options.events)
+    _check_files(options, schema, whole, with_events)
+    return synthesizer, records
 
 
 def _gaps(records, names):

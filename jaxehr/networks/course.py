@@ -1,14 +1,13 @@
 """A recurrent denoiser of series that is told the time, and what the whole course is like, in every layer."""
 
-from typing import Any
-
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from jaxehr.networks.mlp import Embedding, linear
 from jaxehr.networks.recurrence import GRU, BothWays
-from jaxehr.types import Key, Network
+from jaxehr.networks.recurrent import over_series
+from jaxehr.types import Network
 
 
 def course_network(
@@ -28,15 +27,7 @@ def course_network(
     apply(params, x, t): x [*batch, step, feature], t a scalar or one for each record. A layer adds nothing at first,
     and nothing is said.
     """
-    module = _Course(features, width, layers, time_width, embedding)
-
-    def init(key: Key) -> dict[str, Any]:
-        return module.init(key, jnp.zeros((1, 1, features)), jnp.zeros(()))["params"]
-
-    def apply(params, x: Float[Array, "*batch step feature"], t: Float[Array, "..."]) -> Array:
-        return jnp.asarray(module.apply({"params": params}, x, t))
-
-    return Network(init, apply)
+    return over_series(_Course(features, width, layers, time_width, embedding), features)
 
 
 REACH = 3  # steps

@@ -31,7 +31,11 @@ def recurrent(
     apply(params, x, t): x [*batch, step, feature]; t the whole number of the diffusion's step, counted from 0, a
     scalar, which is embedded once for all, or one for each record. Weights begin as PyTorch's do.
     """
-    module = _Recurrent(features, hidden, layers, time_width, embedding, cell)
+    return over_series(_Recurrent(features, hidden, layers, time_width, embedding, cell), features)
+
+
+def over_series(module: nn.Module, features: int) -> Network:
+    """A module of (x [*batch, step, feature], t) as a network."""
 
     def init(key: Key) -> dict[str, Any]:
         return module.init(key, jnp.zeros((1, 1, features)), jnp.zeros(()))["params"]

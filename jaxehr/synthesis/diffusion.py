@@ -1,6 +1,6 @@
 """A diffusion model: a process, a network, a denoiser, a loss, a sampler and a grid, made into a Model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import Any
 
@@ -125,31 +125,45 @@ def noise_and_odds(
     them after four minutes of training; this way they have more than 90%.
     """
     low = -1.0 if centred else 0.0
-    numbers, discrete = layout.numbers, layout.numbers + layout.bits
+    numbers = layout.numbers
 
     def denoiser(network: Callable[[Array, Array], Array]) -> Denoiser:
         def denoise(x: Float[Array, "*batch column"], t: Time) -> Float[Array, "*batch column"]:
             t = jnp.asarray(t, x.dtype)
             said = network(x, t)
-            bits = slice(numbers, discrete)
-            parts = [
-                EPS.to_x0(process, said[..., :numbers], x[..., :numbers], t),
-                of_bits(process, said[..., bits], x[..., bits], t, low=low),
-            ]
-            start = discrete
-            for k, alike in groupby(layout.classes):  # neighbours of as many classes at once
-                end = start + k * len(list(alike))
-                logits, noisy = (
-                    row[..., start:end].reshape(*row.shape[:-1], -1, k) for row in (said, x)
-                )
-                group = of_one_hot(process, logits, noisy, t, low=low)
-                parts.append(group.reshape(*x.shape[:-1], end - start))
-                start = end
-            return jnp.concatenate(parts, axis=-1)
+            number = EPS.to_x0(process, said[..., :numbers], x[..., :numbers], t)
+            rest = of_odds(process, layout, said[..., numbers:], x[..., numbers:], t, low=low)
+            return jnp.concatenate([number, rest], axis=-1)
 
         return denoise
 
     return denoiser
+
+
+def of_odds(
+    process: Gaussian, layout: Layout, log_odds: Array, noisy: Array, t: Time, *, low: float
+) -> Float[Array, "*batch column"]:
+    """Bits, and behind them categories one-hot, as denoised: of their log odds given all else, and their own noisy
+    values.
+
+    low     of a bit that is 0, and a class that is not the category's; the others are 1
+    """
+    bits = slice(0, layout.bits)
+    parts = [of_bits(process, log_odds[..., bits], noisy[..., bits], t, low=low)]
+    groups = zip(categories(layout, log_odds), categories(layout, noisy), strict=True)
+    for logits, x in groups:
+        group = of_one_hot(process, logits, x, t, low=low)
+        parts.append(group.reshape(*noisy.shape[:-1], -1))
+    return jnp.concatenate(parts, axis=-1)
+
+
+def categories(layout: Layout, row: Array) -> Iterator[Float[Array, "*batch category class"]]:
+    """Of a row that begins with the bits; neighbours of as many classes at once."""
+    start = layout.bits
+    for k, alike in groupby(layout.classes):
+        end = start + k * len(list(alike))
+        yield row[..., start:end].reshape(*row.shape[:-1], -1, k)
+        start = end
 
 
 def without_missing(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxehr.evaluation.blocks.blocks import Blocks
+from jaxehr.evaluation.blocks.nearest import groups_of
 from jaxehr.evaluation.judges.job import Job, Step, measured
 from jaxehr.evaluation.measures.catalogue import (
     CORRELATIONS,
@@ -93,8 +94,7 @@ def _without(records: Blocks, group: int | None) -> Blocks:
     """All but a twentieth; they are in random order."""
     if group is None:
         return records
-    own = np.arange(len(records)) * GROUPS // len(records)
-    return records.rows(np.flatnonzero(own != group))
+    return records.rows(np.flatnonzero(groups_of(len(records), GROUPS) != group))
 
 
 def of_networks(job: Job) -> Iterator[Metric]:
