@@ -31,7 +31,7 @@ from jaxehr.evaluation.measures.metric import (
     ordered,
     patients,
 )
-from jaxehr.evaluation.report import plots, trajectories
+from jaxehr.evaluation.report import plane, plots, trajectories
 from jaxehr.evaluation.report.report import Report
 
 CLASSES = 10  # values of a number that may be classes
@@ -118,6 +118,8 @@ def _of_courses(job: Job) -> Iterator[Picture]:
     names = [real.channels[j] for j in real.firsts]
     yield trajectories.measured(real.measured, synthetic.measured, names)
     yield trajectories.picture(real.courses, synthetic.courses, real.channels, seed=job.seed)
+    held = None if job.holdout is None else job.holdout.courses
+    yield plane.picture(real.courses, synthetic.courses, held, seed=job.seed)
 
 
 def _judged(

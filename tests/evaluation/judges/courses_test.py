@@ -135,7 +135,9 @@ def test_a_planted_fault_is_seen(real, what):
 
 def test_the_report_shows_courses_and_what_is_measured_when():
     report = evaluate(TRAIN, records(*values(2)), HELD, schema=SCHEMA, pillars=("fidelity",))
-    assert {"What is measured when", "Courses"} <= {p.title for p in report.pictures}
+    assert {"What is measured when", "Courses", "Patients in a plane"} <= {
+        p.title for p in report.pictures
+    }
     of_courses = [m for m in report.metrics if m.name.startswith("series_")]
     far = [m.name for m in of_courses if standing(m) in ("off", "far off")]
     assert len(of_courses) == 16 and not far, far  # of real patients, each at 99.9%
