@@ -152,7 +152,7 @@ class Grid:
 
     def steps_until(self, until: str) -> int:
         """Steps before a time since a subject's start, such as 24h. Raises DataError where they are not whole."""
-        ticks = _ticks_of(until)
+        ticks = ticks_of(until)
         if ticks is None or ticks < 0:
             raise DataError(
                 f"until is a time since each subject's start, such as 24h; got '{until}'"
@@ -235,13 +235,13 @@ def refuse_series(grid: Grid | None, what: str) -> None:
 
 
 def _step(every: str) -> int:
-    ticks = _ticks_of(every)
+    ticks = ticks_of(every)
     if ticks is None or ticks <= 0:
         raise DataError(f"a step lasts some time, such as 1h, 15min or 90d; got every='{every}'")
     return ticks
 
 
-def _ticks_of(text: str) -> int | None:
+def ticks_of(text: str) -> int | None:
     """Microseconds of a time such as 1h; None of what is none."""
     try:
         time = pd.Timedelta(re.sub(r"(?<=[0-9 ])d$", "D", text.strip().lower()))

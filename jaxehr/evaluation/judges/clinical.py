@@ -9,7 +9,10 @@ from jaxehr.evaluation.measures.metric import UNDERPOWERED, Metric
 
 
 class Excess(Protocol):
-    """A rule's rate in the synthetic records beyond the real ones' own; value is None where it cannot be judged."""
+    """A rule's rate in the synthetic records beyond the real ones' own; value is None where it cannot be judged.
+
+    told    both rates, in words
+    """
 
     @property
     def rule(self) -> str: ...
@@ -23,6 +26,8 @@ class Excess(Protocol):
     def floor(self) -> float | None: ...
     @property
     def n(self) -> int: ...
+    @property
+    def told(self) -> str: ...
     @property
     def said(self) -> str: ...
 
@@ -63,5 +68,5 @@ def of_excesses(found: Iterable[Excess]) -> Iterator[Metric]:
             e.low,
             e.high,
             worst=1.0,
-            why=e.said,
+            why="; ".join(filter(None, (e.told, e.said))),
         )

@@ -5,8 +5,11 @@ import math
 Z = 1.959963984540054  # of the normal, two-sided 95%
 
 
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """Wilson's score interval (1927) of the share hits / n; holds its level for shares near 0 too."""
+def wilson(hits: float, n: float) -> tuple[float, float]:
+    """Wilson's score interval (1927) of the share hits / n; holds its level for shares near 0 too.
+
+    They need not be whole: n may be an effective number.
+    """
     p = hits / n
     middle = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n)
@@ -14,7 +17,7 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     return middle - half if hits else 0.0, middle + half if hits < n else 1.0
 
 
-def newcombe(hits: int, n: int, others: int, m: int) -> tuple[float, float]:
+def newcombe(hits: float, n: float, others: float, m: float) -> tuple[float, float]:
     """The interval of hits / n - others / m from their Wilson intervals (Newcombe 1998, method 10)."""
     p, q = hits / n, others / m
     (p_low, p_high), (q_low, q_high) = wilson(hits, n), wilson(others, m)

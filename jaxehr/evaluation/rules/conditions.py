@@ -1,98 +1,37 @@
-"""Whether a condition of a clinical rule holds, patient by patient; a missing value leaves it open."""
+"""Whether a clinical rule is broken, patient by patient; what is missing leaves it open."""
 
-from functools import cached_property
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool
+from jaxtyping import Float
 
-from jaxehr.data import DataError, records_of
-from jaxehr.data.dates import date_formats, days
-from jaxehr.evaluation.blocks.frames import Data
-from jaxehr.evaluation.rules.rule_file import Condition, Rule, RuleFile, like
-
-Flags = Bool[np.ndarray, "patient"]
+from jaxehr.evaluation.rules.patients import Flags, Patients, is_any, is_so, numbers_of
+from jaxehr.evaluation.rules.rule import Asked, Condition, Event, Having, Rule
+from jaxehr.evaluation.rules.timeline import Lines, Places
 
 
-class Patients:
-    """Records as rules see them: columns with one value per patient, and the codes that each has.
+class Broken(NamedTuple):
+    """Of whom a rule can be told, and how much each breaks it: 0 or 1, or the share of a patient's events.
 
-    A column of the events beside subject_id, code and time is the patient's: its first value counts. Where the static
-    table has one of that name, it is that one.
+    events      that were asked of all those whom it concerns; None of a rule that asks of none
     """
 
-    def __init__(self, data: Data, rules: RuleFile, name: str):
-        self.rules, self.name = rules, name
-        self.records = records_of(data)
-        self._frames = [f for f in (self.records.static, self.records.events) if f is not None]
-
-    @property
-    def columns(self) -> list[str]:
-        """What may be asked of, as the records call it."""
-        return [*dict.fromkeys(column for frame in self._frames for column in frame.columns)]
-
-    def column(self, name: str) -> str | None:
-        """What the records call the column that a rule calls `name`."""
-        if name == "code":
-            return None if self.records.events is None else "code"
-        return next((own for frame in self._frames if (own := self._own(frame, name))), None)
-
-    def _own(self, frame: pd.DataFrame, name: str) -> str | None:
-        """What a frame calls it."""
-        own = {_plain(column): column for column in frame.columns}
-        spellings = map(_plain, (name, *self.rules.columns.get(name, ())))
-        return next((own[each] for each in spellings if each in own), None)
-
-    @cached_property
-    def _subject(self) -> np.ndarray:
-        """The patient's number of each event."""
-        events, static = self._events, self.records.static
-        if static is None:
-            return pd.factorize(events["subject_id"])[0]
-        return pd.Index(static["subject_id"]).get_indexer(pd.Index(events["subject_id"]))
-
-    @property
-    def _events(self) -> pd.DataFrame:
-        assert self.records.events is not None
-        return self.records.events
-
-    @cached_property
-    def count(self) -> int:
-        return len(self.records)
-
-    def values(self, name: str) -> pd.Series:
-        """One value per patient."""
-        frame = next(frame for frame in self._frames if self._own(frame, name))
-        column = frame[self._own(frame, name)]
-        if frame is self.records.static:
-            return column.reset_index(drop=True)
-        return column.groupby(self._subject).first().reindex(range(self.count))
-
-    def lines(self, group: str) -> Bool[np.ndarray, "line"]:
-        """Which events have a code of the group; each different code is looked at once."""
-        place, codes = pd.factorize(self._events["code"])
-        return np.array([self.rules.is_in(str(code), group) for code in codes], bool)[place]
-
-    def have(self, lines: Bool[np.ndarray, "line"]) -> Flags:
-        whose = self._subject[lines]
-        return np.bincount(whose[whose >= 0], minlength=self.count) > 0
-
-    def times(self, lines: Bool[np.ndarray, "line"], which: str) -> np.ndarray:
-        """The first ("min") or last ("max") time of each patient's lines, in float; NaN where there is none."""
-        column = self._own(self._events, "time")
-        if column is None:
-            raise DataError(
-                f"a rule asks for times, and the events of the {self.name} records have none"
-            )
-        time = _numbers(self._events[column])
-        found = pd.Series(time[lines]).groupby(self._subject[lines]).agg(which)
-        return found.reindex(range(self.count)).to_numpy(float)
+    concerned: Flags
+    share: Float[np.ndarray, "patient"]
+    events: int | None = None
 
 
-def broken(patients: Patients, rule: Rule) -> tuple[Flags, Flags]:
-    """(of whom the rule can be told, who breaks it)."""
+def broken(patients: Patients, rule: Rule) -> Broken:
+    """Raises DataError for columns that cannot be compared, and a span in another unit than the times."""
     concerned, _ = _all(patients, rule.who, among=True)
+    if rule.asked is not None:
+        patients_of = lambda events: np.bincount(patients.subject[events], minlength=patients.count)
+        at, known, breaks = _asked(patients, rule.asked, rule.name)
+        known &= concerned[patients.subject[at]]
+        told, bad = patients_of(at[known]), patients_of(at[known & breaks])
+        share = bad / np.maximum(told, 1) if rule.shared else bad > 0
+        return Broken(told > 0, share.astype(float), int(told.sum()))
     if rule.order:
         known, breaks = _order(patients, *rule.order)
     elif rule.never:
@@ -100,82 +39,109 @@ def broken(patients: Patients, rule: Rule) -> tuple[Flags, Flags]:
     else:
         known, holds = _all(patients, rule.always)
         breaks = ~holds
-    return concerned & known, breaks
+    return Broken(concerned & known, breaks.astype(float))
 
 
 def _all(
-    patients: Patients, conditions: tuple[Condition, ...], *, among: bool = False
+    patients: Patients, conditions: tuple[Condition | Having, ...], *, among: bool = False
 ) -> tuple[Flags, Flags]:
     """(known, holds) of all conditions together; `among` knows only of those for whom it holds."""
     known, holds = np.ones(patients.count, bool), np.ones(patients.count, bool)
     for condition in conditions:
-        seen, true = _one(patients, condition)
+        having = isinstance(condition, Having)
+        seen, true = (_having if having else _one)(patients, condition)  # type: ignore[arg-type]
         known, holds = known & seen, holds & true
     return (known & holds, holds) if among else (known, holds)
 
 
+def _having(patients: Patients, asked: Having) -> tuple[Flags, Flags]:
+    whose = patients.subject[patients.matching(asked.event)]
+    many = np.bincount(whose[whose >= 0], minlength=patients.count)
+    so = many > 0 if asked.count is None else is_so(many, asked.count)
+    return np.ones(patients.count, bool), so
+
+
 def _one(patients: Patients, condition: Condition) -> tuple[Flags, Flags]:
-    if condition.column == "code":
-        having = [patients.have(patients.lines(group)) for group in condition.values]
-        return np.ones(patients.count, bool), np.any(having, axis=0)
     values = patients.values(condition.column)
-    seen = values.notna().to_numpy()
     if condition.kind == "any":
-        return seen, _is_any(values, condition.values)
-    if condition.kind == "range":
-        numbers = _numbers(values)
-        low, high = condition.values
-        return seen & ~np.isnan(numbers), (numbers >= low) & (numbers <= high)
-    limit = condition.values[0]
-    other = _numbers(patients.values(limit)) if isinstance(limit, str) else limit
-    numbers = _numbers(values)
-    ask = {"<=": np.less_equal, ">=": np.greater_equal, "<": np.less, ">": np.greater}
-    return ~np.isnan(numbers) & ~np.isnan(other), ask[condition.kind](numbers, other)
-
-
-def _is_any(values: pd.Series, wanted: tuple[Any, ...]) -> Flags:
-    """Numbers and true or false by value, texts without regard to case, with * for anything."""
-    place, distinct = pd.factorize(values)
-    found = np.array([any(_same(value, each) for each in wanted) for value in distinct], bool)
-    return np.append(found, False)[place]  # place -1 is missing
-
-
-def _same(value: Any, wanted: Any) -> bool:
-    if isinstance(wanted, str):
-        return like(str(value), wanted)
-    try:
-        return float(value) == float(wanted)
-    except (TypeError, ValueError):
-        return isinstance(wanted, bool) and str(value).lower() == str(wanted).lower()
+        return values.notna().to_numpy(), is_any(values, condition.values)
+    numbers = numbers_of(values)
+    seen = ~np.isnan(numbers)
+    if condition.other is None:
+        return seen, is_so(numbers, condition)
+    limit = numbers_of(patients.values(condition.other))
+    return seen & ~np.isnan(limit), is_so(numbers, condition, limit)
 
 
 def _order(patients: Patients, way: str, group: str) -> tuple[Flags, Flags]:
-    marked = patients.lines(group)
-    mark = patients.times(marked, "min" if way == "after" else "max")
-    other = patients.times(~marked, "max" if way == "after" else "min")
-    known = ~np.isnan(mark)
-    with np.errstate(invalid="ignore"):
-        return known, (other > mark) if way == "after" else (other < mark)
+    """Of the patients with such a code, whether another is after the first, or before the last of them."""
+    at = _ends(patients, Event((group,)), last=way == "before")
+    whose, (low, high) = patients.subject[at], _span(patients, at, way, strict=True)[:2]
+    known, breaks = np.zeros(patients.count, bool), np.zeros(patients.count, bool)
+    known[whose] = True
+    breaks[whose] = patients.timeline.count(at, ~patients.lines(group), low, high) > 0
+    return known, breaks
 
 
-def _numbers(values: pd.Series) -> np.ndarray:
-    """Numbers as they are, dates as days; NaN where missing. Raises DataError for text that is neither."""
-    if pd.api.types.is_numeric_dtype(values):
-        return values.to_numpy(dtype=float, na_value=np.nan)
-    numbers = pd.to_numeric(values, errors="coerce")
-    if not pd.api.types.is_datetime64_any_dtype(values) and numbers[values.notna()].notna().all():
-        return numbers.to_numpy(dtype=float, na_value=np.nan)
-    if pd.api.types.is_datetime64_any_dtype(values):
-        return days(values, None)
-    forms = date_formats(values.dropna())
-    if not forms:
-        odd = values.dropna().iloc[0]
-        raise DataError(
-            f"a rule compares the column '{values.name}', which holds {odd!r}: neither number nor date"
-        )
-    return days(values, forms[0])
+def _asked(patients: Patients, asked: Asked, rule: str) -> tuple[Places, Lines, Lines]:
+    """(the events that are asked of, of which it can be told, which break the rule)."""
+    if asked.within is not None:
+        patients.timeline.check_span(asked.within, rule)
+    if asked.relation == "change":
+        return _changes(patients, asked)
+    if asked.which in ("first", "last"):
+        at = _ends(patients, asked.event, last=asked.which == "last")
+    else:
+        at = np.flatnonzero(patients.matching(asked.event) & (patients.subject >= 0))
+    if asked.relation == "value":
+        assert asked.value is not None
+        known, so = patients.worth(at, asked.value)
+        return at, known, so != asked.must
+    return _others(patients, asked, at[patients.timeline.there[at]])
 
 
-def _plain(name: Any) -> str:
-    """Heart Rate, heart_rate and heart-rate are one name."""
-    return str(name).lower().replace("_", "").replace(" ", "").replace("-", "")
+def _others(patients: Patients, asked: Asked, at: Places) -> tuple[Places, Lines, Lines]:
+    """Whether there is another event. One at the same time is in the right order, whichever is asked for; where the
+    record does not reach as far as the span, and there is none in it, it cannot be told."""
+    assert asked.other is not None
+    way = WAYS[asked.relation]
+    low, high, reaches = _span(patients, at, way, asked.within, strict=not asked.must)
+    found = patients.timeline.count(at, patients.matching(asked.other), low, high) > 0
+    return at, found | reaches, found != asked.must
+
+
+WAYS = {"followed_by": "after", "preceded_by": "before", "near": "near"}
+
+
+def _span(
+    patients: Patients, at: Places, way: str, within: float | None = None, *, strict: bool
+) -> tuple[np.ndarray, np.ndarray, Lines]:
+    """Ranks from and to of what is after, before or near; strict leaves out what is at the same time."""
+    timeline = patients.timeline
+    low, high, reaches = timeline.spans(
+        at, 0 if way == "after" else within, 0 if way == "before" else within
+    )
+    return low + (strict and way == "after"), high - (strict and way == "before"), reaches
+
+
+def _changes(patients: Patients, asked: Asked) -> tuple[Places, Lines, Lines]:
+    """Of each value and the next of its kind; no more than `within` apart."""
+    assert asked.value is not None
+    timeline, numbers = patients.timeline, patients.numbers
+    order = timeline.sorted_by_value(patients.matching(asked.event) & ~np.isnan(numbers), numbers)
+    whose, moments = patients.subject[order], timeline.moments[timeline.rank[order]]
+    pair = whose[1:] == whose[:-1]
+    if asked.within is not None:
+        pair &= moments[1:] - moments[:-1] <= asked.within
+    so = is_so(np.diff(numbers[order]), asked.value)
+    return order[:-1], pair, so != asked.must
+
+
+def _ends(patients: Patients, event: Event, *, last: bool) -> Places:
+    """The first or last of each patient's events that are so; of several at that time the least or greatest value."""
+    has_values = patients.column("numeric_value") is not None
+    order = patients.timeline.sorted_by_value(
+        patients.matching(event), patients.numbers if has_values else patients.subject
+    )
+    whose = pd.Series(patients.subject[order])
+    return order[~whose.duplicated(keep="last" if last else "first").to_numpy()]

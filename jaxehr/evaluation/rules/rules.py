@@ -13,16 +13,20 @@ from typing import NamedTuple
 from jaxehr.data import DataError
 from jaxehr.evaluation.blocks.frames import Data
 from jaxehr.evaluation.measures.proportions import newcombe, wilson
-from jaxehr.evaluation.rules.conditions import Patients, broken
-from jaxehr.evaluation.rules.rule_file import Rule, RuleFile
+from jaxehr.evaluation.rules.conditions import broken
+from jaxehr.evaluation.rules.patients import Patients
+from jaxehr.evaluation.rules.rule import Event, Rule, RuleFile
 
 HIDDEN = 10  # the largest count of patients that is never told
 
 
 class Rate(NamedTuple):
-    """How often a rule is broken, among the n patients of whom it can be told.
+    """How often a rule is broken, among the n patients of whom it can be told; of a rule on each event the mean of the
+    patients' own shares.
 
-    bound   "at most" or "at least" where a count below 11 is behind the rate; else ""
+    bound       "at most" or "at least" where a count below 11 is behind the rate; else ""
+    effective   how many patients with one event each would tell as much (Kish 1965); n of a rule on patients
+    events      that were asked of; None of a rule that asks of none
     """
 
     rate: float
@@ -30,6 +34,8 @@ class Rate(NamedTuple):
     high: float
     n: int
     bound: str
+    effective: float
+    events: int | None = None
 
     @property
     def patients(self) -> int:
@@ -37,7 +43,8 @@ class Rate(NamedTuple):
 
     def __str__(self) -> str:
         sign = {"at most": "≤ ", "at least": "≥ ", "": ""}[self.bound]
-        return f"{sign}{self.rate:.2%} of {self.n:,}"
+        events = "" if self.events is None else f" ({self.events:,} events)"
+        return f"{sign}{self.rate:.2%} of {self.n:,}{events}"
 
 
 class Excess(NamedTuple):
@@ -60,11 +67,15 @@ class Excess(NamedTuple):
     synthetic: Rate | None
     said: str
 
+    @property
+    def told(self) -> str:
+        """Both rates."""
+        return f"synthetic {self.synthetic}, real {self.real}"
+
     def __str__(self) -> str:
         if self.value is None:
             return f"{self.rule}: not evaluated, {self.said}"
-        line = f"{self.rule}: {self.value:+.2%} ({self.low:+.2%} to {self.high:+.2%})"
-        line += f"; synthetic {self.synthetic}, real {self.real}"
+        line = f"{self.rule}: {self.value:+.2%} ({self.low:+.2%} to {self.high:+.2%}); {self.told}"
         return line + (f" ({self.said})" if self.said else "")
 
 
@@ -76,16 +87,7 @@ def rates(rules: RuleFile, data: Data, name: str = "real") -> dict[str, Rate | N
     name    of the records, for errors
     Raises DataError for a rule that names a column that is not there, or compares text; a starter set leaves it out.
     """
-    patients = Patients(data, rules, name)
-    found = {}
-    for rule in rules.rules:
-        try:
-            _check_columns(patients, rule)
-            found[rule.name] = _rate(patients, rule)
-        except DataError:
-            if not rules.starter:  # which know spellings, not every file
-                raise
-    return found
+    return _rates(Patients(data, rules, name))
 
 
 def excesses(
@@ -98,15 +100,44 @@ def excesses(
 
     Raises DataError as `rates` does.
     """
-    found = rates(rules, real, "real")
-    drawn = rates(rules, synthetic, "synthetic")
+    known, drawn = Patients(real, rules, "real"), Patients(synthetic, rules, "synthetic")
+    found, others = _rates(known), _rates(drawn)
     held = {} if holdout is None else rates(rules, holdout, "holdout")
-    judged = tuple(
-        _excess(rule, found[rule.name], drawn.get(rule.name), held.get(rule.name))
-        for rule in rules.rules
-        if rule.name in found and not (rules.starter and found[rule.name] is None)
-    )
-    return judged, tuple(_notes(rules, found))
+    judged = []
+    for rule in rules.rules:
+        mine, theirs = found.get(rule.name), others.get(rule.name)
+        if rule.name not in found or (rules.starter and mine is None):
+            continue
+        if mine is None or theirs is None:
+            said = _why_not(known if mine is None else drawn, rule)
+            none = (None, None, None, None, 0)
+            judged.append(Excess(rule.name, rule.why, *none, mine, theirs, said))
+        else:
+            judged.append(_excess(rule, mine, theirs, held.get(rule.name)))
+    return tuple(judged), tuple(_notes(rules, found))
+
+
+def _rates(patients: Patients) -> dict[str, Rate | None]:
+    found = {}
+    for rule in patients.rules.rules:
+        try:
+            _check_columns(patients, rule)
+            found[rule.name] = _rate(patients, rule)
+        except DataError:
+            if not patients.rules.starter:  # which know spellings, not every file
+                raise
+    return found
+
+
+def _why_not(patients: Patients, rule: Rule) -> str:
+    """Why a rule says nothing of these records."""
+    if any(patients.column(name) is None for name in rule.columns):
+        return f"it never applied: the {patients.name} records lack a column that it speaks of"
+    unknown = [groups for groups in rule.needs if not patients.matching(Event(groups)).any()]
+    if unknown:
+        group = "' or '".join(unknown[0])
+        return f"it never applied: no code of the {patients.name} records is of the group '{group}'"
+    return f"fewer than {2 * (HIDDEN + 1)} {patients.name} patients are concerned"
 
 
 def _notes(rules: RuleFile, found: dict[str, Rate | None]) -> Iterator[str]:
@@ -140,28 +171,32 @@ def _listed(names: Iterable, most: int = 12) -> str:
 
 
 def _rate(patients: Patients, rule: Rule) -> Rate | None:
-    concerned, breaks = broken(patients, rule)
-    n, count = int(concerned.sum()), int((concerned & breaks).sum())
+    found = broken(patients, rule)
+    shares = found.share[found.concerned]
+    n, count = len(shares), float(shares.sum())
     if n < 2 * (HIDDEN + 1):
         return None
     told = min(max(count, HIDDEN), n - HIDDEN)
     bound = "at most" if count <= HIDDEN else "at least" if count >= n - HIDDEN else ""
-    return Rate(told / n, *wilson(told, n), n, bound)
+    effective, p = float(n), told / n
+    if not bound and found.events is not None:
+        # Of 0 and 1 it would be p (1 - p). Not fewer than the patients, nor more than the events.
+        spread = float(shares.var())
+        effective = min(max(n * p * (1 - p) / max(spread, 1e-300), n), found.events)
+    return Rate(p, *wilson(p * effective, effective), n, bound, effective, found.events)
 
 
-def _excess(rule: Rule, real: Rate | None, drawn: Rate | None, held: Rate | None) -> Excess:
-    if real is None or drawn is None:
-        whose = "real" if real is None else "synthetic"
-        said = f"fewer than {2 * (HIDDEN + 1)} {whose} patients are concerned"
-        return Excess(rule.name, rule.why, None, None, None, None, 0, real, drawn, said)
+def _excess(rule: Rule, real: Rate, drawn: Rate, held: Rate | None) -> Excess:
     value, said = drawn.rate - real.rate, ""
-    low, high = newcombe(drawn.patients, drawn.n, real.patients, real.n)
+    low, high = newcombe(
+        drawn.rate * drawn.effective, drawn.effective, real.rate * real.effective, real.effective
+    )
     floor = None if held is None else held.rate - real.rate
-    if (
-        real.bound and real.bound == drawn.bound
-    ):  # all that is known of either is which side of its bound it lies
+    # All that may be known of either then is on which side of its bound it lies.
+    if real.bound and real.bound == drawn.bound:
         few = "break" if real.bound == "at most" else "keep"
-        said = f"at most {HIDDEN} patients {few} it, real or synthetic"
+        as_if = "as often as if at most" if rule.shared else "at most"
+        said = f"{as_if} {HIDDEN} patients {few} it, real or synthetic"
         value, floor = 0.0, None if held is None else 0.0
         low, high = (-real.high, drawn.high) if few == "break" else (drawn.low - 1, 1 - real.low)
     elif real.rate > 0.9:
