@@ -26,7 +26,8 @@ Labs. L factors w_f, each a stationary Ornstein-Uhlenbeck process: w_f(t + d) = 
 Orders. At a visit a lab is measured with log odds order_l + order_by_l . s + order_value_l z_l: what is missing depends
   on the disease and on the very value that is missing.
 
-`truths` holds what follows from this without drawing, `labels` what can be known at best, `cohort` all that is hidden.
+`truths`, and of two visits `twice`, hold what follows from this without drawing, `labels` what can be known at best,
+`cohort` all that is hidden.
 """
 
 import pandas as pd

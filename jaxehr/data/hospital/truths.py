@@ -6,7 +6,7 @@ condition or "death".
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import product
+from itertools import compress, product
 from typing import NamedTuple, TypedDict, Unpack
 
 import numpy as np
@@ -69,6 +69,19 @@ def code_prevalence(world: World, name: str, **who: Unpack[Who]) -> float:
     return float((joint(world, [name], **who) @ _channel(world, name))[1])
 
 
+def ordered_with(world: World, lab: str, name: str, **who: Unpack[Who]) -> Reals:
+    """P(lab ordered at the visit of entry | the code of a disease or treatment is not, is written there) [2]."""
+    causes = (NAMES[place] for place in np.flatnonzero(world.order_by[lab_of(lab)]))
+    names = [name, *(cause for cause in causes if cause != name)]
+    table = joint(world, names, **who)
+    ordered = np.empty(table.shape)
+    for state in np.ndindex(table.shape):
+        ordered[state] = seen(world, lab, list(compress(names, state))).ordered
+    there = np.stack([table * ordered, table]).reshape(2, 2, -1).sum(-1)
+    both, either = there @ _channel(world, name)
+    return both / either
+
+
 def _channel(world: World, name: str) -> Reals:
     """P(written at a visit | there) [2, 2] of a disease's or treatment's code."""
     if name in DISEASES:
@@ -85,7 +98,7 @@ def _odds_ratio(table: Reals) -> float:
 
 def autocorrelation(world: World, lab: str, years, other: str | None = None) -> Reals:
     """Of a lab's deviation with its own, or another lab's, `years` later (any shape)."""
-    first, second = _lab(lab), _lab(other or lab)
+    first, second = lab_of(lab), lab_of(other or lab)
     weights = world.mixing[first] * world.mixing[second]
     return np.exp(-np.multiply.outer(np.asarray(years, float), world.decay)) @ weights
 
@@ -100,18 +113,31 @@ class Seen(NamedTuple):
 
 def seen(world: World, lab: str, state: Sequence[str] = ()) -> Seen:
     """Of patients with the conditions in `state` and no other, by Gauss-Hermite quadrature."""
-    there = np.zeros(len(NAMES))
-    there[[place_of(name) for name in state]] = 1
-    place = _lab(lab)
+    place = lab_of(lab)
     deviation, weight = np.polynomial.hermite_e.hermegauss(POINTS)
-    odds = world.order_odds(there)[place] + world.order_value[place] * deviation
+    odds = world.order_odds(state_of(state))[place] + world.order_value[place] * deviation
     weight = weight / weight.sum() / (1 + np.exp(-odds))
     chance = weight.sum()
     mean = weight @ deviation / chance
     return Seen(float(chance), float(mean), float(weight @ deviation**2 / chance - mean**2))
 
 
-def _lab(name: str) -> int:
+def state_of(names: Sequence[str]) -> Reals:
+    """[J] 1 for the conditions that are named."""
+    there = np.zeros(len(NAMES))
+    there[[place_of(name) for name in names]] = 1
+    return there
+
+
+def treatment_of(name: str) -> int:
+    """Its place in NAMES. Raises DataError for another name."""
+    if name not in TREATMENTS:
+        raise DataError(f"no treatment '{name}'; there are {', '.join(TREATMENTS)}")
+    return place_of(name)
+
+
+def lab_of(name: str) -> int:
+    """Its place in LABS. Raises DataError for another name."""
     if name not in LABS:
         raise DataError(f"no lab '{name}'; there are {', '.join(LABS)}")
     return list(LABS).index(name)
@@ -134,9 +160,7 @@ class Effect(NamedTuple):
 
 def effect(world: World, treatment: str, outcome: str, years: float, **who: Unpack[Who]) -> Effect:
     """What a treatment does to P(outcome within `years` of entry), and what it seems to do."""
-    if treatment not in TREATMENTS:
-        raise DataError(f"no treatment '{treatment}'; there are {', '.join(TREATMENTS)}")
-    place, ends = place_of(treatment), place_of(outcome)
+    place, ends = treatment_of(treatment), place_of(outcome)
     chain = chain_of(world, (treatment, outcome, "death"))
     bit = 1 << chain.conditions.index(place)
     state = np.arange(len(chain.bits))
