@@ -15,6 +15,8 @@ from jaxehr.commands.help import pages
 from jaxehr.data import Schema, layouts, read_records
 from jaxehr.evaluation.measures.catalogue import ENTRIES
 from jaxehr.evaluation.measures.metric import PILLARS
+from jaxehr.evaluation.rules.grammar import KEYS
+from jaxehr.evaluation.rules.rule import RELATIONS
 
 FILES = r"[\w/]+\.(csv|json|toml|py|parquet|html)\b"
 TAKEN = {"subject_id", "patient_id", "numeric_value", "text_value"}  # names of columns
@@ -108,4 +110,4 @@ def words() -> set[str]:
     ours = (getattr(samplers, name) for name in dir(samplers))
     for each in (*PUBLIC, *(f for f in ours if inspect.isfunction(f) or inspect.isclass(f))):
         found |= set(inspect.signature(each).parameters)
-    return found | set(layouts()) | set(dir(Schema)) | set(dir(jaxehr))
+    return found | {*KEYS, *RELATIONS} | set(layouts()) | set(dir(Schema)) | set(dir(jaxehr))

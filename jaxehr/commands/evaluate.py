@@ -14,9 +14,17 @@ from jaxehr.commands.command import (
 )
 from jaxehr.commands.reading import add_reading, load_schema, read, schema_of
 
+EXAMPLES = """examples:
+  jaxehr evaluate --real train.csv --synthetic drawn.csv --holdout test.csv --label death --by sex --out report
+  jaxehr evaluate --real icu --synthetic drawn --holdout others --schema icu.json --rules events --out report
+  jaxehr evaluate --real icu --synthetic drawn --rules mine.toml --only clinical --out report
+  jaxehr evaluate --real train.csv --compare gan=gan.csv ours=ours.csv --only fidelity,privacy --out table
+"""
+
 
 def add(command: Command) -> None:
     evaluate = command("evaluate", _run, "Judge any synthetic file; write report.html.")
+    evaluate.epilog = EXAMPLES
     evaluate.add_argument("--real", required=True, metavar="TRAIN", help="what was trained on")
     files = evaluate.add_mutually_exclusive_group(required=True)
     files.add_argument("--synthetic", metavar="FILE")
@@ -48,7 +56,7 @@ def add(command: Command) -> None:
     evaluate.add_argument(
         "--rules",
         metavar="FILE",
-        help="clinical rules, a TOML file, or codes or labs for a starter set",
+        help="clinical rules, a TOML file, or codes, labs or events for a starter set; more in `jaxehr help rules`",
     )
     evaluate.add_argument(
         "--policy",
@@ -153,13 +161,13 @@ def _rules(wanted: str | None):
     """The excesses of a file's rules, or of a starter set's."""
     from functools import partial
 
-    from jaxehr.evaluation.rules.rule_file import read_rules, starter_rules
+    from jaxehr.evaluation.rules.rule_file import STARTERS, read_rules, starter_rules
     from jaxehr.evaluation.rules.rules import excesses
 
     if wanted is None:
         return None
-    ours = {"codes": starter_rules("codes"), "labs": starter_rules("labs")}
-    return partial(excesses, ours[wanted] if wanted in ours else read_rules(wanted))
+    ours = next((name for name in STARTERS if name == wanted), None)
+    return partial(excesses, read_rules(wanted) if ours is None else starter_rules(ours))
 
 
 def _compare(options, judge: Callable) -> int:

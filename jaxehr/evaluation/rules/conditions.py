@@ -14,7 +14,7 @@ from jaxehr.evaluation.rules.timeline import Lines, Places
 class Broken(NamedTuple):
     """Of whom a rule can be told, and how much each breaks it: 0 or 1, or the share of a patient's events.
 
-    events      that were asked of all those whom it concerns; None of a rule that asks of none
+    events      that were asked of all those whom it concerns; None of a rule that asks of none, or one of each patient
     """
 
     concerned: Flags
@@ -31,7 +31,8 @@ def broken(patients: Patients, rule: Rule) -> Broken:
         known &= concerned[patients.subject[at]]
         told, bad = patients_of(at[known]), patients_of(at[known & breaks])
         share = bad / np.maximum(told, 1) if rule.shared else bad > 0
-        return Broken(told > 0, share.astype(float), int(told.sum()))
+        events = int(told.sum()) if rule.asked.which in ("all", "each") else None
+        return Broken(told > 0, share.astype(float), events)
     if rule.order:
         known, breaks = _order(patients, *rule.order)
     elif rule.never:

@@ -10,10 +10,13 @@ from jaxehr.evaluation.rules.grammar import Where, rule_of
 from jaxehr.evaluation.rules.rule import RuleFile
 
 STARTER = Path(__file__).parent / "starter"
+Starter = Literal["codes", "labs", "events"]
+STARTERS: tuple[Starter, ...] = ("codes", "labs", "events")
 
 
-def starter_rules(name: Literal["codes", "labs"]) -> RuleFile:
-    """The rules that come with the package: ICD-9 and ICD-10 codes and drugs, or common labs and vital signs.
+def starter_rules(name: Starter) -> RuleFile:
+    """The rules that come with the package: ICD-9 and ICD-10 codes and drugs; common labs and vital signs in columns;
+    or those as events, with their order in time.
 
     They know many spellings; what a file does not have is skipped, and said.
     """

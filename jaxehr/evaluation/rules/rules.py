@@ -26,7 +26,7 @@ class Rate(NamedTuple):
 
     bound       "at most" or "at least" where a count below 11 is behind the rate; else ""
     effective   how many patients with one event each would tell as much (Kish 1965); n of a rule on patients
-    events      that were asked of; None of a rule that asks of none
+    events      that were asked of; None of a rule that asks of none, or of one of each patient
     """
 
     rate: float

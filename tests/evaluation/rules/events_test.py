@@ -1,15 +1,17 @@
 """Rules on events and their order in time: timelines made by hand, a loop over patients that agrees, planted faults."""
 
+import re
 from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from jaxehr.data import DataError, Records
+from jaxehr.commands.help import pages
+from jaxehr.data import DataError, Records, hospital
 from jaxehr.evaluation.rules.conditions import broken
 from jaxehr.evaluation.rules.patients import Patients
-from jaxehr.evaluation.rules.rule_file import read_rules
+from jaxehr.evaluation.rules.rule_file import read_rules, starter_rules
 from jaxehr.evaluation.rules.rules import excesses, rates
 
 GROUPS = """
@@ -405,3 +407,50 @@ def test_times_that_are_numbers_want_spans_that_are(tmp_path):
         rates(rules(tmp_path, FOLLOWED), hours.assign(time="soon"))
     with pytest.raises(DataError, match="names the column 'time'"):
         rates(rules(tmp_path, FOLLOWED), hours.drop(columns="time"))
+
+
+def test_the_rules_of_the_help_page_are_read(tmp_path):
+    """As they stand there, and each kind of them does say something of patients."""
+    page = tmp_path / "page.toml"
+    shown = re.findall(r"^  (?!jaxehr| )(.*)$", pages()["rules"], re.MULTILINE)
+    page.write_text("\n".join(shown))
+    mine = read_rules(page)
+    assert len(mine.rules) == len(re.findall(r"\[\[rule\]\]", page.read_text())) >= 9
+    said = "SysABP 0 90, DiasABP 0 60, Weight 0 70, Weight 1 71, CULTURE//blood 0 positive"
+    data = events(*[f"{said}, MED//cefepime 0, MED//kcl 1, K 2, MEDS_DEATH 9"] * 60)
+    data.events["code"] = data.events["code"].replace("MED//kcl", "MED//potassium chloride 2 g")
+    assert all(rate is not None for rate in rates(mine, data).values())
+
+
+def test_the_starter_set_on_patients_whose_law_is_known():
+    """Nothing of the hospital's happens after a death or before a birth; a lab belongs to a visit."""
+    mine, real = starter_rules("events"), hospital(400, seed=2)
+    asked = {rule.name: rule for rule in mine.rules}
+    of_death, of_birth = (f"nothing is measured {when}" for when in ("after death", "before birth"))
+    count = lambda data, name: int(broken(Patients(data, mine, "real"), asked[name]).share.sum())
+    for name in (of_death, of_birth, "one death at most", "one birth at most"):
+        assert count(real, name) == 0, name
+    died = real.events.groupby("subject_id")["code"].transform(lambda c: c.eq("MEDS_DEATH").any())
+    labs = real.events[died & real.events["code"].str.startswith("LAB//")]
+    last = labs.groupby("subject_id")["time"].max().head(30) - pd.Timedelta("1D")
+    early = real.events.copy()
+    moved = early["code"].eq("MEDS_DEATH") & early["subject_id"].isin(last.index)
+    early.loc[moved, "time"] = early.loc[moved, "subject_id"].map(last)
+    assert count(Records(real.static, early), of_death) == len(last) == 30
+    twice = pd.concat([real.events, real.events[moved]])
+    assert count(Records(real.static, twice), "one death at most") == 30
+
+
+def test_a_lab_of_the_hospital_belongs_to_a_visit(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        '[codes]\nlab = ["LAB//*"]\nvisit = ["VISIT//*"]\n'
+        '[[rule]]\nname = "r"\neach = "lab"\nalways = { near = "visit", within = "0h" }\n'
+    )
+    real, mine = hospital(200, seed=3), read_rules(path)
+    rate = rates(mine, real)["r"]
+    labs = real.events["code"].str.startswith("LAB//")
+    assert (rate.bound, rate.events) == ("at most", labs.sum())
+    later = real.events["time"].where(~labs, real.events["time"] + pd.Timedelta("1s"))
+    moved = Records(real.static, real.events.assign(time=later))
+    assert rates(mine, moved)["r"].bound == "at least"
