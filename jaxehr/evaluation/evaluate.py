@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxehr.data import DataError, Schema
 from jaxehr.evaluation.blocks.blocks import Blocks, overlap, some
-from jaxehr.evaluation.blocks.frames import Data, comparable, unknown_codes, with_times
+from jaxehr.evaluation.blocks.frames import Data, comparable, on_grid, unknown_codes, with_times
 from jaxehr.evaluation.judges import courses as judge_courses
 from jaxehr.evaluation.judges import fidelity as judge_fidelity
 from jaxehr.evaluation.judges import policy as judge_policy
@@ -61,7 +61,8 @@ def evaluate(
     schema      of the real records; inferred if not given
     label       a column or a code to predict: utility. A class of a categorical column, or a number
     by          subgroups: "sex,age:10" is each value of sex, and ages by tens; a code is with and without it
-    rules       clinical sense: (real, synthetic, holdout) -> each rule's excess over the real rate, and notes
+    rules       clinical sense: (real, synthetic, holdout) -> each rule's excess over the real rate, and notes; of a
+                series they see what lies on its grid
     policy      what in a series is the action and the reward: is a policy learnt on synthetic courses as good as one
                 that is learnt on real ones?
     pillars     which to judge, of fidelity, utility, privacy, clinical, fairness
@@ -78,6 +79,7 @@ def evaluate(
         frames["holdout"] = holdout
     frames = {name: with_times(schema, name, frame) for name, frame in frames.items()}
     sets = dict(zip(frames, comparable(schema, frames), strict=True))
+    frames = {name: on_grid(schema.grid, frame) for name, frame in frames.items()}
     few = [name for name, records in sets.items() if len(records) < 2]
     if few:
         raise DataError(

@@ -109,6 +109,16 @@ def _times(values: pd.Series, column: Column, name: str) -> pd.Series:
     return read
 
 
+def on_grid(grid: Grid | None, data: Data) -> Data:
+    """The records without those events of a series that lie before or after its steps, which no draw has."""
+    records = records_of(data)
+    if grid is None or records.events is None:
+        return data
+    since = grid.since(records.events)
+    off = ((since < 0) | (since >= grid.length * grid.step)).to_numpy(bool, na_value=False)
+    return replace(records, events=records.events[~off].reset_index(drop=True))
+
+
 def unknown_codes(real: Data, synthetic: Data) -> int:
     """How many codes of the synthetic records no real patient has."""
     found, known = (records_of(data).events for data in (synthetic, real))

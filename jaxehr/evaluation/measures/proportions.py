@@ -2,6 +2,9 @@
 
 import math
 
+import numpy as np
+from jaxtyping import Float
+
 Z = 1.959963984540054  # of the normal, two-sided 95%
 
 
@@ -23,3 +26,10 @@ def newcombe(hits: float, n: float, others: float, m: float) -> tuple[float, flo
     (p_low, p_high), (q_low, q_high) = wilson(hits, n), wilson(others, m)
     low = p - q - math.hypot(p - p_low, q_high - q)
     return low, p - q + math.hypot(p_high - p, q - q_low)
+
+
+def effective(shares: Float[np.ndarray, "n"], events: int) -> float:
+    """How many independent events tell as much of a mean as these shares do (Kish 1965): p (1 - p) by the variance of
+    the mean. Not fewer than there are shares, and not more than the events that they are of."""
+    n, p, spread = len(shares), float(shares.mean()), float(shares.var())
+    return float(n if p in (0, 1) else min(max(n * p * (1 - p) / max(spread, 1e-300), n), events))

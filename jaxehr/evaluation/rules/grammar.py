@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jaxehr.data import DataError
+from jaxehr.data import DataError, listed
 from jaxehr.data.grid import ticks_of
 from jaxehr.evaluation.rules.rule import (
     RELATIONS,
@@ -157,7 +157,7 @@ def _group(where: Where, key: str, name: Any, groups: Groups) -> str:
     if not isinstance(name, str) or name not in groups:
         raise DataError(
             f"{where.at(key)} names the codes {name!r}, which are no group of [codes] "
-            f"({', '.join(groups) or 'there is none'})"
+            f"({listed(groups, str(name)) or 'there is none'})"
         )
     return name
 

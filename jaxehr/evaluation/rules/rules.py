@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from jaxehr.data import DataError
 from jaxehr.evaluation.blocks.frames import Data
-from jaxehr.evaluation.measures.proportions import newcombe, wilson
+from jaxehr.evaluation.measures.proportions import effective, newcombe, wilson
 from jaxehr.evaluation.rules.conditions import broken
 from jaxehr.evaluation.rules.patients import Patients
 from jaxehr.evaluation.rules.rule import Event, Rule, RuleFile
@@ -178,12 +178,10 @@ def _rate(patients: Patients, rule: Rule) -> Rate | None:
         return None
     told = min(max(count, HIDDEN), n - HIDDEN)
     bound = "at most" if count <= HIDDEN else "at least" if count >= n - HIDDEN else ""
-    effective, p = float(n), told / n
+    worth = float(n)
     if not bound and found.events is not None:
-        # Of 0 and 1 it would be p (1 - p). Not fewer than the patients, nor more than the events.
-        spread = float(shares.var())
-        effective = min(max(n * p * (1 - p) / max(spread, 1e-300), n), found.events)
-    return Rate(p, *wilson(p * effective, effective), n, bound, effective, found.events)
+        worth = effective(shares, found.events)
+    return Rate(told / n, *wilson(told / n * worth, worth), n, bound, worth, found.events)
 
 
 def _excess(rule: Rule, real: Rate, drawn: Rate, held: Rate | None) -> Excess:

@@ -1,12 +1,15 @@
 """Events on a grid as measures see them: what was measured, and what summaries say of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from jaxehr.data import DataError, Grid, Records, Schema, Variable
+from jaxehr.evaluation import evaluate
 from jaxehr.evaluation.blocks.blocks import joined
-from jaxehr.evaluation.blocks.frames import comparable
+from jaxehr.evaluation.blocks.frames import comparable, on_grid
 
 VARIABLES = (
     Variable("HR", "numerical", "float64"),
@@ -140,3 +143,22 @@ def test_times_that_are_numbers_elsewhere_are_refused():
     numbers = Records(events=other.events.assign(time=np.arange(len(LINES))))
     with pytest.raises(DataError, match="the times of the events are numbers"):
         blocks(other, numbers)
+
+
+def test_rules_see_what_is_on_the_grid():
+    """The first minute of the first step to the last of the last, and what has no time; of a table all."""
+    lines = [(i, m, "HR", float(m)) for i in (1, 2) for m in (-1, 0, 239, 240)]
+    real = records([*lines, (2, 0, "drug", None)], [1, 2])
+    real.events.loc[8, "time"] = pd.NaT
+    seen = []
+    evaluate(
+        real,
+        real,
+        schema=replace(Schema.infer(real), grid=GRID),
+        rules=lambda *sets: (seen.extend(sets[:2]) or (), ()),
+        pillars=["clinical"],
+    )
+    for each in seen:
+        assert each.events["numeric_value"].dropna().tolist() == [0, 239, 0, 239]
+        assert len(each.events) == 5 and each.static is real.static
+    assert on_grid(None, real) is real and on_grid(GRID, real.static) is real.static

@@ -9,6 +9,7 @@ import pytest
 
 from jaxehr.commands.help import pages
 from jaxehr.data import DataError, Records, hospital
+from jaxehr.evaluation.measures.proportions import effective, wilson
 from jaxehr.evaluation.rules.conditions import broken
 from jaxehr.evaluation.rules.patients import Patients
 from jaxehr.evaluation.rules.rule_file import read_rules, starter_rules
@@ -330,6 +331,22 @@ def test_an_interval_knows_that_a_patient_s_events_go_together(tmp_path):
     assert 1600 < alone.effective <= 2000
     wide = [each.high - each.low for each in (together, alone)]
     assert wide[0] / wide[1] == pytest.approx(5**0.5, rel=0.15)
+
+
+@pytest.mark.parametrize("alike", [0.3, 3.0, 300.0])
+def test_intervals_of_events_hold_their_level(alike):
+    """Of 60 patients with 2 to 20 events each, whose own chances differ much, some, or hardly: 95% of intervals hold
+    the true rate, by 2,000 draws: at .945 (.943 to .950 by 4,000) one run in 100,000 is beyond .92 or .97."""
+    rng = np.random.default_rng(4)
+    p, held = 0.3, 0
+    for _ in range(2000):
+        own = rng.beta(p * alike, (1 - p) * alike, 60)
+        events = rng.integers(2, 21, 60)
+        shares = rng.binomial(events, own) / events
+        worth = effective(shares, int(events.sum()))
+        low, high = wilson(shares.mean() * worth, worth)
+        held += low <= p <= high
+    assert 0.92 < held / 2000 < 0.97
 
 
 @pytest.mark.parametrize(
