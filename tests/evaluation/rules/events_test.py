@@ -1,6 +1,8 @@
 """Rules on events and their order in time: timelines made by hand, a loop over patients that agrees, planted faults."""
 
 import re
+import tomllib
+from importlib.resources import files
 from itertools import product
 
 import numpy as np
@@ -456,6 +458,28 @@ def test_the_starter_set_on_patients_whose_law_is_known():
     assert count(Records(real.static, early), of_death) == len(last) == 30
     twice = pd.concat([real.events, real.events[moved]])
     assert count(Records(real.static, twice), "one death at most") == 30
+
+
+@pytest.mark.parametrize("name", ["mimic3_stays", "mimic4_stays"])
+def test_the_starter_set_takes_nothing_for_what_it_is_not(name):
+    """Of what the layouts read, and of names that begin as others do: a code is of one group or of none."""
+    mine = starter_rules("events")
+    measured = [group for group in mine.codes if group not in ("vital", "lab")]
+    of = lambda code: [group for group in measured if mine.is_in(code, group)]
+    layout = tomllib.loads((files("jaxehr.data") / "layouts" / f"{name}.toml").read_text())
+    found = [of(c) for c in codes_of(layout["events"])]
+    assert all(len(each) <= 1 for each in found) and sum(map(len, found)) >= 22
+    for odd in ("LAB//phosphate//mg/dL", "LAB//WBC's in urine//UNK", "VITAL//temperature//F",
+                "VITAL//cuff mean//mmHg", "NIMAP", "Mg", "LAB//glucose - CSF//mg/dL"):  # fmt: skip
+        assert of(odd) == [], odd
+    assert of("LAB//potassium//mmol/L") == of("K") == ["potassium"]
+
+
+def codes_of(events):
+    """As the layouts make them, labs with a unit behind."""
+    for each in events:
+        kind, _, columns = each["code"].partition("//")
+        yield from (f"{kind}//{item}" + "//mg/dL" * ("+" in columns) for item in each["items"])
 
 
 def test_a_lab_of_the_hospital_belongs_to_a_visit(tmp_path):
