@@ -16,9 +16,13 @@ def add(command: Command) -> None:
         )
     review.add_argument("-n", type=int, default=100, help="sheets of each; 100 if not given")
     review.add_argument("--out", type=Path, metavar="DIR", help="packet/, answers/ and key.csv")
-    review.add_argument("--schema", metavar="FILE", help="schema.json of the run")
     review.add_argument(
-        "--names", metavar="FILE", help="CSV with columns code (or column) and name"
+        "--schema", metavar="FILE", help="schema.json of the run; by its grid, sheets show courses"
+    )
+    review.add_argument(
+        "--names",
+        metavar="FILE",
+        help="CSV with columns code (or column) and name: plain words, and units",
     )
     add_reading(review)
     review.add_argument("--seed", type=int, help="of the shuffle; by default nobody knows it")

@@ -169,7 +169,7 @@ def sheets(make):
     from jaxehr.evaluation.review.sheets import review_packet
 
     packet = review_packet(*parts(make, 60)[:2], 3, names={"age": "years", "ICD//29": "a"}, seed=7)
-    return {"sheets": packet.sheets, "origins": packet.origins}
+    return {"sheets": [sheet.facts for sheet in packet.sheets], "origins": packet.origins}
 
 
 CASES = {

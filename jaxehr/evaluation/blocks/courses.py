@@ -44,13 +44,20 @@ def courses_of(grid: Grid, sets: Mapping[str, Records]) -> dict[str, Courses]:
     grid, for a grid that does not fit into memory, and for records none of whose events lies on it.
     """
     check_memory(sum(map(len, sets.values())), grid)
-    cells = {name: _cells(grid, name, records) for name, records in sets.items()}
+    cells = cells_of(grid, sets)
     first, _ = next(iter(cells.values()))
     classes = [_classes(first, j, v) for j, v in enumerate(grid.variables)]
-    for own, _ in cells.values():
-        _check_words(grid, first, own)
     steps = max(int(own.step.max()) + 1 for own, _ in cells.values())
     return {name: _courses(grid, classes, steps, *own) for name, own in cells.items()}
+
+
+def cells_of(grid: Grid, sets: Mapping[str, Records]) -> dict[str, tuple[Placed, int]]:
+    """(cells, patients) of each set; patients and errors are those of `courses_of`, but that of memory."""
+    cells = {name: _cells(grid, name, records) for name, records in sets.items()}
+    first, _ = next(iter(cells.values()))
+    for own, _ in cells.values():
+        _check_words(grid, first, own)
+    return cells
 
 
 def _cells(grid: Grid, name: str, records: Records) -> tuple[Placed, int]:
@@ -76,7 +83,7 @@ def _classes(cells: Placed, j: int, variable: Variable) -> tuple[str, ...]:
     """Of a variable that is no number, the most frequent first; none of a number, or of what is there or not."""
     if variable.kind == "numerical" or variable.dtype == NONE:
         return ()
-    found = pd.Series(_words(cells.where(cells.variable == j), variable)).value_counts()
+    found = pd.Series(words_of(cells.where(cells.variable == j), variable)).value_counts()
     named = sorted(found.index, key=lambda word: (-found[word], word))
     if variable.kind == "binary":
         return tuple(sorted(named))
@@ -89,7 +96,7 @@ def _check_words(grid: Grid, first: Placed, other: Placed) -> None:
         if variable.kind == "numerical" or variable.dtype == NONE:
             continue
         known, found = (
-            set(_words(cells.where(cells.variable == j), variable)) for cells in (first, other)
+            set(words_of(cells.where(cells.variable == j), variable)) for cells in (first, other)
         )
         if known and found and not known & found:
             raise DataError(
@@ -98,7 +105,8 @@ def _check_words(grid: Grid, first: Placed, other: Placed) -> None:
             )
 
 
-def _words(cells: Placed, variable: Variable) -> np.ndarray:
+def words_of(cells: Placed, variable: Variable) -> np.ndarray:
+    """What the cells of a variable that is no number say."""
     if variable.dtype == TEXT:
         return cells.text.astype(str)
     return np.array([f"{x:g}" for x in cells.number], dtype=object)
@@ -133,9 +141,9 @@ def _channels(
     elif not classes:
         yield name, cells.number
     elif len(classes) <= 2:
-        yield name, (_words(cells, variable) == classes[-1]).astype(float)
+        yield name, (words_of(cells, variable) == classes[-1]).astype(float)
     else:
-        words = _words(cells, variable)
+        words = words_of(cells, variable)
         yield from ((f"{name} = {each}", (words == each).astype(float)) for each in classes)
 
 
@@ -151,7 +159,7 @@ def _summaries(
         columns.append(Column(counted, "integer", "int64"))
         if variable.kind == "categorical" or variable.dtype == TEXT:
             own = cells.where(cells.variable == j)
-            for end, words in _ends(own, _words(own, variable), len(series)):
+            for end, words in _ends(own, words_of(own, variable), len(series)):
                 found[f"{name}, {end}"] = words
                 columns.append(Column(f"{name}, {end}", "categorical", "object"))
         elif variable.dtype != NONE:

@@ -1,38 +1,39 @@
 """A blinded review by clinicians: readable sheets of real and synthetic patients, shuffled, with nothing on them that
 tells one from the other but what they say.
 
-What could tell is taken away: ids, the order of rows and of codes, dtypes, decimals, the spelling of yes and of what is
-missing, and the time and order of files (there is one). The seed of the shuffle is drawn unless given, and kept with
-the key.
+What could tell is taken away: ids, the order of rows and of codes, dtypes, decimals, dates and seconds of events, the
+spelling of yes and of what is missing, and the time and order of files (there is one). The seed of the shuffle is drawn
+unless given, and kept with the key.
 
 The sheets show real patients: they are to be handled as such.
 """
 
-import html
 import secrets
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from itertools import chain
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Int
 
 from jaxehr.data import DataError, Records, Schema, records_of
-from jaxehr.data.grid import refuse_series
+from jaxehr.data.placed import Placed
+from jaxehr.data.records import table_of
+from jaxehr.evaluation.blocks.courses import cells_of
 from jaxehr.evaluation.blocks.frames import Data, check_parts, with_times
+from jaxehr.evaluation.review.booklet import Sheet, booklet
+from jaxehr.evaluation.review.courses import Course, courses
+from jaxehr.evaluation.review.facts import Line, code_lines, column_lines
 from jaxehr.files import write_text
 
-UNKNOWN = "not recorded"
-Line = tuple[str, str]  # what stands on the left and on the right of a sheet's line
 ANSWERS = "sheet,realistic (yes or no),origin (real or synthetic),remarks"
 
 
 class Packet(NamedTuple):
     """sheets[i] is sheet i + 1, and origins[i] what it is: real or synthetic."""
 
-    sheets: tuple[tuple[Line, ...], ...]
+    sheets: tuple[Sheet, ...]
     origins: tuple[str, ...]
     seed: int
 
@@ -50,7 +51,7 @@ class Packet(NamedTuple):
         write_text(folder / "key.csv", key.assign(seed=self.seed).to_csv(index=False))
 
     def to_html(self) -> str:
-        return _booklet(self.sheets)
+        return booklet(self.sheets)
 
 
 def review_packet(
@@ -64,28 +65,34 @@ def review_packet(
 ) -> Packet:
     """n sheets of each, shuffled.
 
-    schema  of the real records; inferred if not given
+    schema  of the real records; inferred if not given. With a grid, events are courses, else codes
     names   what codes or columns are called in plain words
     seed    None draws one: with a known seed, the order could be worked out
-    Raises DataError for columns that differ, and for fewer than n patients.
+    Raises DataError for columns that differ, for fewer than n patients, and as `evaluate` for events off the grid.
     """
     schema = Schema.infer(real) if schema is None else schema
-    refuse_series(schema.grid, "the review")
     seed = secrets.randbits(63) if seed is None else seed
     rng = np.random.default_rng(seed)
     names = {} if names is None else names
-    check_parts({"real": records_of(real), "synthetic": records_of(synthetic)})
-    chosen = []
-    for which, data in (("real", real), ("synthetic", synthetic)):
-        some = _chosen(records_of(data), n, schema, which, rng)
-        chosen.append(records_of(with_times(schema, which, some)))
-    static, events = ([getattr(each, part) for each in chosen] for part in ("static", "events"))
-    lines = []
-    if static[0] is not None:
-        lines.append([*_column_lines(static, schema, names)])
-    if events[0] is not None:
-        lines.append([*_code_lines(events, n, names)])
-    sheets = [tuple(chain(*parts)) for parts in zip(*lines, strict=True)]
+    sets = {"real": records_of(real), "synthetic": records_of(synthetic)}
+    check_parts(sets)
+    cells = {} if schema.grid is None else cells_of(schema.grid, sets)
+    sizes = [m for _, m in cells.values()] or [*map(len, sets.values())]
+    places = [_chosen(which, m, n, rng) for which, m in zip(sets, sizes, strict=True)]
+
+    facts: list[tuple[Line, ...]] = [()] * (2 * n)
+    found: list[Course | None] = [None] * (2 * n)
+    if sets["real"].static is not None:
+        tables = [_table(schema, *each) for each in zip(sets.items(), places, strict=True)]
+        facts = [*column_lines(tables, schema, names)]
+    if schema.grid is not None:
+        own = [_rows(one, place) for (one, _), place in zip(cells.values(), places, strict=True)]
+        found = [*courses(schema.grid, own, n, names)]
+    elif sets["real"].events is not None:
+        frames = [_codes(*each) for each in zip(sets.values(), places, strict=True)]
+        both = zip(facts, code_lines(frames, n, names), strict=True)
+        facts = [(*once, *codes) for once, codes in both]
+    sheets = [Sheet(*each) for each in zip(facts, found, strict=True)]
     order = rng.permutation(2 * n)
     return Packet(
         tuple(sheets[i] for i in order),
@@ -94,135 +101,32 @@ def review_packet(
     )
 
 
-def _chosen(
-    records: Records, n: int, schema: Schema, which: str, rng: np.random.Generator
-) -> Records:
-    """n patients at random, numbered, in the schema's columns."""
-    static, events = records.static, records.events
-    names = [] if static is None else schema.names
-    missing = [name for name in names if static is not None and name not in static]
-    if missing:
-        raise DataError(f"the {which} records lack {missing}, which the real ones have")
-    if events is None:
-        patients = np.arange(len(records))
-    else:
-        patients = (events if static is None else static)["subject_id"].unique()
-    if n < 1 or len(patients) < n:
-        raise DataError(f"{n} {which} patients are wanted, and there are {len(patients):,}")
-    place = rng.permutation(len(patients))[:n]
-    if static is not None:
-        static = static[names].iloc[place].reset_index(drop=True)
-    if events is not None:
-        number = dict(zip(patients[place], range(n), strict=True))
-        rows = events.loc[events["subject_id"].isin(number), ["subject_id", "code"]]
-        events = rows.assign(subject_id=rows["subject_id"].map(number)).drop_duplicates()
-    return replace(records, static=static, events=events)
+def _chosen(which: str, patients: int, n: int, rng: np.random.Generator) -> Int[np.ndarray, "n"]:
+    if n < 1 or patients < n:
+        raise DataError(f"{n} {which} patients are wanted, and there are {patients:,}")
+    return rng.permutation(patients)[:n]
 
 
-def _code_lines(
-    frames: list[pd.DataFrame], n: int, names: Mapping[str, str]
-) -> Iterator[tuple[Line, ...]]:
-    """Codes in the order of the alphabet, under what stands before their last //."""
-    for frame in frames:
-        own = dict(iter(frame.groupby("subject_id")["code"]))
-        for patient in range(n):
-            lines = []
-            for code in sorted(str(each).strip() for each in own.get(patient, ())):
-                kind, _, rest = code.rpartition("//")
-                name = names.get(code, "")
-                lines.append((kind or "code", f"{rest}  {name}".strip()))
-            yield tuple(lines)
+def _table(schema: Schema, which: tuple[str, Records], place: Int[np.ndarray, "n"]) -> pd.DataFrame:
+    """Of the patients chosen, in the schema's columns."""
+    name, records = which
+    assert records.static is not None
+    if missing := [column for column in schema.names if column not in records.static]:
+        raise DataError(f"the {name} records lack {missing}, which the real ones have")
+    chosen = records.static[schema.names].iloc[place].reset_index(drop=True)
+    return table_of(with_times(schema, name, Records(static=chosen)))
 
 
-def _column_lines(
-    frames: list[pd.DataFrame], schema: Schema, names: Mapping[str, str]
-) -> Iterator[tuple[Line, ...]]:
-    """A line for each column but ids, written in one way for both sets."""
-    written: dict[str, list[pd.Series]] = {}
-    for column in schema.columns:
-        if column.kind == "id":
-            continue
-        both = [frame[column.name] for frame in frames]
-        write = {
-            "numerical": _numbers,
-            "integer": _numbers,
-            "datetime": _dates,
-            "boolean": _flags,
-        }.get(column.kind, _texts)
-        title = names.get(column.name, column.name.replace("_", " "))
-        written[title] = [
-            text.where(values.notna().to_numpy(), UNKNOWN)
-            for text, values in zip(write(both), both, strict=True)
-        ]
-    for i in range(len(frames)):
-        for values in zip(*(texts[i] for texts in written.values()), strict=True):
-            yield tuple(zip(written, values, strict=True))
+def _codes(records: Records, place: Int[np.ndarray, "n"]) -> pd.DataFrame:
+    """subject_id, from 0 on, and code."""
+    assert records.events is not None
+    whose = (records.events if records.static is None else records.static)["subject_id"].unique()
+    number = {whose[row]: i for i, row in enumerate(place)}
+    own = records.events.loc[records.events["subject_id"].isin(number), ["subject_id", "code"]]
+    return own.assign(subject_id=own["subject_id"].map(number)).drop_duplicates()
 
 
-def _numbers(both: list[pd.Series]) -> list[pd.Series]:
-    """With as many decimals as the less precise set has, for all values alike."""
-    numbers = [pd.to_numeric(values).astype(float) for values in both]
-    decimals = min(_decimals(values.dropna()) for values in numbers)
-    return [values.map(lambda x: f"{round(x, decimals) + 0.0:.{decimals}f}") for values in numbers]
-
-
-def _decimals(values: pd.Series) -> int:
-    return next((d for d in range(6) if (values.round(d) == values).all()), 6)
-
-
-def _dates(both: list[pd.Series]) -> list[pd.Series]:
-    """Days; with hours and minutes where both sets have such."""
-    times = [values.reset_index(drop=True) for values in both]
-    timed = all((t.dropna() != t.dropna().dt.normalize()).any() for t in times)
-    return [t.dt.strftime("%Y-%m-%d %H:%M" if timed else "%Y-%m-%d") for t in times]
-
-
-def _flags(both: list[pd.Series]) -> list[pd.Series]:
-    true = ("1", "1.0", "true", "yes")
-    return [v.astype(str).str.lower().isin(true).map({True: "yes", False: "no"}) for v in both]
-
-
-def _texts(both: list[pd.Series]) -> list[pd.Series]:
-    return [values.astype(object).map(_text) for values in both]
-
-
-def _text(value: object) -> str:
-    whole = isinstance(value, float) and value.is_integer()  # numbers that stand for a category
-    return str(int(value) if whole else value).strip()  # type: ignore[call-overload]
-
-
-STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; color: #111; max-width: 46rem; margin: 2rem auto; padding: 0 1rem }
-section { border-top: 2px solid #111; padding: .6rem 0 1.6rem } h2 { font-size: 1.1rem; margin: .2rem 0 .5rem }
-table { border-collapse: collapse; width: 100% } td { padding: .16rem .6rem .16rem 0; vertical-align: top }
-td:first-child { color: #555; width: 40% } tr { border-bottom: 1px solid #ddd } p.ask { margin: .8rem 0 0 }
-@media print { body { margin: 0; max-width: none; font-size: 11px } section { break-before: page; border: 0 } }
-"""
-
-COVER = """<h1>Patients to review</h1>
-<p>Each sheet is a patient: a real one, or one that a program made up. Any number may be made up: all, or none.</p>
-<p>For each sheet please write two answers into answers.csv, or tick them here and have them copied:</p>
-<ol><li><b>Realistic?</b> Could this be a real patient: yes or no.</li>
-<li><b>Origin?</b> If you had to say: real or synthetic.</li></ol>
-<p>Please do not talk about the sheets with other reviewers before all have answered. A value that is missing says
-&ldquo;not recorded&rdquo;. The sheets hold records of real patients: do not copy or keep them.</p>"""
-
-
-def _booklet(sheets: tuple[tuple[Line, ...], ...]) -> str:
-    pages = "".join(_page(i + 1, lines) for i, lines in enumerate(sheets))
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Patients to review</title>'
-        f"<style>{STYLE}</style></head><body>{COVER}{pages}</body></html>\n"
-    )
-
-
-def _page(number: int, lines: tuple[Line, ...]) -> str:
-    rows, before = [], None
-    for left, right in lines:
-        said = "" if left == before else left
-        rows.append(f"<tr><td>{html.escape(said)}</td><td>{html.escape(right)}</td></tr>")
-        before = left
-    return (
-        f'<section id="sheet-{number}"><h2>Sheet {number}</h2><table>{"".join(rows)}</table>'
-        '<p class="ask">Realistic? &#9744; yes &#9744; no &emsp; Origin? &#9744; real &#9744; synthetic</p></section>'
-    )
+def _rows(cells: Placed, place: Int[np.ndarray, "n"]) -> Placed:
+    """Rows from 0 on."""
+    row = pd.Index(place).get_indexer(pd.Index(cells.row))
+    return cells._replace(row=row).where(row >= 0)
