@@ -95,7 +95,7 @@ def courses(grid: Grid, sets: Sequence[Placed], n: int, names: Mapping[str, str]
     }
     form = Form(grid, clock, order, _titles(grid, names), ends, at_once)
     found: dict[int, dict[int, list[Cell]]] = {i: defaultdict(list) for i in range(n * len(sets))}
-    for cell in whole.sort_values("at", kind="stable").itertuples(index=False):
+    for cell in whole.itertuples(index=False):
         found[cell.patient][cell.variable].append((cell.line, cell.at, cell.text))
     return [_course(cells, form) for cells in found.values()]
 

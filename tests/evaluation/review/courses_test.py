@@ -190,6 +190,15 @@ def test_a_visit_is_a_line_at_its_moment_where_both_sets_have_visits():
     assert when(review_packet(real, other, 2, schema=schema)) == {("0 d", "180 d", "270 d")}
 
 
+def test_charts_have_one_scale_on_all_sheets():
+    real = stays()
+    raised = real.events["numeric_value"] + np.where(real.events["code"] == HR, 100, 0)
+    high = Records(real.static, real.events.assign(numeric_value=raised))
+    packet = review_packet(real, high, 30, schema=schema_of(real))
+    ends = [t.ends for sheet in packet.sheets for t in sheet.course.traces if t.title == "HR"]
+    assert len(ends) > 50 and all(float(a) < 60 and float(b) > 210 for a, b in ends)
+
+
 @pytest.mark.parametrize(
     ("one", "other", "step", "unit"),
     [
