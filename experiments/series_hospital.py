@@ -2,21 +2,21 @@
 
     python experiments/series_hospital.py
 
-4,000 patients are learnt from, their events from entry on (31 codes) in 48 steps of 30 days: the last of a step is kept,
-what is later than four years is left out. Measured are 4,000 fresh patients and 4,000 that are drawn, in one way: on that
-grid, from what a hospital sees. Truths are of the law alone, in continuous time; no patient is drawn for them.
+4,000 patients are learnt from, their events from entry on (31 codes) in 48 steps of 30 days: the last of a step is
+kept, what is later than four years is left out. Measured are 4,000 fresh patients and 4,000 that are drawn, in one way:
+on that grid, from what a hospital sees. Truths are of the law alone, in continuous time; nothing is drawn for them.
 
     correlation   of a lab (of its logarithm, for crp) less what sex and age say, with its value so many years later, of
                   who never has a code of a condition that matters to it in four months with visits or more; truth:
                   `twice.seen` without any condition, at the gaps of fresh patients
-    P(ordered)    at the visit of entry by whether a code is written there, of who has no second visit in 30 days; truth:
-                  `truths.ordered_with`. And at later visits by whether it ever was before
+    P(ordered)    at the visit of entry by whether a code is written there, of who has no second visit in 30 days;
+                  truth: `truths.ordered_with`. And at later visits by whether it ever was before
     statin        a drug that is taken is written again; LDL at two visits up to two years apart of who has
                   hyperlipidaemia and begins a statin between them, or does not; truth: `twice.change`. Death, by
                   whether a statin is written at entry: those are the ill ones (`truths.effect`)
 
-Of 20,000 fresh patients every figure with a truth is within .06 of it, and of a change within 1 mg/dL: grid, and codes in
-the place of conditions, take nothing away that matters here.
+Of 20,000 fresh patients every figure with a truth is within .06 of it, and a change within 1 mg/dL: the grid, and codes
+in the place of conditions, take nothing away that matters here.
 
 `courses`, 4,000 steps (382 CPU seconds; 92 for the draws), on 2 shared CPU cores; +- is half an interval of 95%:
 
@@ -50,9 +50,9 @@ the place of conditions, take nothing away that matters here.
     P(death in 720 days | no statin written at entry) .057    .049 +- .007        .024 +- .006
     P(death in 720 days | statin written at entry)    .191    .208 +- .040        .065 +- .023
 
-What is measured together is learnt: who is ordered what at entry, and that LDL is lower where a statin is written (90.6
-and 129.2 before any; fresh patients 92.6 and 134.0). What stays is not: a code comes and goes instead of beginning once,
-so that a statin that is begun does nothing, and labs remember a patient for longer than they should.
+What is measured together is learnt: who is ordered what at entry, and that LDL is lower where a statin is written
+(90.6, and 129.2 before any; of fresh patients 92.6 and 134.0). What stays is not: a code comes and goes instead of
+beginning once, so that a statin that is begun does nothing, and labs remember a patient for longer than they should.
 """
 
 import argparse
