@@ -293,3 +293,14 @@ def test_events_off_the_grid_are_refused_as_in_an_evaluation():
         DataError, match="no event of the synthetic records lies on the schema's grid"
     ):
         review_packet(real, late, 5, schema=schema_of(real))
+
+
+def test_of_events_alone_a_patient_is_who_has_one_on_the_grid():
+    lines = [(who, 60 * 24 * (who % 2) + 5, HR, 80.0 + who) for who in range(8)]  # half come late
+    events = Records(events=records(lines, range(8)).events)
+    schema = schema_of(events)
+    packet = review_packet(events, events, 4, schema=schema)
+    found = sorted(sheet.course.lines[0][1][0] for sheet in packet.sheets)
+    assert found == sorted(["80", "82", "84", "86"] * 2)
+    with pytest.raises(DataError, match="5 real patients are wanted, and there are 4"):
+        review_packet(events, events, 5, schema=schema)
