@@ -19,8 +19,6 @@ from jaxehr.data.hospital.world import world_of
 LIMIT = 4.5
 WORLD = world_of(0)
 GAPS = np.linspace(0, 10, 300)  # years at which truths are computed; between them a line
-
-
 LAGS = range(1, 7)  # a visit and so manieth next ones
 
 
