@@ -63,6 +63,17 @@ class Steps:
         return {kind: tuple(name for k, name in entries if k == kind) for kind in DTYPES}
 
     @property
+    def values(self) -> tuple[int, ...]:
+        """Which entries of the number part of a step are values of variables; the others say when."""
+        found, at = [], 0
+        for c in self.channels:
+            for column, is_value in ((c.value, True), (c.lag, False)):
+                own = [kind for kind, _ in column.parts()].count("number")
+                found += list(range(at, at + own)) * is_value
+                at += own
+        return tuple(found)
+
+    @property
     def names(self) -> dict[str, tuple[str, ...]]:
         steps = range(1, self.steps + 1)
         return {
@@ -108,14 +119,14 @@ class Steps:
         n = len(parts["bit"])
         bits = parts["bit"].reshape(n, self.steps, -1)
         # A subject has as many steps as do not say that it has ended, whichever these are.
-        length = self.steps - (bits[:, :, -1] == 1).sum(1) if self.ends else self.steps
-        alive = np.arange(self.steps) < np.reshape(length, (-1, 1))
+        ended = (bits[:, :, -1] == 1).sum(1) if self.ends else np.zeros(n, int)
+        alive = np.arange(self.steps) < (self.steps - ended)[:, None]
         found = np.repeat(alive[:, :, None], len(self.channels), axis=2)
         names = self.step_names["bit"]
         for j, c in enumerate(self.channels):
             if c.optional:
                 found[:, :, j] &= bits[:, :, names.index(f"{c.name} is missing")] == 0
-        return np.broadcast_to(found, (n, self.steps, len(self.channels)))
+        return found
 
     def cells_of(self, parts: Parts, where: np.ndarray) -> tuple[np.ndarray, ...]:
         """(row, microseconds since the start, variable, value) of these [n, step, variable], subject by subject in

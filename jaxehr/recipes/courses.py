@@ -22,7 +22,6 @@ Sampler         DPM-Solver++ (2M) of the reverse SDE, 50 steps of one evaluation
 
 from collections.abc import Callable
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import jax
@@ -31,20 +30,20 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxehr.codecs import MIN_PATIENTS, Codec, KnownParts, Quantile, codec_of
+from jaxehr.codecs import MIN_PATIENTS, Codec, Quantile, codec_of
 from jaxehr.data import Records, Schema
 from jaxehr.denoisers import edm_output
 from jaxehr.losses import Times, edm_weight, log_normal
 from jaxehr.networks import by_step, course_network, fourier
 from jaxehr.numerics import in_float32
 from jaxehr.processes import Gaussian, edm
-from jaxehr.recipes.timediff import entry_places
 from jaxehr.samplers import DPMpp2MSDE, karras, reverse_sde
+from jaxehr.synthesis.carried import carried_layout, carried_places, carried_view
 from jaxehr.synthesis.diffusion import categories, of_odds
 from jaxehr.synthesis.draws import noise_to_data
 from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of
 from jaxehr.synthesis.steps import steps_for
-from jaxehr.synthesis.view import Layout, View, layout_of, matrix_view
+from jaxehr.synthesis.view import Layout
 from jaxehr.types import Denoiser, Draw, Dynamics, Grid, Key, Known, Model, Network, Params, Time
 
 CARRIED = 0.2  # weight of a number that is not measured
@@ -86,12 +85,12 @@ def courses(
     """
     codec = codec_of(data, schema, Quantile, min_patients)
     steps = steps_for(codec, batch_size, steps, most=60_000)
-    view, layout = carried_view(codec), layout_of(codec, even=True)
-    places = row_places(codec, layout)
+    view, layout, places = carried_view(codec), carried_layout(codec), carried_places(codec)
     network = course_network(places.shape[1], width=width, layers=layers, embedding=fourier(16))
     model = courses_model(
         by_step(network, places, layout.columns),
         layout,
+        often=np.bincount(places.ravel()),
         levels=partial(log_normal, mean=level_mean, std=level_std),
         weight_of_bits=weight_of_bits,
         grid=partial(karras, sigma_min=sigma_min, sigma_max=sigma_max, rho=rho),
@@ -104,53 +103,23 @@ def courses(
     return recipe_of(courses, locals(), codec, view, stage)
 
 
-def carried_view(codec: Codec) -> View:
-    """`matrix_view(even=True)`, in which a number of a series that is not measured stands at the last one before it,
-    at the first where there is none, and at the mean where there is no other.
-
-    Raises DataError for records without a series.
-    """
-    plain, steps = matrix_view(codec, even=True), codec.layout["number"]
-    numbers, indicators = codec.sizes["number"], np.array(codec.indicators, int)
-    optional = np.flatnonzero(indicators >= 0)
-
-    def carried(row: np.ndarray) -> np.ndarray:
-        row, missing = row.copy(), np.zeros((len(row), numbers), bool)
-        missing[:, optional] = row[:, numbers + indicators[optional]] > 0.5
-        row[:, :numbers][missing] = 0.5
-        for entry in steps.T:
-            there = ~missing[:, entry]
-            last = np.maximum.accumulate(np.where(there, np.arange(len(entry)), -1), axis=1)
-            last = np.where(last < 0, there.argmax(axis=1)[:, None], last)
-            row[:, entry] = np.take_along_axis(row[:, entry], last, axis=1)
-        return row
-
-    def known(given: KnownParts) -> Known:
-        found: Any = plain.known(given)
-        return found._replace(x0=carried(found.x0))
-
-    return View(lambda parts: carried(np.asarray(plain.to_x(parts))), plain.of_x, known)
-
-
-def row_places(codec: Codec, layout: Layout) -> Int[np.ndarray, "step feature"]:
-    """Which columns of a row of `matrix_view` the network reads at each step: those of the step, and of the static
-    table. Raises DataError for records without a series."""
-    ends = np.cumsum([layout.numbers, *[1] * layout.bits, *layout.classes])
-    return entry_places(codec, [np.arange(*pair) for pair in pairwise(ends)])
-
-
 def courses_model(
     network: Network,
     layout: Layout,
     *,
+    often: Int[np.ndarray, "column"],
     levels: Times,
     weight_of_bits: float,
     grid: Callable[[int], Grid],
     sampling_steps: int,
 ) -> Model:
-    """Of rows of `carried_view`; inside, all lies around 0 with a deviation of 1."""
+    """Of rows of `carried_view`; inside, all lies around 0 with a deviation of 1.
+
+    often   at how many steps the network says each column: so often its loss counts
+    """
     process, numbers = Gaussian(edm()), layout.numbers
-    cells = numbers + layout.bits + len(layout.classes)
+    firsts = np.cumsum([numbers + layout.bits, *layout.classes])[:-1]
+    counts = np.concatenate([often[: numbers + layout.bits], often[firsts]]).astype(np.float32)
     sampler = reverse_sde(DPMpp2MSDE())
     walk = noise_to_data(
         process, (layout.columns,), sampler=sampler, grid=grid, steps=sampling_steps
@@ -182,7 +151,8 @@ def courses_model(
         weight = edm_weight(1.0)(t)[:, None] * jnp.where(_missing(layout, x0), CARRIED, 1.0)
         square = weight * jnp.square(value - x0[:, :numbers])
         entropy = _entropy(layout, log_odds, x[:, numbers:], x0[:, numbers:], t)
-        return (square.sum(-1) + weight_of_bits * entropy) / cells
+        each = jnp.concatenate([square, weight_of_bits * entropy], axis=-1)
+        return each @ (counts / counts.sum())
 
     def draw(params: Params, key: Key, *, known: Known | None = None, **asked: Any) -> Draw:
         prior_key, path_key = jax.random.split(key)
@@ -207,11 +177,11 @@ def _missing(layout: Layout, x0: Array) -> Bool[Array, "batch number"]:
 
 def _entropy(
     layout: Layout, log_odds: Array, noisy: Array, clean: Array, t: Array
-) -> Float[Array, "batch"]:
-    """The sum over bits and categories of -log P(clean | noisy, all else). An entry's own x_t adds 2 x_t / t^2 to its
-    log odds: `denoisers.of_bits` of -1 and 1."""
+) -> Float[Array, "batch entry"]:
+    """-log P(clean | noisy, all else) of each bit and category. An entry's own x_t adds 2 x_t / t^2 to its log odds:
+    `denoisers.of_bits` of -1 and 1."""
     logits, bits = log_odds + 2 * noisy / jnp.square(t)[:, None], layout.bits
-    found = jax.nn.softplus(-logits[:, :bits] * clean[:, :bits]).sum(-1)
+    found = [jax.nn.softplus(-logits[:, :bits] * clean[:, :bits])]
     for group, is_class in zip(categories(layout, logits), categories(layout, clean), strict=True):
-        found -= (jax.nn.log_softmax(group) * (is_class > 0)).sum((-1, -2))
-    return found
+        found.append(-(jax.nn.log_softmax(group) * (is_class > 0)).sum(-1))
+    return jnp.concatenate(found, axis=-1)

@@ -21,7 +21,6 @@ Differences     Columns of the static table stand at every step, as the authors'
                 the tenth root of .995 (theirs: every tenth by .995). `sampling_steps` draws with fewer steps.
 """
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -37,6 +36,7 @@ from jaxehr.numerics import in_float32
 from jaxehr.recipes.tabddpm import tabddpm_process
 from jaxehr.samplers import ddim_step, in_parts, sequential, uniform
 from jaxehr.synthesis.mixed import mixed_model, noise_and_logits
+from jaxehr.synthesis.places import entry_places
 from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of
 from jaxehr.synthesis.steps import steps_for
 from jaxehr.synthesis.view import Tokens, token_view, tokens_of
@@ -113,21 +113,6 @@ def step_places(codec: Codec, tokens: Tokens) -> Int[np.ndarray, "step feature"]
     """
     classes = np.split(tokens.places, np.cumsum(tokens.classes)[:-1]) if tokens.classes else []
     return entry_places(codec, [codec.sizes["number"] + each for each in classes])
-
-
-def entry_places(
-    codec: Codec, classes: Sequence[Int[np.ndarray, "class"]]
-) -> Int[np.ndarray, "step feature"]:
-    """The same in any row that begins with the numbers: `classes` says of each bit, and then each category, where its
-    classes lie. Raises DataError as above."""
-    layout, sizes = codec.layout, codec.sizes
-    cells = {}
-    for kind, of_steps in layout.items():
-        static = np.setdiff1d(np.arange(sizes[kind]), of_steps)
-        cells[kind] = np.concatenate([of_steps, np.tile(static, (len(of_steps), 1))], axis=1)
-    of_tokens = np.concatenate([cells["bit"], sizes["bit"] + cells["category"]], axis=1)
-    one_hot = [np.concatenate([classes[j] for j in row] or [[]]) for row in of_tokens]
-    return np.concatenate([cells["number"], np.array(one_hot, int)], axis=1)
 
 
 def timediff_model(

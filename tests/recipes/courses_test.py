@@ -10,9 +10,10 @@ from jaxehr.codecs.numbers import Quantile
 from jaxehr.data import Records, Schema
 from jaxehr.losses import log_normal
 from jaxehr.networks import course_network, fourier
-from jaxehr.recipes.courses import carried_view, courses_model, row_places
+from jaxehr.recipes.courses import courses_model
 from jaxehr.samplers import karras
-from jaxehr.synthesis.view import Layout, layout_of
+from jaxehr.synthesis.carried import carried_layout, carried_places, carried_view
+from jaxehr.synthesis.view import Layout
 from jaxehr.types import Network
 
 
@@ -49,12 +50,13 @@ def test_what_is_not_measured_stands_at_the_last_value_before_it_and_comes_back_
 
 def test_each_step_reads_its_own_entries_and_the_static_table():
     _, codec = stays()
-    layout = layout_of(codec, even=True)
-    places, sizes = row_places(codec, layout), codec.sizes
+    places, layout = carried_places(codec), carried_layout(codec)
     names = [*codec.names["number"], *codec.names["bit"]]
+    names += [f"same, step {step}" for step in range(1, 6)]
     for step, columns in enumerate(places, 1):
-        said = {names[j] for j in columns if j < sizes["number"] + sizes["bit"]}
-        assert said and all(f"step {step}" in name or name.startswith("sex") for name in said)
+        said = {names[j] for j in columns if j < layout.numbers + layout.bits}
+        assert f"same, step {step}" in said
+        assert all(f"step {step}" in name or name.startswith("sex") for name in said)
     assert set(places.ravel()) == set(range(layout.columns))
 
 
@@ -68,6 +70,7 @@ def test_what_is_denoised_is_the_posterior_mean():
     model = courses_model(
         network,
         layout,
+        often=np.ones(layout.columns, int),
         levels=log_normal,
         weight_of_bits=1.0,
         grid=lambda n: karras(n, sigma_min=0.02),
@@ -93,7 +96,12 @@ def test_what_is_drawn_varies_as_the_data_do():
     layout = Layout(10, 10, (), (-1,) * 10, np.full((2, 10), 0.5), np.array([[0.0], [1.0]]))
     said = jnp.array([0.0] * 10 + [np.log(1 / 15)] * 10)
     network = Network(lambda key: {}, lambda params, x, t: jnp.broadcast_to(said, x.shape))
-    options = {"levels": log_normal, "weight_of_bits": 1.0, "sampling_steps": 50}
+    options: dict = {
+        "often": np.ones(layout.columns, int),
+        "levels": log_normal,
+        "weight_of_bits": 1.0,
+        "sampling_steps": 50,
+    }
     model = courses_model(network, layout, grid=lambda n: karras(n, sigma_min=0.02), **options)
     keys = jax.random.split(jax.random.key(0), 4000)
     found = jax.vmap(lambda key: model.draw({}, key))(keys)
@@ -109,7 +117,12 @@ def test_the_loss_is_least_at_the_true_odds():
 
     def loss(odds):
         network = Network(lambda key: {}, lambda p, x, t: jnp.full(x.shape, odds))
-        options = {"levels": log_normal, "weight_of_bits": 1.0, "sampling_steps": 4}
+        options: dict = {
+            "often": np.ones(layout.columns, int),
+            "levels": log_normal,
+            "weight_of_bits": 1.0,
+            "sampling_steps": 4,
+        }
         model = courses_model(network, layout, grid=lambda n: karras(n), **options)
         bits = (jnp.arange(20_000) % 4 == 0).astype(jnp.float32)[:, None]
         return float(model.loss({}, jax.random.key(0), bits).mean())
@@ -121,7 +134,12 @@ def test_the_loss_is_least_at_the_true_odds():
 def test_what_is_not_measured_weighs_a_fifth():
     layout = Layout(2, 1, (), (0, -1), np.full((2, 2), 0.5), np.array([[0.0] * 2, [1.0] * 2]))
     network = Network(lambda key: {}, lambda p, x, t: jnp.zeros_like(x))
-    options = {"levels": log_normal, "weight_of_bits": 0.0, "sampling_steps": 4}
+    options: dict = {
+        "often": np.ones(layout.columns, int),
+        "levels": log_normal,
+        "weight_of_bits": 0.0,
+        "sampling_steps": 4,
+    }
     model = courses_model(network, layout, grid=lambda n: karras(n), **options)
     rows = jnp.array([[0.9, 0.5, 0.0], [0.9, 0.5, 1.0]])
     each = lambda i: model.loss({}, jax.random.key(0), jnp.repeat(rows[i : i + 1], 4000, 0)).mean()
@@ -149,3 +167,24 @@ def test_a_layer_hears_of_every_step_and_of_the_time():
     later = said(x, [1.0, 2.0])
     np.testing.assert_array_equal(later[0], plain[0])
     assert (np.abs(later[1] - plain[1]).max(axis=-1) > 1e-4).all()
+
+
+def test_a_column_counts_as_often_as_it_is_said():
+    """Two bits that are said alike: where one is said at three steps, it has three quarters of the loss."""
+    layout = Layout(0, 2, (), (), np.zeros((2, 0)), np.zeros((2, 0)))
+    network = Network(lambda key: {}, lambda p, x, t: jnp.full(x.shape, 2.0))
+    rows = jnp.repeat(jnp.array([[1.0, 0.0]]), 20_000, 0)
+
+    def loss(often):
+        options: dict = {
+            "often": np.array(often),
+            "levels": lambda key, shape: jnp.full(shape, 9.0),
+        }
+        options |= {"weight_of_bits": 1.0, "sampling_steps": 4}
+        model = courses_model(network, layout, grid=lambda n: karras(n), **options)
+        return float(model.loss({}, jax.random.key(0), rows).mean())
+
+    alike, first, second = loss([1, 1]), loss([1, 0]), loss([0, 1])
+    assert second > first + 1
+    np.testing.assert_allclose(alike, (first + second) / 2, rtol=1e-5)
+    np.testing.assert_allclose(loss([3, 1]), (3 * first + second) / 4, rtol=1e-5)

@@ -1,0 +1,107 @@
+"""Courses as a network sees them, and back: what is the last value again is the last one, to the digit."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jaxehr.codecs import fit_codec
+from jaxehr.codecs.numbers import Quantile
+from jaxehr.data import Records, Schema
+from jaxehr.synthesis.carried import carried_layout, carried_view
+
+WEIGHTS = {  # by patient: the value of each hour in which it was measured
+    1: {0: 70.0, 1: 70.0, 3: 70.0, 4: 71.0},
+    2: {1: 80.0, 2: 81.0, 4: 80.0},
+    3: {2: 60.0},
+    4: {0: 65.0, 2: 65.0, 3: 66.0, 4: 66.0},
+}
+SAME = {(1, 1), (1, 3), (4, 2), (4, 4)}
+
+
+def stays(weights=WEIGHTS):
+    """The pulse of every hour, and weights."""
+    rows = [(i, h, "weight", v) for i, own in weights.items() for h, v in own.items()]
+    rows += [(i, h, "HR", 60.0 + 7 * i + h) for i in weights for h in range(5)]
+    frame = pd.DataFrame(rows, columns=["subject_id", "hour", "code", "numeric_value"])
+    start = pd.Timestamp("2021-01-01").as_unit("us")
+    frame["time"] = start + pd.to_timedelta(frame.pop("hour"), "h").dt.as_unit("us")
+    events = frame.sort_values(["subject_id", "time", "code"], ignore_index=True)
+    return Records(None, events[["subject_id", "time", "code", "numeric_value"]])
+
+
+@pytest.fixture(scope="module")
+def codec():
+    records = stays()
+    schema = Schema.infer(records).on_grid(records, every="1h", length=5, start="2021-01-01")
+    return fit_codec(records, schema, Quantile, 1)
+
+
+def same_of(x, codec):
+    """[patient, step]: the bit of the weight."""
+    layout = carried_layout(codec)
+    at = [i for i, n in enumerate(codec.names["number"]) if n.startswith("weight, step")]
+    return x[:, layout.numbers + np.array(layout.indicators)[at]] > 0.5
+
+
+def weights_of(records):
+    own = records.events[records.events["code"] == "weight"]
+    hour = (own["time"] - own["time"].min().floor("D")) // pd.Timedelta("1h")
+    at = zip(own["subject_id"], hour.astype(int), strict=True)
+    return dict(zip(at, own["numeric_value"], strict=True))
+
+
+def test_a_bit_says_what_is_the_last_one_again(codec):
+    x = carried_view(codec).to_x(codec.encode(stays()))
+    said = same_of(x, codec)
+    for i, own in WEIGHTS.items():
+        for h in range(5):
+            assert said[i - 1, h] == (h not in own or (i, h) in SAME), (i, h)
+
+
+def test_what_is_the_same_again_comes_out_as_the_last_one_whatever_was_drawn_there(codec):
+    view = carried_view(codec)
+    x = view.to_x(codec.encode(stays()))
+    at = [i for i, n in enumerate(codec.names["number"]) if n.startswith("weight, step")]
+    drawn, same = x.copy(), same_of(x, codec)
+    drawn[:, at] += np.where(same, 0.3, 0.0)
+    found = weights_of(codec.decode(view.of_x(drawn)))
+    assert found == {(i, h): v for i, own in WEIGHTS.items() for h, v in own.items()}
+    drawn[:, at] += 0.3  # what is not the same is as it was drawn
+    assert weights_of(codec.decode(view.of_x(drawn)))[1, 4] != 71.0
+
+
+def test_a_first_value_is_kept_though_it_is_said_to_be_the_last_again(codec):
+    view = carried_view(codec)
+    x, layout = view.to_x(codec.encode(stays())), carried_layout(codec)
+    x[:, layout.numbers + codec.sizes["bit"] : layout.numbers + layout.bits] = 1.0
+    found = weights_of(codec.decode(view.of_x(x)))
+    assert {at: v for at, v in found.items() if at in {(1, 0), (2, 1), (3, 2), (4, 0)}} == {
+        (1, 0): 70.0,
+        (2, 1): 80.0,
+        (3, 2): 60.0,
+        (4, 0): 65.0,
+    }
+    assert found[2, 4] == 80.0 and found[1, 4] == 70.0
+
+
+def test_what_is_known_stays_as_it_is_whatever_is_drawn_before_it(codec):
+    """The weight is asked for where it was not measured: then no later one is known to be the same again."""
+    records, view = stays(), carried_view(codec)
+    given = codec.parts["series"].known_of(records, ["weight"])
+    known = view.known(given)
+    x = np.where(known.mask, known.x0, 0.9).astype(np.float32)
+    found = weights_of(codec.decode(view.of_x(x)))
+    for i, own in WEIGHTS.items():
+        for h, v in own.items():
+            assert found[i, h] == v, (i, h)
+    assert (1, 2) in found and len(found) == 20
+
+
+def test_of_a_prefix_it_is_known_what_is_the_same_again(codec):
+    given = codec.parts["series"].known_until(stays(), 4)
+    known = carried_view(codec).known(given)
+    same, mask = same_of(known.x0, codec), same_of(known.mask, codec)
+    for i, own in WEIGHTS.items():
+        for h in range(5):
+            assert mask[i - 1, h] == (h < 4 and h in own)
+            assert same[i - 1, h] == ((i, h) in SAME and h < 4)
