@@ -2,6 +2,7 @@
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from jaxehr.networks.mlp import Embedding, linear
@@ -19,10 +20,13 @@ def course_network(
         told = SiLU(Linear(embedding(t)) + Linear(mean over the steps of h))       # in each layer
         h = h + Linear(GRU(norm(h) * (1 + scale(told)) + shift(told)))
         h = norm(h) * (1 + scale(told)) + shift(told)
-        out = Linear(h) + sum over k of Linear_k(h) * x at the step k later, k = -3 ... 3
+        out = Linear(h) + sum over k of Linear_k(h) * x at the step k later, k = -2 ... 2
+                        + sum over w of Linear_w(h) * sqrt(steps) * mean of x over the steps within w, w = 6, all
 
-    The last sum is feature by feature: what each feature is at the steps around passes by layers that are too narrow to
-    hold all of them, weighed by what these say.
+    The last sums are feature by feature: what each feature is at the steps around passes by layers that are too narrow
+    to hold all of them, weighed by what these say. Of what is carried on through a whole course, such as a weight, all
+    copies together say the value where the noise of each is as large as the root of their number; without their mean
+    patients differed too little (PhysioNet 2012: deviation of the mean potassium .39, of real stays .57).
 
     apply(params, x, t): x [*batch, step, feature], t a scalar or one for each record. A layer adds nothing at first,
     and nothing is said.
@@ -30,14 +34,20 @@ def course_network(
     return over_series(_Course(features, width, layers, time_width, embedding), features)
 
 
-REACH = 3  # steps
+NEAR, WITHIN = 2, 6  # steps
 
 
 def _around(x: Array) -> list[Array]:
-    """x [*batch, step, feature] at each of the steps around, 0 beyond the ends; steps first."""
+    """x [*batch, step, feature] at each of the steps around, 0 beyond the ends, then means over more and over all of
+    them, with the deviation of one where all are independent; steps first."""
     x = jnp.moveaxis(x, -2, 0)
-    padded = jnp.pad(x, [(REACH, REACH), *[(0, 0)] * (x.ndim - 1)])
-    return [padded[k : k + len(x)] for k in range(2 * REACH + 1)]
+    padded = jnp.pad(x, [(WITHIN, WITHIN), *[(0, 0)] * (x.ndim - 1)])
+    shifted = [padded[k : k + len(x)] for k in range(2 * WITHIN + 1)]
+    step = np.arange(len(x))
+    count = np.minimum(step + WITHIN, len(x) - 1) - np.maximum(step - WITHIN, 0) + 1
+    within = sum(shifted) / jnp.sqrt(count.astype(np.float32)).reshape(-1, *[1] * (x.ndim - 1))
+    whole = jnp.broadcast_to(x.sum(0) / len(x) ** 0.5, x.shape)
+    return [*shifted[WITHIN - NEAR : WITHIN + NEAR + 1], within, whole]
 
 
 class _Course(nn.Module):
@@ -58,8 +68,9 @@ class _Course(nn.Module):
             h = h + nn.Dense(self.width, kernel_init=nn.initializers.zeros, name=f"add_{i}")(y)
         h, zeros = self._told(h, of_time, "head"), nn.initializers.zeros
         said = nn.Dense(self.features, kernel_init=zeros, name="say")(h)
-        weight = nn.Dense(self.features * (2 * REACH + 1), kernel_init=zeros, name="around")(h)
-        for each, near in zip(jnp.split(weight, 2 * REACH + 1, -1), _around(x), strict=True):
+        around = _around(x)
+        weight = nn.Dense(self.features * len(around), kernel_init=zeros, name="around")(h)
+        for each, near in zip(jnp.split(weight, len(around), -1), around, strict=True):
             said += each * near
         return jnp.moveaxis(said, 0, -2)
 

@@ -153,13 +153,12 @@ def test_what_is_not_measured_weighs_a_fifth():
 
 def test_a_layer_hears_of_every_step_and_of_the_time():
     network = course_network(3, width=8, layers=1, embedding=fourier(4))
-    params = network.init(jax.random.key(0))
-    x = jax.random.normal(jax.random.key(1), (2, 6, 3))
-    assert not network.apply(params, x, jnp.ones(2)).any()  # nothing is said at first
-    params = jax.tree.map(
-        lambda p: p + 0.3 * jax.random.normal(jax.random.key(p.size), p.shape), params
-    )
-    said = lambda x, t: np.asarray(network.apply(params, x, jnp.asarray(t)))
+    params, apply = jax.jit(network.init)(jax.random.key(0)), jax.jit(network.apply)
+    rng = np.random.default_rng(1)
+    x = jnp.asarray(rng.normal(size=(2, 6, 3)), jnp.float32)
+    assert not apply(params, x, jnp.ones(2)).any()  # nothing is said at first
+    params = jax.tree.map(lambda p: p + 0.3 * rng.normal(size=p.shape).astype(np.float32), params)
+    said = lambda x, t: np.asarray(apply(params, x, jnp.asarray(t)))
     plain = said(x, [1.0, 1.0])
     for step in (0, 5):
         other = said(x.at[:, step].add(1.0), [1.0, 1.0])
