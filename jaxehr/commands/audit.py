@@ -10,7 +10,7 @@ from jaxehr.commands.command import (
     check_kept,
     say,
 )
-from jaxehr.commands.reading import add_reading, read
+from jaxehr.commands.reading import add_layout, add_reading, read
 
 
 def add(command: Command) -> None:
@@ -26,6 +26,7 @@ def add(command: Command) -> None:
         audit.add_argument(
             f"--{name}-events", metavar="FILE", help=f"the events of the --{name} table's subjects"
         )
+    add_layout(audit, "--members and --nonmembers name")
     audit.add_argument(
         "--reference",
         type=Path,
@@ -61,7 +62,7 @@ def _run(options) -> int:
     frames, notes = {}, []
     for name, path in files.items():
         events = getattr(options, f"{name}_events")
-        records = read(options, path, codecs[0].schema, events=events)
+        records = read(options, path, codecs[0].schema, events=events, layout=options.layout)
         frames[name], left = audit.learnt(records, codecs)
         if left:
             notes.append(f"{left:,} {name} hold nothing that the run has learnt, and were left out")

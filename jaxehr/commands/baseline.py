@@ -75,7 +75,7 @@ def _run(options) -> int:
     for path in both:
         check_out(path, options.overwrite)
     schema = load_schema(options.schema)
-    train = read(options, options.data, schema, events=options.events)
+    train = read(options, options.data, schema, events=options.events, layout=options.layout)
     schema = schema_of(train, schema)
     _check_files(options, schema)
     drawn = make(train, options.n, options.seed, schema=schema, **chosen)

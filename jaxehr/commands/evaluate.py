@@ -12,7 +12,7 @@ from jaxehr.commands.command import (
     check_kept,
     say,
 )
-from jaxehr.commands.reading import add_reading, load_schema, read, schema_of
+from jaxehr.commands.reading import add_layout, add_reading, load_schema, read, schema_of
 
 EXAMPLES = """examples:
   jaxehr evaluate --real train.csv --synthetic drawn.csv --holdout test.csv --label death --by sex --out report
@@ -42,6 +42,7 @@ def add(command: Command) -> None:
         evaluate.add_argument(
             f"--{name}-events", metavar="FILE", help=f"the events of the --{name} table's subjects"
         )
+    add_layout(evaluate, "--real and --holdout name")
     evaluate.add_argument("--schema", metavar="FILE", help="schema.json of the run")
     evaluate.add_argument(
         "--run",
@@ -81,11 +82,12 @@ def _run(options) -> int:
     config = _origin(options.run)
     kept = None if options.run is None else str(options.run / "schema.json")
     schema = load_schema(options.schema or kept)
-    real = read(options, options.real, schema, events=options.real_events)
+    real = read(options, options.real, schema, events=options.real_events, layout=options.layout)
     schema = schema_of(real, schema)
     holdout = None
     if options.holdout is not None:
-        holdout = read(options, options.holdout, schema, events=options.holdout_events)
+        events = options.holdout_events
+        holdout = read(options, options.holdout, schema, events=events, layout=options.layout)
     cache_compilations()
 
     def judge(path: str):

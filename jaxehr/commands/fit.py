@@ -94,7 +94,7 @@ def _run(options) -> int:
         chosen, schema = {**begun, **chosen}, schema or codec.schema
     else:
         run.check_new(options.out)
-    records = read(options, options.data, schema, events=options.events)
+    records = read(options, options.data, schema, events=options.events, layout=options.layout)
     given = schema is not None
     with nullcontext() if given else _draft_left(records, options.out):
         schema = schema_of(records, schema)

@@ -163,7 +163,7 @@ def _opened(options, whole, with_events):
     cache_compilations()
     synthesizer = load(options.run)
     schema = synthesizer.recipe.codec.schema
-    records = read(options, options.data, schema, events=options.events)
+    records = read(options, options.data, schema, events=options.events, layout=options.layout)
     _check_files(options, schema, whole, with_events)
     return synthesizer, records
 

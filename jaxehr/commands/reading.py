@@ -55,6 +55,15 @@ option that takes records, only the subjects of that split.
 """
 
 
+def add_layout(parser: argparse.ArgumentParser, folders: str) -> None:
+    """For commands that take real records beside drawn ones."""
+    parser.add_argument(
+        "--layout",
+        metavar="NAME",
+        help=f"of the folders that {folders}: mimic3, eicu_stays, physionet2012, ...; more in `jaxehr help events`",
+    )
+
+
 def add_events(parser: argparse.ArgumentParser) -> None:
     """For commands that take subjects with static facts and events."""
     group = parser.add_argument_group("events", EVENTS)
@@ -65,20 +74,28 @@ def add_events(parser: argparse.ArgumentParser) -> None:
 OF_FILES = ("missing", "sep", "encoding", "decimal", "map")
 
 
-def read(options, path: str | Path, schema=None, *, events: str | None = None):
+def read(
+    options,
+    path: str | Path,
+    schema=None,
+    *,
+    events: str | None = None,
+    layout: str | None = None,
+):
     """The records of a file or folder, as the options and a schema say: a table or codes, or Records where there are
     events with more to them than codes, as a series has.
 
     events      the file of the events of these subjects, where the path is a table's
+    layout      of the folder
     """
     from jaxehr import data
 
-    layout, timed = getattr(options, "layout", None), _timed(options, schema)
+    timed = _timed(options, schema)
     names, reading = _names(options.map), _reading(options)
     if layout is not None:
         if events or names:
             raise ValueError(
-                "--layout says what the columns are; give it without --events and --map"
+                "--layout says what the columns are; give it without a file of events and --map"
             )
         records = data.read_layout(path, layout, unmatched=options.unmatched, **reading)
     elif events is not None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from jaxehr.commands.command import Command, check_folder, say
-from jaxehr.commands.reading import add_reading, load_schema, read, schema_of
+from jaxehr.commands.reading import add_layout, add_reading, load_schema, read, schema_of
 
 
 def add(command: Command) -> None:
@@ -14,6 +14,7 @@ def add(command: Command) -> None:
         review.add_argument(
             f"--{name}-events", metavar="FILE", help=f"the events of the --{name} table's subjects"
         )
+    add_layout(review, "--real names")
     review.add_argument("-n", type=int, default=100, help="sheets of each; 100 if not given")
     review.add_argument("--out", type=Path, metavar="DIR", help="packet/, answers/ and key.csv")
     review.add_argument(
@@ -42,7 +43,7 @@ def _run(options) -> int:
 
     check_folder(options.out)
     schema = load_schema(options.schema)
-    real = read(options, options.real, schema, events=options.real_events)
+    real = read(options, options.real, schema, events=options.real_events, layout=options.layout)
     schema = schema_of(real, schema)
     packet = review_packet(
         real,

@@ -55,7 +55,7 @@ def show(options) -> int:
     if chosen is not None and options.out is None:
         raise ValueError("--constraints says what --out has; give --out schema.json")
     check_kept([options.out] if options.out else [], options.overwrite)
-    frame = read(options, options.data, events=options.events)
+    frame = read(options, options.data, events=options.events, layout=options.layout)
     schema, problems = data.Schema.draft(frame)
     schema = _on_grid(options, frame, schema)
     _show(frame, schema)

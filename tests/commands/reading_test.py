@@ -142,11 +142,11 @@ def test_a_folder_is_read_by_its_layout(tmp_path):
     admission = "7,1,2164-03-04 21:09:00,2164-11-01 17:15:00,URGENT,HOME,WHITE,Medicare\n"
     columns = "SUBJECT_ID,HADM_ID,ADMITTIME,DISCHTIME,ADMISSION_TYPE,DISCHARGE_LOCATION,ETHNICITY,INSURANCE\n"
     file_of(tmp_path, "ADMISSIONS.csv", columns + admission)
-    records = read(options("--layout", "mimic3"), tmp_path)
+    records = read(options(), tmp_path, layout="mimic3")
     assert records.static["age"].tolist() == [69]  # the day before the birthday
     assert records.events["code"].tolist() == ["ADMISSION//URGENT", "DISCHARGE//HOME"]
     with pytest.raises(ValueError, match="--layout says what the columns are"):
-        read(options("--layout", "mimic3", "--map", "code=x"), tmp_path)
+        read(options("--map", "code=x"), tmp_path, layout="mimic3")
 
 
 def test_what_is_mapped_twice_is_refused(tmp_path):

@@ -80,3 +80,34 @@ def test_what_cannot_be_is_said_in_a_line_and_nothing_is_written(home, capsys, w
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert code == 2 and said in error and error.startswith("jaxehr: ")
     assert not any(file.exists() for file in files)
+
+
+def test_a_folder_as_it_is_distributed_is_the_real_side_of_a_judgement_and_of_a_review(tmp_path):
+    """Fifty stays of a challenge's file, and others as tables: --layout is of the real ones alone."""
+    from jaxehr.data import read_layout
+
+    folder, rng = tmp_path / "set-a", np.random.default_rng(0)
+    folder.mkdir()
+    stay, minute = (at.ravel() for at in np.indices((50, 4)))
+    rows = {"RecordID": stay + 1, "minute": 60 * minute + 5, "Parameter": "HR"}
+    frame = pd.DataFrame(rows | {"Value": rng.integers(50, 99, 200)})
+    ages = {"RecordID": range(1, 51), "minute": 0, "Parameter": "Age", "Value": 70}
+    frame = pd.concat([pd.DataFrame(ages), frame], ignore_index=True)
+    frame.to_csv(folder / "set-a_long.csv", index=False)
+    pd.DataFrame({"RecordID": range(1, 51), "In-hospital_death": rng.integers(0, 2, 50)}).to_csv(
+        folder / "Outcomes-a.txt", index=False
+    )
+    real = read_layout(folder, "physionet2012")
+    for name, part in (("static", real.static), ("events", real.events)):
+        part.to_csv(tmp_path / f"{name}.csv", index=False)
+    schema = tmp_path / "schema.json"
+    data = ["--data", str(folder), "--layout", "physionet2012"]
+    assert main(["schema", *data, "--every", "1h", "--length", "4", "--out", str(schema)]) == 0
+    both = ["--real", str(folder), "--layout", "physionet2012", "--schema", str(schema)]
+    both += ["--synthetic", str(tmp_path / "static.csv")]
+    both += ["--synthetic-events", str(tmp_path / "events.csv")]
+    rules = ["--only", "clinical", "--rules", "events", "--out", str(tmp_path / "judged")]
+    assert main(["evaluate", *both, *rules]) == 0
+    assert (tmp_path / "judged" / "report.html").exists()
+    assert main(["review", *both, "-n", "3", "--out", str(tmp_path / "review")]) == 0
+    assert "HR" in next((tmp_path / "review" / "packet").glob("*.html")).read_text()

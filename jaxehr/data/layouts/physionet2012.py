@@ -44,6 +44,10 @@ def read_physionet2012(folder: str | Path, *, unmatched: Unmatched = "refuse") -
     rows = _named(_rows(folder, paths), folder)
     first = rows["minute"].eq(0) & ~rows.duplicated(["RecordID", "Parameter"])
     once = rows[first & rows["Parameter"].isin(ONCE)]
+    if once.empty:
+        raise DataError(
+            f"{folder}: no stay says at 00:00 who it is of; its first lines are to be {', '.join(sorted(ONCE))}"
+        )
     static = once.pivot(index="RecordID", columns="Parameter", values="Value").reset_index()
     static.columns.name = None
     static = _outcomes(_described(static), [p for p in paths if p.name.startswith("Outcomes-")])

@@ -82,6 +82,12 @@ def test_what_is_no_stay_is_refused(folder):
     (folder / "set-a_long.csv").write_text("a\n1\n")
     with pytest.raises(DataError, match="both in files of their own and in set-a_long"):
         read_layout(folder, "physionet2012")
+    (folder.parent / "late").mkdir()
+    (folder.parent / "late" / "set-a_long.csv").write_text(
+        "RecordID,minute,Parameter,Value\n1,5,HR,70\n"
+    )
+    with pytest.raises(DataError, match="no stay says at 00:00 who it is of"):
+        read_layout(folder.parent / "late", "physionet2012")
     (folder.parent / "none").mkdir()
     with pytest.raises(DataError, match="no stays: neither files"):
         read_layout(folder.parent / "none", "physionet2012")
