@@ -11,7 +11,7 @@ import pandas as pd
 from jaxehr.codecs import Codec, KnownParts, Parts
 from jaxehr.data import DataError, Records, stacked
 from jaxehr.synthesis import series
-from jaxehr.synthesis.held import TRIES, rows_that_hold
+from jaxehr.synthesis.held import rows_that_hold
 from jaxehr.synthesis.sampling import Drawer
 from jaxehr.types import Key
 
@@ -51,9 +51,6 @@ def forecast(
     ):
         after = own.there(codec.of_series(held.parts)) & (np.arange(own.steps) >= step)[:, None]
         drawn.append(series.cells_of(codec, held, after))
-        pending = np.setdiff1d(pending, held.rows)
-    if len(pending):
-        log.warning("%d courses are not drawn on: no draw of %d can be", len(pending), TRIES)
     before = _before(codec, records, step, ended)
     made = list(_by_draw(codec, data, Records(records.static, before), drawn, draws))
     return made[0] if draws is None else stacked(made)
@@ -110,6 +107,7 @@ def _before(codec: Codec, records: Records, step: int, ended: np.ndarray) -> pd.
     since = grid.since(events)
     over = events["subject_id"].isin(records.static["subject_id"].to_numpy()[ended])
     early = (since < step * grid.step).fillna(True).to_numpy(bool) | over.to_numpy()
+    series.say_not_learnt(codec, events, early)
     if strange := int((early & (since < 0).fillna(False).to_numpy(bool)).sum()):
         log.warning(
             "%s events before the start come back, and say nothing of what is drawn", f"{strange:,}"
@@ -120,5 +118,5 @@ def _before(codec: Codec, records: Records, step: int, ended: np.ndarray) -> pd.
 def _all_hold(
     codec: Codec, rows: np.ndarray, known: KnownParts | None, parts: Parts
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """The table comes back as it was given: no constraint is at stake."""
+    """All: the table comes back as it was given, and no constraint is at stake."""
     return pd.DataFrame(index=range(len(rows))), np.ones(len(rows), bool)

@@ -1,5 +1,6 @@
 """Rows of which a part is known, drawn until they hold."""
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -10,8 +11,10 @@ from jaxehr.codecs import KnownParts, Parts
 from jaxehr.synthesis.sampling import Drawer
 from jaxehr.types import Key
 
+log = logging.getLogger(__name__)
+
 TRIES = 256  # draws of a row until it holds
-# Of these so many are looked at a second time: a row that nobody is like is drawn all the same.
+# Of these so many must be kept by the model and by a second look: a row that nobody is like is drawn all the same.
 LOOKS = 128
 
 
@@ -51,17 +54,19 @@ def rows_that_hold(
     """
     size, tries = min(batch_size, len(pending)), 0
     while len(pending) and tries < TRIES:
+        if tries == LOOKS:
+            drawer = _that_keeps_all(drawer, len(pending))
         end = LOOKS if tries < LOOKS else TRIES
         each = min(max(size // len(pending), 1), end - tries)
         rows = np.repeat(pending, each)
         number = rows + total * np.tile(np.arange(tries, tries + each), len(pending))
-        seen = drawer if tries < LOOKS else drawer._replace(look=None)
         for at in range(0, len(rows), size):
             found = _drawn(
-                seen, key, known, rows[at : at + size], number[at : at + size], judge, size
+                drawer, key, known, rows[at : at + size], number[at : at + size], judge, size
             )
             first = ~pd.Index(found.rows).duplicated() & np.isin(found.rows, pending)
-            yield _of(found, first)
+            if first.any():
+                yield _of(found, first)
             pending = np.setdiff1d(pending, found.rows)
         tries += each
 
@@ -84,6 +89,17 @@ def _drawn(
     own = None if own is None else own.rows(np.arange(n))
     cells, holds = judge(rows, own, of_rows)
     return _of(Held(rows, cells, of_rows), holds & looked[:n])
+
+
+def _that_keeps_all(drawer: Drawer, rows: int) -> Drawer:
+    """Whatever a draw is; logs for how many rows, where the model would not keep all."""
+    possible = drawer.model.possible
+    if possible is not None:
+        log.warning(
+            "of %s rows no draw of %d holds; from here on one that %s is taken too",
+            *(f"{rows:,}", LOOKS, possible.fault),
+        )
+    return drawer._replace(look=None, model=drawer.model._replace(possible=None))
 
 
 def _of(held: Held, which: np.ndarray) -> Held:

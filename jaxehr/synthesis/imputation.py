@@ -66,6 +66,7 @@ def imputed(
         events = records.events
     else:
         series.say_gaps(codec, records, wanted.asked)
+        series.say_not_learnt(codec, records.events)
         events = series.with_drawn(codec, records, records.events, drawn)
     return series.as_it_came(data, filled, events)
 

@@ -108,6 +108,25 @@ def say_gaps(codec: Codec, records: Records, asked: np.ndarray) -> None:
     )
 
 
+def say_not_learnt(
+    codec: Codec, events: pd.DataFrame | None, kept: np.ndarray | bool = True
+) -> None:
+    """Logs what becomes of events of codes that were not learnt.
+
+    kept    which events come back
+    """
+    assert events is not None
+    strange = ~events["code"].isin(of(codec).variables).to_numpy()
+    if not strange.any():
+        return
+    whole, left = int(strange.sum()), int((strange & ~np.asarray(kept)).sum())
+    out = f", {left:,} are left out as all that follows" if left else ""
+    log.warning(
+        "%s events of %s codes that the run did not learn say nothing of what is drawn: %s are kept as they are%s",
+        *(f"{whole:,}", f"{events['code'][strange].nunique():,}", f"{whole - left:,}", out),
+    )
+
+
 def as_it_came(data: Any, static: pd.DataFrame, events: pd.DataFrame | None) -> Any:
     """A frame where one was given."""
     if isinstance(data, Records):

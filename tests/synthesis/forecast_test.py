@@ -191,6 +191,28 @@ def test_a_gap_has_its_law_given_both_sides(autoregression):
     near(values_at(drawn, 1), 50 + 0.8 * 12 / 1.64, SPREAD * np.sqrt(0.36 / 1.64))
 
 
+def test_what_becomes_of_codes_that_were_not_learnt_is_said(run, caplog):
+    """Nothing is lost but what lies after the time, and of who has ended not even that."""
+    real = stays()
+    last = real.events.groupby("subject_id")["time"].max()
+    stay = last.index[last >= START + pd.Timedelta("5h")][0]
+    gone = last.index[last < START + pd.Timedelta("4h")][0]
+    found = [(stay, "note", "1h"), (stay, "scan", None), (stay, "note", "7h"), (gone, "note", "7h")]
+    strange = pd.DataFrame(found, columns=["subject_id", "code", "time"])
+    strange["time"] = (START + pd.to_timedelta(strange["time"])).astype("datetime64[us]")
+    events = pd.concat([real.events, strange], ignore_index=True)
+    whole = Records(real.static.assign(age=50.0), events)
+
+    done = run.impute(KEY, whole)
+    assert done.events.equals(events)
+    said = "4 events of 2 codes that the run did not learn say nothing of what is drawn: "
+    assert f"{said}4 are kept as they are" in caplog.messages
+    caplog.clear()
+    done = run.forecast(KEY, whole, until="6h")
+    assert done.events.equals(events.drop(index=len(events) - 2).reset_index(drop=True))
+    assert f"{said}3 are kept as they are, 1 are left out as all that follows" in caplog.messages
+
+
 @pytest.mark.parametrize(
     ("until", "said"),
     [
