@@ -75,7 +75,7 @@ from jaxehr.evaluation.measures.series import (
 # Settings with which each is trained for about ten CPU minutes, alone on the machine.
 SYSTEMS: dict[str, dict[str, dict[str, Any]]] = {
     "physionet2012": {
-        "courses": {"steps": 6_000},
+        "courses": {"steps": 12_000},
         "timediff": {"steps": 5_000, "hidden": 96},
         "ddpm": {"steps": 20_000},
     },
@@ -152,7 +152,9 @@ def stocks(path: Path) -> Task:
 
 
 def judged(task: Task, train: Blocks, held: Blocks, other: Blocks) -> Iterator[tuple[str, Any]]:
-    """Of `other` beside the patients held out, as many of each."""
+    """Of `other` beside the patients held out, as many of each; an outcome is learnt of all of `other`."""
+    most, whole = min(len(held), len(other)), other
+    held, other = (each.rows(np.arange(most)) for each in (held, other))
     a, b, own = held.courses, other.courses, train.courses
     told = post_hoc.discriminative(a, b, own, scaling=scaling.by_train, seeds=5).score
     yield "discriminative", said(told)
@@ -175,7 +177,7 @@ def judged(task: Task, train: Blocks, held: Blocks, other: Blocks) -> Iterator[t
     if task.outcome is None:
         return
     test = outcomes.Patients(held.courses, _has(held, task.outcome))
-    learnt = outcomes.Patients(other.courses, _has(other, task.outcome))
+    learnt = outcomes.Patients(whole.courses, _has(whole, task.outcome))
     real = outcomes.Patients(train.courses, _has(train, task.outcome))
     for name, learner in (("boosting", outcomes.boosting), ("GRU", outcomes.recurrent)):
         scores = outcomes.pairings(real, learnt, test, learner)
@@ -217,19 +219,19 @@ def main() -> None:
     parser.add_argument("data", choices=SYSTEMS)
     parser.add_argument("path", type=Path, help="the file or folder")
     parser.add_argument("--only", nargs="+", metavar="SYSTEM", help="some; 'real' for the floor")
-    parser.add_argument("-n", type=int, default=800, help="draws, and patients held out at most")
+    parser.add_argument("-n", type=int, help="draws; as many as there are to learn from")
     options = parser.parse_args()
     tasks = {"physionet2012": physionet2012, "stocks": stocks, "pbcseq": pbcseq}
     task = tasks[options.data](options.path)
+    n = options.n or task.train.events["subject_id"].nunique()
     for name in options.only or ["real", *SYSTEMS[options.data]]:
         if name == "real":
             cost, drawn = {}, task.train
         else:
-            cost, drawn = system(task, name, SYSTEMS[options.data][name], options.n)
+            cost, drawn = system(task, name, SYSTEMS[options.data][name], n)
         sets = {"train": task.train, "held": task.held, "other": drawn}
         train, held, other = comparable(task.schema, sets)
-        rows = [np.arange(min(len(each), options.n)) for each in (held, other)]
-        figures = dict(judged(task, train, held.rows(rows[0]), other.rows(rows[1])))
+        figures = dict(judged(task, train, held, other))
         print(json.dumps({"system": name, **cost, **figures}, indent=1), flush=True)
 
 
