@@ -64,7 +64,7 @@ class Steps:
 
     @property
     def values(self) -> tuple[int, ...]:
-        """Which entries of the number part of a step are values of variables; the others say when."""
+        """Which entries of the number part of a step are values of variables."""
         found, at = [], 0
         for c in self.channels:
             for column, is_value in ((c.value, True), (c.lag, False)):
@@ -72,6 +72,12 @@ class Steps:
                 found += list(range(at, at + own)) * is_value
                 at += own
         return tuple(found)
+
+    @property
+    def clocks(self) -> tuple[int, ...]:
+        """Which entry of the number part of a step is its clock; none where all clocks are alike."""
+        width = len(self.step_names["number"])
+        return tuple(range(width - len(self.clock.parts()), width))
 
     @property
     def names(self) -> dict[str, tuple[str, ...]]:

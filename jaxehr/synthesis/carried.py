@@ -16,8 +16,8 @@ def carried_view(codec: Codec) -> View:
     """`matrix_view(even=True)`, in which a number of a series that is not measured stands at the last one before it,
     at the first where there is none, and at the mean where there is no other.
 
-    Beside the bits of the codec each value of a step has one that says that it stands at the last one: it is not
-    measured, or it is and is the same again. One that comes out as the same again is the last one, to the digit.
+    Beside the bits of the codec each value of a step, and its clock, has one that says that it stands at the last one:
+    it is not measured, or it is and is the same again. What comes out as the same again is the last one, to the digit.
 
     Raises DataError for records without a series.
     """
@@ -84,10 +84,10 @@ def carried_places(codec: Codec) -> Int[np.ndarray, "step feature"]:
 
 
 def _values(codec: Codec) -> Int[np.ndarray, "step value"]:
-    """Which columns of the number part are values of variables, and do not say when."""
+    """Which columns of the number part are values of variables, and clocks."""
     steps, series = codec.layout["number"], codec.series
     assert series is not None
-    return steps[:, list(series.values)]
+    return steps[:, [*series.values, *series.clocks]]
 
 
 def _missing(codec: Codec, parts: Parts) -> Bool[np.ndarray, "n number"]:

@@ -105,3 +105,23 @@ def test_of_a_prefix_it_is_known_what_is_the_same_again(codec):
         for h in range(5):
             assert mask[i - 1, h] == (h < 4 and h in own)
             assert same[i - 1, h] == ((i, h) in SAME and h < 4)
+
+
+def test_a_clock_that_is_the_same_again_is_the_same_to_the_minute():
+    """Patients are measured at 15 past each hour but for one hour, and the next is as that one."""
+    rows = [(i, h, 40 if h in (2, 3) else 15) for i in range(1, 5) for h in range(5)]
+    start = pd.Timestamp("2021-01-01").as_unit("us")
+    frame = pd.DataFrame(rows, columns=["subject_id", "hour", "minute"])
+    minutes = pd.to_timedelta(60 * frame["hour"] + frame["minute"], "min").dt.as_unit("us")
+    whole = {"subject_id": frame["subject_id"], "time": start + minutes, "code": "HR"}
+    events = pd.DataFrame(whole | {"numeric_value": 60.0 + 7 * frame["hour"] + frame["subject_id"]})
+    records = Records(None, events)
+    schema = Schema.infer(records).on_grid(records, every="1h", length=5, start="2021-01-01")
+    codec = fit_codec(records, schema, Quantile, 1)
+    view, layout = carried_view(codec), carried_layout(codec)
+    x = view.to_x(codec.encode(records))
+    at = [i for i, name in enumerate(codec.names["number"]) if name.startswith("clock")]
+    same = x[:, layout.numbers + np.array(layout.indicators)[at]] > 0.5
+    assert (same == [False, True, False, True, False]).all()
+    x[:, at] += np.where(same, 0.3, 0.0)
+    assert codec.decode(view.of_x(x)).events["time"].tolist() == events["time"].tolist()
