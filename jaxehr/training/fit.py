@@ -173,9 +173,7 @@ def _compiler(chunk, state: State, key, table, name: str):
     @functools.cache
     def program(k: int):
         began = time.monotonic()
-        with said_if_slow(
-            f"{name}: compiling a training step, which of a U-Net takes half a minute"
-        ):
+        with said_if_slow(f"{name}: compiling a training step: seconds, of a U-Net half a minute"):
             compiled = chunk.lower(shapes, key, table, length=k).compile()
         return compiled, time.monotonic() - began
 
