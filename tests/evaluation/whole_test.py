@@ -243,9 +243,9 @@ def test_the_order_of_events_and_patients_without_any():
 def test_sheets_and_rules_have_both_parts(tmp_path):
     real = whole(80, 0)
     packet = review_packet(real, real, 80, names={"F//5": "a cough"}, seed=1)
-    lines = {line for sheet in packet.sheets for line in sheet}
+    lines = {line for sheet in packet.sheets for line in sheet.facts}
     assert ("sex", "f") in lines and ("F", "5  a cough") in lines
-    by_age = {dict(sheet)["age"]: sheet for sheet in packet.sheets}
+    by_age = {dict(sheet.facts)["age"]: sheet.facts for sheet in packet.sheets}
     first = real.static.iloc[0]
     own = real.events.loc[real.events["subject_id"] == first["subject_id"], "code"]
     found = by_age[f"{first['age']:.1f}"]

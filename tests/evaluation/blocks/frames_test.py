@@ -77,7 +77,7 @@ def test_sheets_of_a_review_and_rules_read_dates_as_the_schema_does(tmp_path):
     columns = tuple(Column(name, "datetime", "str", "%d/%m/%Y") for name in real)
     schema = Schema(columns)
     packet = review_packet(real, real, 60, schema=schema, seed=0)
-    said = {value for sheet in packet.sheets for name, value in sheet if name == "came"}
+    said = {value for sheet in packet.sheets for name, value in sheet.facts if name == "came"}
     assert said == set(came.dt.strftime("%Y-%m-%d"))
     (tmp_path / "r.toml").write_text('[[rule]]\nname = "r"\nalways = { came = "< left" }\n')
     rules = partial(excesses, read_rules(tmp_path / "r.toml"))

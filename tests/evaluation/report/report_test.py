@@ -144,6 +144,7 @@ class Broken:
     floor: float | None
     n: int
     said: str
+    told: str = "synthetic 4.1% of 300, real 0.1% of 300"
 
 
 def test_rules_join_as_the_clinical_pillar():
@@ -159,7 +160,7 @@ def test_rules_join_as_the_clinical_pillar():
     assert report["no ghosts"].status == "underpowered: not evaluated"
     assert "one rule speaks of columns that are not there" in report.notes
     assert verdict("clinical", report.metrics).heading == "Nearly as sensible"
-    assert "no pregnant men" in report.to_html()
+    assert "no pregnant men" in report.to_html() and report["no pregnant men"].why == Broken.told
 
 
 def test_only_gaps_that_are_surely_there_are_in_short():
