@@ -8,8 +8,8 @@ Of PhysioNet 2012 (set a: 4,000 stays of 48 hours, 37 variables with minutes, ei
 train, the rest held out; of Stocks the windows of series_floor.py. TIMEDIFF's own width, four units for each entry of a
 step, would be 760 here and take ten seconds for a step of training on two cores: it has the width below.
 
-On 2 CPU cores shared with others, PhysioNet 2012, one network each, 800 draws beside the 800 held out (`-n 800`), by the
-judges of this script. TIMEDIFF was also given how long a stay and a life were, which the script leaves out since.
+On 2 CPU cores shared with others, PhysioNet 2012, one network each, 800 draws (`-n 800`) beside the 800 held out, by
+the judges of this script. TIMEDIFF was also given how long a stay and a life were, which the script leaves out since.
 
                                                     courses       timediff           real
     steps of training, CPU seconds                  5,000, 682    5,000, 677
