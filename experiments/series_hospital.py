@@ -54,7 +54,8 @@ What is measured together is learnt: who is ordered what at entry. What stays or
 instead of beginning once, so that a statin that is begun does nothing, and a lab that is measured now and then is one
 patient's for years (crp 2 to 3 years later .585, truth .001). Before means over all steps passed by the network, with
 lower noise levels and a solver of the reverse SDE, labs were remembered less (haemoglobin 2 to 3 years later .319, crp
-.5 to 1 year later .237), and heart failure said less of who has a BNP at entry (.277).
+.5 to 1 year later .237), and heart failure said less of who has a BNP at entry (.277). It is not the solver: of a
+network of 2,000 patients and steps, draws by that of the SDE remember haemoglobin 2 to 3 years later by .66.
 """
 
 import argparse
