@@ -64,20 +64,15 @@ class Steps:
 
     @property
     def values(self) -> tuple[int, ...]:
-        """Which entries of the number part of a step are values of variables."""
-        found, at = [], 0
-        for c in self.channels:
-            for column, is_value in ((c.value, True), (c.lag, False)):
-                own = [kind for kind, _ in column.parts()].count("number")
-                found += list(range(at, at + own)) * is_value
-                at += own
-        return tuple(found)
-
-    @property
-    def clocks(self) -> tuple[int, ...]:
-        """Which entry of the number part of a step is its clock; none where all clocks are alike."""
-        width = len(self.step_names["number"])
-        return tuple(range(width - len(self.clock.parts()), width))
+        """Which entries of the number part of a step are values of variables, or its clock: all but lags."""
+        columns = [each for c in self.channels for each in ((c.value, False), (c.lag, True))]
+        numbers = [
+            is_lag
+            for column, is_lag in (*columns, (self.clock, False))
+            for kind, _ in column.parts()
+            if kind == "number"
+        ]
+        return tuple(i for i, is_lag in enumerate(numbers) if not is_lag)
 
     @property
     def names(self) -> dict[str, tuple[str, ...]]:

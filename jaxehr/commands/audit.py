@@ -26,7 +26,7 @@ def add(command: Command) -> None:
         audit.add_argument(
             f"--{name}-events", metavar="FILE", help=f"the events of the --{name} table's subjects"
         )
-    add_layout(audit, "--members and --nonmembers name")
+    add_layout(audit, "the folders that --members and --nonmembers name")
     audit.add_argument(
         "--reference",
         type=Path,

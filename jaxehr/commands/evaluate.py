@@ -42,7 +42,7 @@ def add(command: Command) -> None:
         evaluate.add_argument(
             f"--{name}-events", metavar="FILE", help=f"the events of the --{name} table's subjects"
         )
-    add_layout(evaluate, "--real and --holdout name")
+    add_layout(evaluate, "the folders that --real and --holdout name")
     evaluate.add_argument("--schema", metavar="FILE", help="schema.json of the run")
     evaluate.add_argument(
         "--run",

@@ -55,12 +55,11 @@ option that takes records, only the subjects of that split.
 """
 
 
-def add_layout(parser: argparse.ArgumentParser, folders: str) -> None:
-    """For commands that take real records beside drawn ones."""
+def add_layout(parser: argparse._ActionsContainer, folders: str) -> None:
     parser.add_argument(
         "--layout",
         metavar="NAME",
-        help=f"of the folders that {folders}: mimic3, eicu_stays, physionet2012, ...; more in `jaxehr help events`",
+        help=f"of {folders}: mimic3, eicu_stays, physionet2012, ...; more in `jaxehr help events`",
     )
 
 
@@ -68,7 +67,7 @@ def add_events(parser: argparse.ArgumentParser) -> None:
     """For commands that take subjects with static facts and events."""
     group = parser.add_argument_group("events", EVENTS)
     group.add_argument("--events", metavar="FILE", help="CSV or Parquet: a line for each event")
-    group.add_argument("--layout", metavar="NAME", help="of the folder that --data names")
+    add_layout(group, "the folder that --data names")
 
 
 OF_FILES = ("missing", "sep", "encoding", "decimal", "map")

@@ -14,7 +14,7 @@ def add(command: Command) -> None:
         review.add_argument(
             f"--{name}-events", metavar="FILE", help=f"the events of the --{name} table's subjects"
         )
-    add_layout(review, "--real names")
+    add_layout(review, "the folder that --real names")
     review.add_argument("-n", type=int, default=100, help="sheets of each; 100 if not given")
     review.add_argument("--out", type=Path, metavar="DIR", help="packet/, answers/ and key.csv")
     review.add_argument(

@@ -49,7 +49,7 @@ from jaxehr.synthesis.steps import steps_for
 from jaxehr.synthesis.view import Layout
 from jaxehr.types import Denoiser, Draw, Dynamics, Grid, Key, Known, Model, Network, Params, Time
 
-CARRIED = 0.2  # weight of a number that is not measured
+CARRIED = 0.2  # weight of a number that stands at the last one
 
 
 @in_float32
@@ -151,7 +151,7 @@ def courses_model(
         t = levels(time_key, x0.shape[:1])
         x = x0 + t[:, None] * jax.random.normal(noise_key, x0.shape)
         value, log_odds = said(params, x, t)
-        weight = edm_weight(1.0)(t)[:, None] * jnp.where(_missing(layout, x0), CARRIED, 1.0)
+        weight = edm_weight(1.0)(t)[:, None] * jnp.where(_stands(layout, x0), CARRIED, 1.0)
         square = weight * jnp.square(value - x0[:, :numbers])
         entropy = _entropy(layout, log_odds, x[:, numbers:], x0[:, numbers:], t)
         each = jnp.concatenate([square, weight_of_bits * entropy], axis=-1)
@@ -170,8 +170,8 @@ def courses_model(
     return Model(network.init, loss, draw, grid, dynamics, process)
 
 
-def _missing(layout: Layout, x0: Array) -> Bool[Array, "batch number"]:
-    """Which numbers of whole records are, as -1 and 1 of their indicators say."""
+def _stands(layout: Layout, x0: Array) -> Bool[Array, "batch number"]:
+    """Which numbers of whole records stand at the last one, as -1 and 1 of their indicators say."""
     indicators = np.array(layout.indicators, int)
     if (indicators < 0).all():
         return jnp.zeros((len(x0), layout.numbers), bool)

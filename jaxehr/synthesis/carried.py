@@ -26,7 +26,7 @@ def carried_view(codec: Codec) -> View:
     at = numbers + codec.sizes["bit"]
 
     def to_x(parts: Parts) -> np.ndarray:
-        row, missing = np.asarray(plain.to_x(parts)), _missing(codec, parts)
+        row, missing = np.asarray(plain.to_x(parts)), _missing(codec, parts["bit"])
         row[:, :numbers][missing] = 0.5
         for entry in steps.T:
             there = ~missing[:, entry]
@@ -40,7 +40,7 @@ def carried_view(codec: Codec) -> View:
         x = np.asarray(x)
         parts = plain.of_x(np.delete(x, np.s_[at : at + values.size], axis=1))
         same = x[:, at : at + values.size].reshape(len(x), *values.shape) > 0.5
-        number, missing = parts["number"].copy(), _missing(codec, parts)
+        number, missing = parts["number"].copy(), _missing(codec, parts["bit"])
         for j, entry in enumerate(values.T):
             there = ~missing[:, entry]
             new = there & ~(same[:, :, j] & (_before(there) >= 0))
@@ -87,19 +87,20 @@ def _values(codec: Codec) -> Int[np.ndarray, "step value"]:
     """Which columns of the number part are values of variables, and clocks."""
     steps, series = codec.layout["number"], codec.series
     assert series is not None
-    return steps[:, [*series.values, *series.clocks]]
+    return steps[:, list(series.values)]
 
 
-def _missing(codec: Codec, parts: Parts) -> Bool[np.ndarray, "n number"]:
+def _missing(codec: Codec, bits: Int[np.ndarray, "n bit"]) -> Bool[np.ndarray, "n number"]:
+    """The numbers whose indicator is 1."""
     indicators = np.array(codec.indicators, int)
     if not codec.sizes["bit"]:
-        return np.zeros(parts["number"].shape, bool)
-    return (indicators >= 0) & (parts["bit"][:, np.maximum(indicators, 0)] == 1)
+        return np.zeros((len(bits), len(indicators)), bool)
+    return (indicators >= 0) & (bits[:, np.maximum(indicators, 0)] == 1)
 
 
 def _stands(codec: Codec, parts: Parts) -> Bool[np.ndarray, "n value"]:
     """What is not measured, or is the last one again."""
-    values, missing = _values(codec), _missing(codec, parts)
+    values, missing = _values(codec), _missing(codec, parts["bit"])
     found = np.ones((len(missing), *values.shape), bool)
     for j, entry in enumerate(values.T):
         there, value = ~missing[:, entry], parts["number"][:, entry]
@@ -111,11 +112,8 @@ def _stands(codec: Codec, parts: Parts) -> Bool[np.ndarray, "n value"]:
 
 def _sure(codec: Codec, given: KnownParts) -> Bool[np.ndarray, "n value"]:
     """Where a value and all before it are known, be it as not measured."""
-    values, indicators = _values(codec), np.array(codec.indicators, int)
-    known = given.masks["number"]
-    if codec.sizes["bit"]:
-        absent = _missing(codec, given.parts) & given.masks["bit"][:, np.maximum(indicators, 0)]
-        known = known | absent
+    values = _values(codec)
+    known = given.masks["number"] | _missing(codec, given.parts["bit"] & given.masks["bit"])
     of_steps = known[:, values.ravel()].reshape(-1, *values.shape)
     return np.logical_and.accumulate(of_steps, axis=1).reshape(len(known), -1)
 
