@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 ENDING = ".jaxehr-part"
 BEFORE = ".jaxehr-before"  # of a folder, while the new one takes its place
 YOUNG = 60  # seconds: one that is being opened just now may not be locked yet
+LOOK = 0.1  # seconds: who only asks for a holder has the lock for less
 _begun: dict[Path, Path] = {}  # of this process: what is written, and what it is to be
 
 
@@ -76,7 +77,10 @@ def _beside(path: Path, make: Callable) -> Iterator[Path]:
 def held(path: str | Path) -> Iterator[None]:
     """Holds the file at `path`, in which stands by whom, until the end: for what one process at a time may write.
 
-    What a process left that has ended is taken over, with a line in the log.
+    What a process left that has ended is taken over, with a line in the log: the lock is the kernel's (flock), and goes
+    with its process, however that ends. On a disk that hosts share it holds between them where the disk passes locks
+    on (NFS 4, and 3 with its lock service; Lustre mounted with `flock`), and lasts until the server gives a lost host
+    up. Where each host has locks of its own (`nolock`, `localflock`), another host's is taken for one that has ended.
     Raises BlockingIOError where another process holds it, or where there are no locks and it is there.
     """
     path = Path(path)
@@ -96,11 +100,24 @@ def held(path: str | Path) -> Iterator[None]:
             _begun.pop(path, None)
 
 
+def holder(path: str | Path) -> str | None:
+    """Who holds the file at `path`, None where nobody does; whom it names, where there are no locks. Changes nothing."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            by, free = file.read(), _lock(file, shared=True)
+    except FileNotFoundError:
+        return None
+    return None if free else by or "another process"
+
+
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[IO[str]]:
     while True:
         with open(path, "a+", encoding="utf-8") as file:
             locked = _lock(file)
+            if locked is False:
+                time.sleep(LOOK)
+                locked = _lock(file)
             file.seek(0)
             by = file.read()
             if locked is False or (locked is None and by):
@@ -177,12 +194,12 @@ def _held_elsewhere(file: int | None) -> bool:
     return file is not None and _lock(file) is False
 
 
-def _lock(file) -> bool | None:
+def _lock(file, *, shared: bool = False) -> bool | None:
     """Whether this process now holds the file's lock, until it is closed or the process dies; None where none are."""
     try:
         import fcntl
 
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except (ImportError, OSError):  # a system, or a disk, without locks

@@ -1,8 +1,10 @@
 """Folders that are whole or not there. (Of files, and of signals, tests/commands/signals_test.py.)"""
 
 import os
+import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -95,3 +97,38 @@ def test_what_is_being_written_is_let_be(tmp_path):
         process.wait()
     write(tmp_path / "a", two="4")
     assert held_by(tmp_path / "a") == {"two": "4"}
+
+
+def test_what_is_held_is_let_go_by_the_death_of_its_process(tmp_path, caplog):
+    """One that is alive is named to others, whom it refuses; to be asked about changes nothing."""
+    lock = tmp_path / "run" / "lock"
+    code = f"import time\nfrom jaxehr import files\nwith files.held({str(lock)!r}):\n"
+    code += "    print('here', flush=True); time.sleep(60)"
+    assert files.holder(lock) is None
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == "here\n"
+        by = f"process {process.pid} on {socket.gethostname()}"
+        for _ in range(2):
+            assert files.holder(lock) == by == lock.read_text()
+            with pytest.raises(BlockingIOError, match=f"^{by} is writing {lock.parent}$"):
+                files.held(lock).__enter__()
+    finally:
+        process.kill()
+        process.wait()
+    assert files.holder(lock) is None and lock.read_text() == by
+    with files.held(lock):
+        assert f"was left by {by}, which has ended: taken over" in caplog.text
+        assert files.holder(lock) == f"process {os.getpid()} on {socket.gethostname()}"
+    assert not lock.exists()
+
+
+def test_who_looks_at_a_lock_is_in_no_one_s_way(tmp_path):
+    """A look that falls together with the start of a process does not refuse it."""
+    lock = tmp_path / "lock"
+    lock.write_text("process 1 on a host")
+    with open(lock) as looking:
+        assert files._lock(looking, shared=True)
+        threading.Timer(files.LOOK / 4, looking.close).start()
+        with files.held(lock):
+            pass

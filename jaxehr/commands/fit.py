@@ -29,7 +29,13 @@ def add(command: Command) -> None:
     fit.add_argument(
         "--label", metavar="COLUMN", help="of tabddpm and meddiff: records are drawn under it"
     )
-    fit.add_argument("--out", required=True, type=Path, metavar="RUN", help="folder of the run")
+    fit.add_argument(
+        "--out",
+        required=True,
+        type=Path,
+        metavar="RUN",
+        help="folder of the run, which one process writes at a time",
+    )
     fit.add_argument(
         "--steps",
         type=int,
@@ -88,6 +94,7 @@ def _run(options) -> int:
         raise ValueError(f"--checkpoint-every must be at least 1; got {options.checkpoint_every}")
     schema = load_schema(options.schema)
     check_folder(options.out)
+    run.check_free(options.out)
     if options.resume:
         run.check_recipe(options.out, options.recipe)
         _, begun, codec = run.read(options.out)

@@ -235,15 +235,16 @@ class Synthesizer(NamedTuple):
     def save(self, path: str | Path) -> None:
         """Writes what `load` needs: settings, codec, schema and parameters. No training state, no records.
 
-        Raises run.RunError if there is a run at `path` already.
+        Raises run.RunError if there is a run at `path` already, or another process writes one there.
         """
         path = Path(path)
-        run.check_new(path)
         steps = {stage.name: stage.steps for stage in self.recipe.stages}
-        for name, params in self.params.items():
-            write_params(run.checkpoints(path, name), steps.get(name, 1), params)
-        run.create(path, self.recipe)
-        run.finish(path)
+        with run.held(path):
+            run.check_new(path)
+            for name, params in self.params.items():
+                write_params(run.checkpoints(path, name), steps.get(name, 1), params)
+            run.create(path, self.recipe)
+            run.finish(path)
 
 
 @in_float32

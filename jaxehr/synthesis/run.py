@@ -63,13 +63,26 @@ def fingerprint(data: pd.DataFrame | Records, schema: Schema, table: X, key) -> 
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:
-    """While a run is written: its folder has a file `lock`. Raises RunError where another process writes it."""
+    """While a run is written: its folder has a file `lock`. Raises RunError where another process writes it.
+
+    Who only reads the folder needs no lock: what is in it is whole at any time.
+    """
     with ExitStack() as stack:
         try:
             stack.enter_context(files.held(path / "lock"))
         except BlockingIOError as error:
-            raise RunError(f"{error}; wait for its end, or choose another folder") from None
+            raise RunError(_refused(error)) from None
         yield
+
+
+def check_free(path: Path) -> None:
+    """Before the work: raises RunError where another process writes the run."""
+    if by := files.holder(path / "lock"):
+        raise RunError(_refused(f"{by} is writing {path}"))
+
+
+def _refused(why: object) -> str:
+    return f"{why}; wait for its end, or choose another folder"
 
 
 def check_new(path: Path) -> None:

@@ -3,14 +3,17 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from jaxehr import files
+from jaxehr.cli import main
 from jaxehr.synthesis import run
 
 WHILE = {
@@ -80,8 +83,8 @@ def test_what_a_killed_process_left_is_taken_away(tmp_path, caplog):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_fit_is_saved_said_and_resumed(tmp_path, number):
-    """So that `fit && sample` draws from no half model."""
+def test_a_stopped_fit_is_saved_said_and_resumed(tmp_path, number, monkeypatch, capsys):
+    """So that `fit && sample` draws from no half model. Meanwhile no other run is begun in its folder."""
     rows = range(64)
     frame = pd.DataFrame({"a": [i % 9 for i in rows], "s": ["fm"[i % 2] for i in rows]})
     frame.to_csv(tmp_path / "t.csv", index=False)
@@ -91,6 +94,15 @@ def test_a_stopped_fit_is_saved_said_and_resumed(tmp_path, number):
     process, log = started(code, tmp_path), tmp_path / "run" / "metrics.jsonl"
     while process.poll() is None and not (log.exists() and log.read_text()):
         time.sleep(0.05)
+    monkeypatch.chdir(tmp_path)
+    there = sorted(path.name for folder in (".", "run") for path in Path(folder).iterdir())
+    for again in ([], ["--resume"], ["--resume", "--data", "of no records"]):
+        assert main([*fit, *small, *again]) == 2
+        by = f"process {process.pid} on {socket.gethostname()} is writing run"
+        assert (
+            capsys.readouterr().err == f"jaxehr: {by}; wait for its end, or choose another folder\n"
+        )
+    assert there == sorted(path.name for folder in (".", "run") for path in Path(folder).iterdir())
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 128 + number and "and saved; continue with the same" in said
