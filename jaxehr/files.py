@@ -101,7 +101,7 @@ def held(path: str | Path) -> Iterator[None]:
 
 
 def holder(path: str | Path) -> str | None:
-    """Who holds the file at `path`, None where nobody does; whom it names, where there are no locks. Changes nothing."""
+    """Who holds the file at `path`; None where nobody does. Changes nothing. Without locks: whom the file names."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             by, free = file.read(), _lock(file, shared=True)
