@@ -23,6 +23,7 @@ from jaxehr.commands import (
     impute,
     listing,
     review,
+    runs,
     sample,
     schema,
     simulate,
@@ -34,6 +35,7 @@ EXAMPLES = """examples:
   jaxehr demo                                                  # real patients, a model, a report: about ten minutes
   jaxehr schema --data stays.csv --out schema.json             # what would be learnt, and what to look at
   jaxehr fit ehrdiff --data stays.csv --out runs/stays --steps 20000
+  jaxehr runs runs                                             # which there are, and how each stands
   jaxehr sample runs/stays -n 10000 --out synthetic.csv
   jaxehr sample runs/stays -n 1000 --out old_women.csv --given sex=F --given age=65:80
   jaxehr impute runs/stays --data gaps.csv --out filled.csv --draws 5
@@ -106,6 +108,7 @@ def parser() -> argparse.ArgumentParser:
         listing,
         schema,
         fit,
+        runs,
         sample,
         impute,
         baseline,

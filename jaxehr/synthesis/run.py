@@ -28,6 +28,10 @@ class RunError(ValueError):
     """A folder that is not a run, is another run, or cannot be read; one line says what to do."""
 
 
+class OtherVersionError(RunError):
+    """A run that another version of jaxehr made, whose parameters mean something else."""
+
+
 def checkpoints(path: Path, stage: str) -> Path:
     return path / "checkpoints" / stage
 
@@ -113,6 +117,7 @@ def create(path: Path, recipe, trained_on: str | None = None, fitted: dict | Non
         "fitted": fitted or {},
         "trained_on": trained_on,
         "finished": False,
+        "stages": {stage.name: stage.steps for stage in recipe.stages},
         "files": {name: _digest(text) for name, text in texts.items()},
     }
     _write(path, about)  # last: a folder with run.json is complete
@@ -120,19 +125,19 @@ def create(path: Path, recipe, trained_on: str | None = None, fitted: dict | Non
 
 def finish(path: Path, remembers: dict[str, float] | None = None) -> None:
     """Says in the run that its training has come to its end, and what was found that it remembers of its records."""
-    about = _read(path)
+    about = described(path)
     if not about["finished"]:
         _write(path, {**about, "finished": True, "remembers": remembers})
 
 
 def remembers(path: Path) -> dict[str, float] | None:
     """What `finish` was told; None where it could not be measured."""
-    return _read(path).get("remembers")
+    return described(path).get("remembers")
 
 
 def unfinished(path: Path) -> str | None:
     """A line about a run whose training was not brought to its end; None of one that was."""
-    if _read(path)["finished"]:
+    if described(path)["finished"]:
         return None
     return f"{path} is unfinished: its training has not come to its end; continue it with jaxehr fit --resume"
 
@@ -140,7 +145,7 @@ def unfinished(path: Path) -> str | None:
 def reopen(path: Path, recipe, trained_on: str, fitted: dict) -> None:
     """Checks that the run in the folder is this one. Raises RunError naming what differs."""
     check_recipe(path, recipe.name)
-    about = _read(path)
+    about = described(path)
     _check_schema(path, read(path)[2].schema, recipe.codec.schema)
     codec = _digest(_text(recipe.codec.to_json()))
     if codec != about["files"]["codec.json"] or about["trained_on"] != trained_on:
@@ -159,7 +164,7 @@ def reopen(path: Path, recipe, trained_on: str, fitted: dict) -> None:
 
 def check_recipe(path: Path, name: str) -> None:
     """Raises RunError if the run in the folder is of another recipe."""
-    found = _read(path)["recipe"]
+    found = described(path)["recipe"]
     if found != name:
         raise RunError(f"{path} is a run of {found}, not of {name}; choose another folder")
 
@@ -195,12 +200,12 @@ def _only(these: Sequence[str], those: Sequence[str]) -> list[str]:
 def check_schema_file(file: Path) -> None:
     """Raises RunError if the file is a run's own schema.json, and not as it was written."""
     if file.name == "schema.json" and (file.parent / "run.json").is_file():
-        _read(file.parent)
+        described(file.parent)
 
 
 def read(path: Path) -> tuple[str, dict, Codec]:
     """The recipe's name, its settings, and the codec. Raises RunError."""
-    about = _read(path)
+    about = described(path)
     return (
         about["recipe"],
         about["settings"],
@@ -213,13 +218,13 @@ def origin(path: Path) -> dict[str, Any]:
 
     Raises RunError.
     """
-    about = _read(path)
+    about = described(path)
     named = {"recipe": about["recipe"], "trained with jaxehr": about["jaxehr"]}
     steps = about["settings"].get("steps")
     return named if steps is None else {**named, "steps": steps}
 
 
-def _read(path: Path) -> dict[str, Any]:
+def described(path: Path) -> dict[str, Any]:
     """run.json, after the files beside it are found to be those that were written."""
     if not (path / "run.json").is_file():
         raise RunError(f"{path} is not a run: it has no run.json (make one with `jaxehr fit`)")
@@ -230,7 +235,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise RunError(_damaged(path / "run.json")) from None
     if found != VERSION and isinstance(found, int):
         what = "train again, in another folder" if found < VERSION else "upgrade jaxehr"
-        raise RunError(f"{path} has format version {found}, this jaxehr reads {VERSION}; {what}")
+        raise OtherVersionError(
+            f"{path} has format version {found}, this jaxehr reads {VERSION}; {what}"
+        )
     if digest != _digest(_text(about)):
         raise RunError(_damaged(path / "run.json"))
     for name in about["files"]:

@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+import time
 
 import jax
 import numpy as np
@@ -9,9 +12,11 @@ import pandas as pd
 import pytest
 
 import jaxehr
+from jaxehr.cli import main
 from jaxehr.data import Inequality, Schema
 from jaxehr.synthesis import run
 from jaxehr.synthesis.run import RunError
+from jaxehr.synthesis.status import runs_under, status_of
 from jaxehr.training.checkpoint import Checkpoints
 
 KEY = jax.random.key(0)
@@ -50,6 +55,20 @@ def whole(tmp_path_factory):
 def begun(whole, tmp_path):
     """A copy that a test may spoil."""
     return shutil.copytree(whole, tmp_path / "run")
+
+
+def rewrite(path, **changes):
+    about = json.loads((path / "run.json").read_text())
+    about.pop("digest")
+    run._write(path, {**about, **changes})
+
+
+def flip(path):
+    """One bit of the arrays of an item, where all of it is read: elsewhere are bytes that nothing refers to."""
+    (payload,) = (path / "d").iterdir()
+    damaged = bytearray(payload.read_bytes())
+    damaged[len(damaged) // 2] ^= 4
+    payload.write_bytes(damaged)
 
 
 @pytest.mark.parametrize("name", ["run.json", "codec.json", "schema.json"])
@@ -131,10 +150,7 @@ def test_a_damaged_newest_checkpoint_is_set_aside_and_trained_anew(begun, whole,
     """Twice: what was set aside the first time is in no one's way the second."""
     folder = run.checkpoints(begun, "denoiser")
     for _ in range(2):
-        payload = max((folder / "20" / "state").rglob("*"), key=lambda p: p.stat().st_size)
-        damaged = bytearray(payload.read_bytes())
-        damaged[len(damaged) // 2] ^= 4
-        payload.write_bytes(damaged)
+        flip(folder / "20" / "state")
         again = fit(RECORDS, begun, checkpoint_every=10, steps_per_dispatch=10, resume=True)
         assert Checkpoints(folder, read_only=True).steps() == [10, 20]
         assert (folder / "20.damaged").is_dir()
@@ -146,9 +162,7 @@ def test_an_unfinished_run_says_so(begun, caplog):
     assert run.unfinished(begun) is None
     jaxehr.load(begun)
     assert "unfinished" not in caplog.text
-    about = json.loads((begun / "run.json").read_text())
-    about.pop("digest")
-    run._write(begun, {**about, "finished": False})
+    rewrite(begun, finished=False)
     jaxehr.load(begun)
     assert "is unfinished: its training has not come to its end" in caplog.text
     fit(RECORDS, begun, resume=True)
@@ -198,3 +212,103 @@ def test_a_run_is_trained_by_one_process_at_a_time(begun):
     assert {p: p.read_bytes() for p in begun.rglob("*") if p.is_file()} == before
     fit(RECORDS, begun, resume=True, checkpoint_every=10, steps_per_dispatch=10)
     assert not (begun / "lock").exists()
+
+
+HOLD = "import sys, time; from jaxehr import files\nwith files.held(sys.argv[1]): print(flush=True); time.sleep(60)"
+
+
+@pytest.fixture
+def several(whole, tmp_path):
+    """A folder of runs, one of each kind; one of them is held by a process of its own."""
+    names = (
+        "a/finished",
+        "a/stopped",
+        "b/died",
+        "b/training",
+        "edited",
+        "newer",
+        "lost",
+        "set_aside",
+    )
+    path = {name.split("/")[-1]: shutil.copytree(whole, tmp_path / name) for name in names}
+    for name in ("stopped", "died", "training", "lost"):
+        rewrite(path[name], finished=False)
+    (path["died"] / "lock").write_text("process 1 on a host")
+    (path["edited"] / "codec.json").write_text("{}")
+    rewrite(path["newer"], version=run.VERSION + 1)
+    shutil.rmtree(run.checkpoints(path["lost"], "denoiser") / "20" / "ema" / "d")
+    (run.checkpoints(path["lost"], "denoiser") / "20" / "ema" / "manifest.ocdbt").write_bytes(b"")
+    (run.checkpoints(path["set_aside"], "denoiser") / "20").rename(
+        run.checkpoints(path["set_aside"], "denoiser") / "20.damaged"
+    )
+    with (path["stopped"] / "metrics.jsonl").open("a") as log:
+        log.write('{"stage": "denoiser", "step": 3')  # of a line that a crash cut off
+    command = [sys.executable, "-c", HOLD, str(path["training"] / "lock")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    process.stdout.readline()
+    yield tmp_path, process
+    process.kill()
+    process.wait()
+
+
+def held_in(folder):
+    return {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in folder.rglob("*") if p.is_file()}
+
+
+def test_the_runs_of_a_folder_are_listed_as_they_stand(several, capsys, monkeypatch):
+    """Each in one line, and nothing is changed."""
+    folder, process = several
+    before = held_in(folder)
+    assert main(["runs", str(folder)]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    said = {line[0].split("/")[-1]: line for line in lines}
+    assert list(said) == "finished stopped died training edited lost newer set_aside".split()
+    for name in ("finished", "stopped", "died", "training"):
+        assert said[name][1:5] == ["ehrdiff", name, "denoiser", "20/20"]
+        last = json.loads((folder / "a/finished/metrics.jsonl").read_text().splitlines()[-1])
+        assert said[name][5] == f"{last['loss']:.4f}" and "denoiser/20" in said[name]
+    assert said["training"][-4:-2] == ["process", str(process.pid)]
+    assert said["edited"][1:3] == ["-", "damaged"] and "as" in said["edited"]
+    assert said["lost"][2] == "stopped" and said["lost"][-3:] == [
+        "denoiser/10",
+        "damaged:",
+        "denoiser/20",
+    ]
+    assert said["newer"][2:5] == ["of", "another", "version"]
+    assert said["set_aside"][2] == "finished" and said["set_aside"][-1] == "denoiser/20.damaged"
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["runs", str(folder)]) == 0
+    assert "newest whole checkpoint" in capsys.readouterr().out
+    assert held_in(folder) == before
+
+
+def test_a_listing_reads_no_parameters_but_to_check_them(whole, tmp_path, capsys, monkeypatch):
+    """Without their bytes it is the same; with one bit flipped it is another as soon as digests are compared."""
+    path = shutil.copytree(whole, tmp_path / "run")
+    assert status_of(path, check=True) == status_of(path)
+    monkeypatch.chdir(tmp_path)
+    assert main(["runs", ".", "--check"]) == 0 and " damaged" not in capsys.readouterr().out
+    folder = run.checkpoints(path, "denoiser")
+    before = status_of(path)
+    for item in ("state", "ema"):
+        flip(folder / "20" / item)
+        assert status_of(path) == before
+        checked = before._replace(whole="denoiser/10", damaged=("denoiser/20",))
+        assert status_of(path, check=True) == checked
+        shutil.rmtree(folder / "20")
+        shutil.copytree(run.checkpoints(whole, "denoiser") / "20", folder / "20")
+    for step in ("10", "20"):
+        flip(folder / step / "ema")
+    assert main(["runs", str(path), "--check"]) == 1
+    assert "no whole checkpoint of its denoiser is left; fit again" in capsys.readouterr().out
+    shutil.rmtree(path)
+    assert main(["runs", str(tmp_path)]) == 2 and "there is no run under" in capsys.readouterr().err
+
+
+def test_a_hundred_runs_are_listed_in_a_second(whole, tmp_path):
+    for i in range(100):
+        shutil.copytree(whole, tmp_path / f"run{i}")
+    began = time.process_time()
+    assert len([status_of(path) for path in runs_under(tmp_path)]) == 100
+    assert time.process_time() - began < 1
