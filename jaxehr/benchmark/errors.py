@@ -61,15 +61,25 @@ def _ends(grid: Grid) -> tuple[float, float]:
 
 
 @float64()
-def path_error(sampler: Sampler, n: int, problem: Problem | None = None) -> float:
-    """The largest distance of 64 draws from the exact flow, after n steps; float64. By default on `affine`."""
+def ends(sampler: Sampler, n: int, problem: Problem | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """(64 draws after n steps, where the exact flow takes them); float64. By default on `affine`."""
     _, data, process = affine() if problem is None else problem
     grid = grid_to(n, process)
     first, last = _ends(grid)
     x_T = data.draw(jax.random.key(7), process, 64, first)
     draw = jax.jit(lambda key, x: sampler(key, data.denoiser(process), process, x, grid).x)
     exact = data.flow(process, x_T, first, last)
-    return float(np.abs(np.asarray(draw(jax.random.key(KEY), x_T)) - exact).max())
+    return np.asarray(draw(jax.random.key(KEY), x_T)), np.asarray(exact)
+
+
+def path_error(sampler: Sampler, n: int, problem: Problem | None = None) -> float:
+    """The largest distance of 64 draws from the exact flow, after n steps; float64. By default on `affine`."""
+    return apart(*ends(sampler, n, problem))
+
+
+def apart(x: np.ndarray, exact: np.ndarray) -> float:
+    """The largest distance."""
+    return float(np.abs(x - exact).max())
 
 
 @float64()
@@ -100,12 +110,16 @@ def law_error(sampler: Sampler, n: int, process: Gaussian | None = None) -> floa
     return float(apart(process.alpha(grid[0]) * data.mean, jnp.zeros(n)))
 
 
+@float64()
 def takes_noise(sampler: Sampler) -> bool:
-    """Whether noise in the place of the key is the noise of a draw."""
+    """Whether noise in the place of the key can be the noise of a draw; nothing is compiled to find out."""
+    data, process, grid = four_columns(), Gaussian(edm()), grid_to(4)
+    draw = lambda noise, x: sampler(noise, data.denoiser(process), process, x, grid).x
     try:
-        return bool(np.isfinite(law_error(sampler, 4)))
+        jax.eval_shape(draw, jnp.zeros((4, 4)), jnp.zeros(4))
     except (TypeError, ValueError, AttributeError):
         return False
+    return True
 
 
 def moments_error(sampler: Sampler, n: int, problem: Problem, draws: int) -> float:
@@ -131,18 +145,20 @@ def moments_error(sampler: Sampler, n: int, problem: Problem, draws: int) -> flo
     return float(np.abs((legendre * np.sqrt([3, 5, 7, 9])).mean(0)).max())
 
 
-def rounding_error(sampler: Sampler, n: int = 80) -> float:
+def rounding_error(sampler: Sampler, n: int = 80, *, exact: np.ndarray | None = None) -> float:
     """How far 64 draws in float32 are from the same in float64: the largest distance, on `affine`; on the host.
 
     Compiled as written: (x + c) - c is not made x, as one compiler would and another not. A sampler that is random must
     take noise in the place of its key.
+
+    exact   those in float64, where it is known already: of `ends`, if the sampler is not random
     """
     _, data, process = affine()
     with float64():
         x_T = np.asarray(data.draw(jax.random.key(7), process, 64, FIRST))
         noise = np.asarray(jax.random.normal(jax.random.key(8), (n, *x_T.shape)))
 
-    def ends(dtype):
+    def drawn(dtype):
         draw = lambda z, x: sampler(z, data.denoiser(process), process, x, grid_to(n)).x
         given = noise.astype(dtype), x_T.astype(dtype)
         as_written: dict[str, str | bool] = {"xla_disable_hlo_passes": "algsimp"}
@@ -153,9 +169,9 @@ def rounding_error(sampler: Sampler, n: int = 80) -> float:
         return np.asarray(program(*given), float)
 
     with float64():
-        exact = ends(np.float64)
+        exact = drawn(np.float64) if exact is None else exact
         with jax.enable_x64(False):
-            return float(np.abs(ends(np.float32) - exact).max())
+            return apart(drawn(np.float32), exact)
 
 
 def observed_order(error: Callable[[int], float], n: int = 80) -> float:
@@ -187,9 +203,22 @@ def strong_error(sampler: Sampler, n: int, finest: int = 2048) -> float:
     return float(apart(noise, z))
 
 
+class Record(NamedTuple):
+    """What a draw of one record costs, and whether it is random.
+
+    counted     rows that the denoiser sees as it runs
+    nfe         as the draw says
+    random      whether another key gives another record
+    """
+
+    counted: int
+    nfe: int
+    random: bool
+
+
 @float64()
-def counted_evaluations(sampler: Sampler, grid: Grid) -> tuple[int, int]:
-    """(rows that the denoiser sees as a draw of one record runs, nfe as the draw says)."""
+def one_record(sampler: Sampler, grid: Grid) -> Record:
+    """A record drawn from each of two keys, by one program."""
     data, process = four_columns(), Gaussian(edm())
     seen = []
 
@@ -199,16 +228,18 @@ def counted_evaluations(sampler: Sampler, grid: Grid) -> tuple[int, int]:
 
     x_T = FIRST * jax.random.normal(jax.random.key(7), (4,))
     draw = jax.jit(lambda key, x: sampler(key, denoise, process, x, grid))
-    nfe = int(draw(jax.random.key(KEY), x_T).nfe)
+    a, nfe = jax.device_get(draw(jax.random.key(KEY), x_T))
     jax.effects_barrier()
-    return sum(seen), nfe
+    counted = sum(seen)
+    b, _ = jax.device_get(draw(jax.random.key(KEY + 1), x_T))
+    return Record(counted, int(nfe), not np.array_equal(a, b, equal_nan=True))
 
 
-@float64()
+def counted_evaluations(sampler: Sampler, grid: Grid) -> tuple[int, int]:
+    """(rows that the denoiser sees as a draw of one record runs, nfe as the draw says)."""
+    return one_record(sampler, grid)[:2]
+
+
 def is_random(sampler: Sampler) -> bool:
     """Whether two keys give two draws."""
-    data, process = four_columns(), Gaussian(edm())
-    x_T = FIRST * jnp.ones(4)
-    draw = jax.jit(lambda key: sampler(key, data.denoiser(process), process, x_T, grid_to(8)).x)
-    a, b = (draw(jax.random.key(k)) for k in (0, 1))
-    return not np.array_equal(np.asarray(a), np.asarray(b), equal_nan=True)
+    return one_record(sampler, grid_to(8)).random
