@@ -21,7 +21,7 @@ import optax
 from jaxehr.networks import tabddpm_mlp, timestep
 from jaxehr.recipes.tabddpm import tabddpm_model
 from jaxehr.synthesis.view import tokens_with
-from jaxehr.training.sharding import data_mesh, replicated
+from jaxehr.training.sharding import mesh_of, replicated
 from jaxehr.training.step import init_state, make_chunk
 
 NUMBERS, CLASSES = 8, (2, 2, 2, 2, 2, 2, 3, 4, 5, 6, 8, 10, 12)
@@ -80,7 +80,7 @@ def made_table(rows: int, rng) -> dict[str, np.ndarray]:
 
 
 def training(table, steps: int):
-    ours, mesh = model(1000, 1000), data_mesh()
+    ours, mesh = model(1000, 1000), mesh_of()
     optimizer, whole = optax.adamw(RATE, weight_decay=1e-5), replicated(mesh)
     state = jax.device_put(init_state(ours, optimizer, jax.random.key(0)), whole)
     key, resident = jax.device_put((jax.random.key(1), table), whole)

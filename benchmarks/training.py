@@ -27,7 +27,7 @@ from jaxehr.recipes.ehrdiff import CODES
 from jaxehr.samplers import karras, probability_flow
 from jaxehr.synthesis.diffusion import diffusion_model
 from jaxehr.synthesis.view import Layout
-from jaxehr.training.sharding import data_mesh, replicated
+from jaxehr.training.sharding import mesh_of, replicated
 from jaxehr.training.step import init_state, make_chunk
 
 SIGMA_DATA, EMA, RATE = 0.074, 0.999, 3e-4
@@ -50,7 +50,7 @@ def ours(table: np.ndarray, batch_size: int, steps: int):
         grid=partial(karras, sigma_min=0.02),
         steps=32,
     )
-    optimizer, mesh = optax.adamw(RATE, weight_decay=0.0), data_mesh()
+    optimizer, mesh = optax.adamw(RATE, weight_decay=0.0), mesh_of()
     whole = replicated(mesh)
     state = jax.device_put(init_state(model, optimizer, jax.random.key(0)), whole)
     key, resident = jax.device_put((jax.random.key(1), table), whole)

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxehr.training.sharding import data_mesh, replicated
+from jaxehr.training.sharding import mesh_of, replicated
 from jaxehr.training.step import init_state, make_chunk
 from jaxehr.types import Model
 
@@ -25,7 +25,7 @@ def ours(network, loss, adam, rows, times, *, batch: int, ema: float):
     steps = len(times)
     model = Model(network.init, loss, lambda *_, **__: None)
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), adam)
-    mesh = data_mesh()
+    mesh = mesh_of()
     state = jax.device_put(init_state(model, optimizer, jax.random.key(0)), replicated(mesh))
     key, resident = jax.device_put((jax.random.key(1), rows), replicated(mesh))
     chunk = make_chunk(model, optimizer, batch_size=batch, ema_decay=ema, mesh=mesh)

@@ -3,9 +3,9 @@
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from oracles import CLINIC
 
@@ -16,8 +16,9 @@ from jaxehr.processes import Gaussian, edm
 from jaxehr.samplers import karras, probability_flow
 from jaxehr.synthesis.diffusion import Layout, diffusion_model
 from jaxehr.training import init_state
-from jaxehr.training.sharding import check_batch, data_mesh, replicated
-from jaxehr.training.step import make_chunk
+from jaxehr.training.room import held
+from jaxehr.training.sharding import check_batch, mesh_of, replicated
+from jaxehr.training.step import make_chunk, state_shapes
 
 COLUMNS, BATCH, KEY = 12, 64, jax.random.key(3)
 EDM = Gaussian(edm())
@@ -32,31 +33,49 @@ FIXED = (
 COLLECTIVES = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
 
 
-def losses(devices: int, length: int):
-    model = diffusion_model(
-        EDM,
-        mlp(COLUMNS, width=(16, 16), time_width=8, embedding=fourier(4)),
-        partial(denoisers.edm, sigma_data=0.4),
-        layout=Layout(0, COLUMNS, (), (), np.zeros((2, 0)), np.zeros((2, 0))),
-        times=log_normal,
-        weight=edm_weight(0.4),
-        sampler=probability_flow(),
-        grid=karras,
-        steps=8,
-    )
-    optimizer = optax.adamw(1e-3, weight_decay=0.0)
-    table = jnp.asarray(np.random.default_rng(0).random((200, COLUMNS)) < 0.2, jnp.int8)
-    mesh = data_mesh(jax.devices()[:devices])
-    state = init_state(model, optimizer, KEY)
-    state, key, table = jax.device_put((state, KEY, table), replicated(mesh))
-    chunk = make_chunk(model, optimizer, batch_size=BATCH, ema_decay=0.99, mesh=mesh)
-    state, metrics = chunk(state, key, table, length=length)
-    assert len(jax.tree.leaves(state)[0].sharding.device_set) == devices
-    return np.asarray(metrics.loss)
+MODEL = diffusion_model(
+    EDM,
+    mlp(COLUMNS, width=(512, 512), time_width=8, embedding=fourier(4)),
+    partial(denoisers.edm, sigma_data=0.4),
+    layout=Layout(0, COLUMNS, (), (), np.zeros((2, 0)), np.zeros((2, 0))),
+    times=log_normal,
+    weight=edm_weight(0.4),
+    sampler=probability_flow(),
+    grid=karras,
+    steps=8,
+)
+OPTIMIZER = optax.adamw(3e-4, weight_decay=0.0)
+
+
+def trained(mesh, begun):
+    """The losses of 60 steps, and the state after them."""
+    places = jax.tree.map(lambda x: x.sharding, state_shapes(MODEL, OPTIMIZER, mesh))
+    state = jax.device_put(begun, places)
+    table = (np.random.default_rng(0).random((200, COLUMNS)) < 0.2).astype(np.int8)
+    key, table = jax.device_put((KEY, table), replicated(mesh))
+    chunk = make_chunk(MODEL, OPTIMIZER, batch_size=BATCH, ema_decay=0.99, mesh=mesh)
+    found = []
+    for _ in range(3):
+        state, metrics = chunk(state, key, table, length=20)
+        found.append(np.asarray(metrics.loss))
+    assert chunk._cache_size() == 1  # a state comes out where it went in
+    return np.concatenate(found), state
 
 
 def training() -> None:
-    np.testing.assert_allclose(losses(8, 60), losses(1, 60), rtol=1e-6)
+    """Data alone, and both axes: the losses and parameters of one device, of which each holds its share."""
+    begun = jax.tree.map(np.asarray, jax.jit(partial(init_state, MODEL, OPTIMIZER))(KEY))
+    losses, state = trained(mesh_of(jax.devices()[:1]), begun)
+    for sizes in ({}, {"data": 4, "fsdp": 2}):
+        mesh = mesh_of(**sizes)
+        spread_losses, spread_state = trained(mesh, begun)
+        np.testing.assert_allclose(spread_losses, losses, rtol=1e-6)
+        near = partial(np.testing.assert_allclose, atol=1e-5)
+        jax.tree.map(near, spread_state.params, state.params)
+        assert all(len(x.sharding.device_set) == 8 for x in jax.tree.leaves(spread_state))
+        assert held(spread_state) <= 1.1 * held(state) / mesh.shape["fsdp"]
+    thin = state_shapes(MODEL, OPTIMIZER, mesh_of(data=1, fsdp=-1))
+    assert held(thin) <= 1.1 * held(state) / 8
 
 
 def sampling(name: str) -> None:
@@ -83,13 +102,15 @@ def sampling(name: str) -> None:
         assert not found, f"{name}: {found}"
 
 
-def uneven_batch() -> None:
-    try:
-        check_batch(30, data_mesh())
-    except ValueError as error:
-        assert "multiple of 8" in str(error)
-    else:
-        raise AssertionError("a batch of 30 on 8 devices was let through")
+def what_does_not_divide() -> None:
+    with pytest.raises(ValueError, match="multiple of 8"):
+        check_batch(30, mesh_of())
+    for sizes in ({"data": 3}, {"data": -1, "fsdp": 3}, {"data": 4, "fsdp": 4}):
+        with pytest.raises(ValueError, match="there are 8; say data=-1"):
+            mesh_of(**sizes)
+    for sizes in ({"data": -1, "fsdp": -1}, {"data": 0}, {"data": -2}):
+        with pytest.raises(ValueError, match="at least 1, and -1 for one of them"):
+            mesh_of(**sizes)
 
 
 if __name__ == "__main__":
@@ -97,5 +118,5 @@ if __name__ == "__main__":
     training()
     for name in names.samplers():
         sampling(name)
-    uneven_batch()
+    what_does_not_divide()
     print("the same on one device and on eight")

@@ -1,5 +1,6 @@
 """jaxehr fit: train a recipe on records."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -69,6 +70,13 @@ def add(command: Command) -> None:
         help="steps between two checkpoints; by default a tenth of all",
     )
     fit.add_argument("--resume", action="store_true", help="continue a run that was stopped")
+    fit.add_argument(
+        "--mesh",
+        default="data=-1",
+        metavar="data=N,fsdp=M",
+        help="N x M devices: a batch is split over all, and what is trained over M of them; -1 is as many as there are "
+        "(default: data=-1)",
+    )
     add_reading(fit)
     add_events(fit)
     add_set(fit, "a setting of the recipe, such as learning_rate=1e-3")
@@ -92,6 +100,7 @@ def _run(options) -> int:
     chosen = settings.parse([*options.settings, *pairs], recipe)
     if options.checkpoint_every is not None and options.checkpoint_every < 1:
         raise ValueError(f"--checkpoint-every must be at least 1; got {options.checkpoint_every}")
+    mesh = _mesh(options.mesh)
     schema = load_schema(options.schema)
     check_folder(options.out)
     run.check_free(options.out)
@@ -139,6 +148,7 @@ def _run(options) -> int:
             checkpoint_every=options.checkpoint_every,
             refit=options.refit,
             audit=audit.remembered,
+            mesh=mesh,
             **({"holdout": 0.0} if options.no_holdout else {}),
         ),
     )
@@ -151,6 +161,17 @@ def _run(options) -> int:
         drawn = "synthetic.csv" if one else "synthetic"
         say(f"done: jaxehr sample {options.out} -n 1000 --out {drawn}")
     return done
+
+
+def _mesh(text: str):
+    """Of data=4,fsdp=2. Raises ValueError."""
+    from jaxehr.training import mesh_of
+
+    found = re.fullmatch(r"(data|fsdp)=(-?\d+)(?:,(?!\1)(data|fsdp)=(-?\d+))?", text)
+    if found is None:
+        raise ValueError(f"--mesh takes data=N, fsdp=M or both, as in data=4,fsdp=2; got '{text}'")
+    sizes = {found[1]: int(found[2]), **({found[3]: int(found[4])} if found[3] else {})}
+    return mesh_of(data=sizes.get("data", -1), fsdp=sizes.get("fsdp", 1))
 
 
 def _no_label(recipe: str, label: str) -> str:

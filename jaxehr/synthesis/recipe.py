@@ -27,7 +27,7 @@ from jaxehr.training import best_of
 from jaxehr.training.checkpoint import write_params
 from jaxehr.training.held_out import SHARE, Best, split_rows
 from jaxehr.training.packed import packed
-from jaxehr.training.sharding import check_batch, data_mesh
+from jaxehr.training.sharding import check_batch, mesh_of
 from jaxehr.types import Grid, Key, Model, Params, Sampler, X
 
 log = logging.getLogger(__name__)
@@ -269,14 +269,14 @@ def fit(
     refit       then train anew on all records, for as many steps as were best
     audit       (model, parameters, rows learnt, rows held out) -> what to note in the run about them, where there are
                 rows that the last stage did not learn; of a second look too, and of the two what has the higher "auc"
-    options     of jaxehr.training.best_of: checkpoint_every, steps_per_dispatch, devices
+    options     of jaxehr.training.best_of: checkpoint_every, steps_per_dispatch, mesh
 
     Raises run.RunError where run_dir holds another run, or another process trains it; training.Diverged,
     training.Interrupted; ValueError for a batch that does not split over the devices, or a share that is not from 0 to
     1/2.
     """
     key, table = threefry(key), recipe.encoded(data)
-    check_batch(recipe.batch_size, data_mesh(options.get("devices")))
+    check_batch(recipe.batch_size, options.get("mesh") or mesh_of())
     learnt, held_out = split_rows(table, jax.random.fold_in(key, len(recipe.stages)), holdout)
     path = None if run_dir is None else Path(run_dir)
     if path is not None and resume:

@@ -16,7 +16,7 @@ from jaxehr.numerics import in_float32
 from jaxehr.synthesis.view import View
 from jaxehr.training.packed import unpacked
 from jaxehr.training.progress import progress
-from jaxehr.training.sharding import by_row, data_mesh, replicated
+from jaxehr.training.sharding import by_row, mesh_of, replicated
 from jaxehr.types import Grid, Key, Known, Model, Params, Sampler, X
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class Drawer(NamedTuple):
     @in_float32
     def x(self, key: Key, indices: np.ndarray, known: Known | None = None) -> tuple[X, np.ndarray]:
         """(these records as the model has them, which of them are kept)."""
-        mesh = data_mesh()
+        mesh = mesh_of()
         padded = -(-len(indices) // mesh.size) * mesh.size
         at = np.resize(np.arange(len(indices)), padded)
         chance, looked = (None, None) if self.look is None else self.look
@@ -134,7 +134,7 @@ def drawer_of(
     guidance: float | None = None,
 ) -> Drawer:
     """With the parameters on all devices."""
-    whole = replicated(data_mesh())
+    whole = replicated(mesh_of())
     kept_by = None if look is None else (look[0], jax.device_put(look[1], whole))
     return Drawer(
         model, jax.device_put(params, whole), codec, view, sampler, grid, kept_by, guidance

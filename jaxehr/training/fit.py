@@ -8,11 +8,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh
 
 from jaxehr.files import write_text
 from jaxehr.numerics import in_float32, threefry
@@ -21,8 +24,8 @@ from jaxehr.training.held_out import TIMES, Best, held_out_loss
 from jaxehr.training.packed import width
 from jaxehr.training.progress import duration, progress, said_if_slow, say
 from jaxehr.training.room import check_room, held, least
-from jaxehr.training.sharding import check_batch, data_mesh, replicated
-from jaxehr.training.step import State, init_state, make_chunk, rows_of
+from jaxehr.training.sharding import check_batch, mesh_of, replicated
+from jaxehr.training.step import State, init_state, make_chunk, rows_of, state_shapes
 from jaxehr.types import Key, Model, Params, X
 
 LARGE = 20  # parameters for each value of the records, from which on a network is far too large for them
@@ -63,7 +66,7 @@ def best_of(
     checkpoint_every: int | None = None,
     steps_per_dispatch: int | None = None,
     held_out: X | None = None,
-    devices=None,
+    mesh: Mesh | None = None,
 ) -> Best:
     """Trains `model` on the rows of `table`: the averaged parameters of the last step, or, where rows are held out, of
     the step whose loss on these is the least.
@@ -75,23 +78,23 @@ def best_of(
     steps_per_dispatch  K of the scan; by default as many as make a dispatch last about a second
     held_out            rows that are not learnt from: their loss is taken twenty times, at whole dispatches, and
                         training ends when it has not fallen for a quarter of the steps
+    mesh                of devices (`mesh_of`); by default all, each with a part of the batch and the whole state
 
     Raises Diverged, Interrupted, CheckpointError; ValueError for a batch that does not split over the devices, and for
     a network that they cannot hold.
     """
-    key, mesh = threefry(key), data_mesh(devices)
+    key, mesh = threefry(key), mesh or mesh_of()
     check_batch(batch_size, mesh)
-    whole = replicated(mesh)
     init_key, run_key = jax.random.split(key)
-    begin = lambda k: init_state(model, optimizer, k)
-    shapes = jax.eval_shape(begin, init_key)
-    check_room(name, shapes.params, least(shapes, table), mesh.devices.ravel())
-    state = jax.jit(begin, out_shardings=whole)(init_key)
+    shapes = state_shapes(model, optimizer, mesh)
+    check_room(name, shapes.params, least(shapes, table), mesh.local_devices)
+    places = jax.tree.map(lambda x: x.sharding, shapes)
+    state = jax.jit(partial(init_state, model, optimizer), out_shardings=places)(init_key)
     chunk = make_chunk(model, optimizer, batch_size=batch_size, ema_decay=ema_decay, mesh=mesh)
-    length = min(steps_per_dispatch or _steps_per_dispatch(state.params, batch_size), steps)
+    length = min(steps_per_dispatch or _steps_per_dispatch(shapes.params, batch_size), steps)
     every = checkpoint_every or length * -(-steps // (10 * length))
     interval = length * -(-steps // (TIMES * length))
-    best = None if held_out is None else Best(jax.tree.map(np.asarray, state.ema))
+    best = None if held_out is None else Best(jax.tree.map(jnp.copy, state.ema))
 
     with ExitStack() as stack:
         checkpoints = None
@@ -99,7 +102,7 @@ def best_of(
             checkpoints = Checkpoints(run / "checkpoints" / name)
             stack.callback(checkpoints.close)
             if resume:
-                state, best = _restored(checkpoints, state, best, whole)
+                state, best = _restored(checkpoints, shapes, state, best)
             checkpoints.check_room(_saved(state, best))
         start = int(state.step)
         if start >= steps or (best is not None and best.waited(start, interval)):
@@ -107,8 +110,8 @@ def best_of(
         log = stack.enter_context(_metrics_log(run, name, start))
         stopping = stack.enter_context(_signals())
 
-        run_key, table = jax.device_put((run_key, table), whole)
-        program = _compiler(chunk, state, run_key, table, name)
+        run_key, table = jax.device_put((run_key, table), replicated(mesh))
+        program = _compiler(chunk, shapes, run_key, table, name)
         judge = None
         if held_out is None:
             interval = steps
@@ -119,7 +122,8 @@ def best_of(
                 best = best.or_better(state.ema, judge(state.ema), 0)
         k = _next(start, steps, length, every, interval)
         compiled, compile_s = program(k)
-        _estimate(compiled, compile_s, state, run_key, table, steps - start, k, name, batch_size)
+        begun = state, run_key, table
+        _estimate(compiled, compile_s, begun, steps - start, k, name, batch_size, mesh)
         advance = stack.enter_context(progress(name, steps, start=start))
 
         step, began = start, time.monotonic()
@@ -166,9 +170,8 @@ def _shown(figures: dict[str, float], best: Best | None) -> dict[str, str]:
     return shown
 
 
-def _compiler(chunk, state: State, key, table, name: str):
+def _compiler(chunk, shapes: State, key, table, name: str):
     """program(k) -> (the compiled dispatch of k steps, the seconds it took); each k is compiled once."""
-    shapes = _shapes(state)
 
     @functools.cache
     def program(k: int):
@@ -178,12 +181,6 @@ def _compiler(chunk, state: State, key, table, name: str):
         return compiled, time.monotonic() - began
 
     return program
-
-
-def _shapes(state: State) -> State:
-    return jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state
-    )
 
 
 def _saved(state: State, best: Best | None) -> tuple[Params, dict]:
@@ -196,23 +193,20 @@ def _saved(state: State, best: Best | None) -> tuple[Params, dict]:
 
 
 def _restored(
-    checkpoints: Checkpoints, state: State, best: Best | None, sharding
+    checkpoints: Checkpoints, shapes: State, state: State, best: Best | None
 ) -> tuple[State, Best | None]:
-    ema, rest = _saved(_shapes(state), best)
-    found = checkpoints.restore(ema, rest)
+    """As they were at the newest whole checkpoint, wherever its arrays lay then; as given where there is none."""
+    wanted = None if best is None else best._replace(params=shapes.ema)
+    found = checkpoints.restore(*_saved(shapes, wanted))
     if found is None:
         return state, best
     step, ema, rest = found
     checkpoints.set_aside_after(step)
     judged = rest.pop("best", None)
     if judged is not None:
-        params = jax.tree.map(np.array, ema)
-        best = Best(params, float(judged["loss"]), int(judged["step"]))
+        best = Best(ema, float(judged["loss"]), int(judged["step"]))
     # A copy: what Orbax returns may share memory that donation must not take.
-    state = jax.tree.map(
-        lambda x: jax.device_put(np.array(x), sharding), State(**{"ema": ema, **rest})
-    )
-    return state, best
+    return jax.tree.map(jnp.copy, State(**{"ema": ema, **rest})), best
 
 
 def _steps_per_dispatch(params: Params, batch_size: int) -> int:
@@ -302,26 +296,27 @@ def _signals() -> Iterator:
 
 def _estimate(
     program,
-    compile_s,
-    state: State,
-    key,
-    table,
+    compile_s: float,
+    begun: tuple[State, Key, X],
     steps: int,
     length: int,
     name: str,
     batch_size: int,
+    mesh: Mesh,
 ) -> None:
     """Times one dispatch on a copy of the state, and says what the run will take."""
+    state, key, table = begun
     memory = program.memory_analysis()
     need = memory.argument_size_in_bytes + memory.temp_size_in_bytes if memory else 0
-    check_room(name, state.params, held(state) + need, sorted(key.devices(), key=lambda d: d.id))
-    copy = jax.tree.map(lambda x: x.copy(), state)
+    check_room(name, state.params, held(state) + need, mesh.local_devices)
+    copy = jax.tree.map(jnp.copy, state)
     began = time.monotonic()
     jax.block_until_ready(program(copy, key, table))
     seconds = (time.monotonic() - began) / length * steps
     parameters = sum(x.size for x in jax.tree.leaves(state.params))
     columns = width(table)
-    devices = f"{key.sharding.num_devices} {jax.default_backend()} device(s)"
+    sizes = ", ".join(f"{axis} {size}" for axis, size in mesh.shape.items() if size > 1)
+    devices = f"{mesh.size} {jax.default_backend()} device(s)" + (f" ({sizes})" if sizes else "")
     rows = rows_of(table)
     say(
         f"{name}: {rows:,} rows x {columns:,} columns, {parameters:,} parameters, {steps:,} steps of {batch_size:,} "

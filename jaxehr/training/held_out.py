@@ -27,7 +27,7 @@ class Best(NamedTuple):
 
     def or_better(self, params: Params, loss: float, step: int) -> "Best":
         """The better of the two; a copy, since training goes on in the parameters' own memory."""
-        return Best(jax.tree.map(np.array, params), loss, step) if loss < self.loss else self
+        return Best(jax.tree.map(jnp.copy, params), loss, step) if loss < self.loss else self
 
     def said(self, name: str, step: int, steps: int) -> str:
         """One line about how training ended."""

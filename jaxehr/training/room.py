@@ -1,5 +1,7 @@
 """Whether a network has room where it is trained, asked before it is made."""
 
+import math
+
 import jax
 
 from jaxehr.machine import memory
@@ -18,8 +20,15 @@ def least(state: State, table: X) -> int:
 
 
 def held(tree) -> int:
-    """Bytes of arrays, or of shapes."""
-    return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(tree))
+    """Bytes that a device holds of arrays, or of shapes: all of them, where these are not split over several."""
+
+    def here(x) -> int:
+        place = getattr(x, "sharding", None)
+        return (
+            math.prod(x.shape if place is None else place.shard_shape(x.shape)) * x.dtype.itemsize
+        )
+
+    return sum(map(here, jax.tree.leaves(tree)))
 
 
 def check_room(name: str, params: Params, need: int, devices) -> None:

@@ -14,8 +14,9 @@ import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, PyTree
 
+from jaxehr.numerics import seeded
 from jaxehr.training.packed import unpacked
-from jaxehr.training.sharding import by_row, replicated
+from jaxehr.training.sharding import by_row, replicated, spread
 from jaxehr.types import Key, Model, Params, X
 
 
@@ -37,6 +38,16 @@ def init_state(model: Model, optimizer: optax.GradientTransformation, key: Key) 
     params = model.init(key)
     ema = jax.tree.map(jnp.copy, params)
     return State(params, ema, optimizer.init(params), jnp.zeros((), jnp.int32))
+
+
+def state_shapes(model: Model, optimizer: optax.GradientTransformation, mesh: Mesh) -> State:
+    """The shapes of a state, and where each of its arrays lies."""
+    shapes = jax.eval_shape(partial(init_state, model, optimizer), seeded(0))
+    return jax.tree.map(
+        lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place),
+        shapes,
+        spread(shapes, mesh),
+    )
 
 
 def train_step(
@@ -91,15 +102,17 @@ def make_chunk(
 ) -> Callable[..., tuple[State, Metrics]]:
     """chunk(state, key, table, length=K): K steps in one dispatch; metrics are per step.
 
-    The state's buffers are donated; the table stays on the device, whole on each.
+    The state's buffers are donated, and stay where `state_shapes` says; the table is whole on each device.
     """
+    places = jax.tree.map(lambda x: x.sharding, state_shapes(model, optimizer, mesh))
+    kept = places, replicated(mesh)
 
     def body(key, table, state, _):
         rows, noise = jax.random.split(jax.random.fold_in(key, state.step))
         x0 = jax.lax.with_sharding_constraint(batch_at(rows, table, batch_size), by_row(mesh))
         return train_step(state, noise, x0, model=model, optimizer=optimizer, ema_decay=ema_decay)
 
-    @partial(jax.jit, static_argnames="length", donate_argnums=0, out_shardings=replicated(mesh))
+    @partial(jax.jit, static_argnames="length", donate_argnums=0, out_shardings=kept)
     def chunk(state, key, table, *, length):
         return jax.lax.scan(partial(body, key, table), state, None, length=length)
 

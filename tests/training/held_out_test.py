@@ -16,7 +16,7 @@ from jaxehr.synthesis.steps import steps_for
 from jaxehr.training import best_of
 from jaxehr.training.checkpoint import Checkpoints
 from jaxehr.training.held_out import TIMES, held_out_loss, split_rows
-from jaxehr.training.sharding import data_mesh
+from jaxehr.training.sharding import mesh_of
 from jaxehr.types import Model
 
 KEY = jax.random.key(5)
@@ -112,7 +112,7 @@ def test_rows_held_out_are_a_tenth_and_are_in_one_part_only():
 
 
 def test_the_loss_held_out_is_that_of_all_rows_with_the_same_noise_each_time():
-    loss = held_out_loss(MODEL, KEY, OUT, batch_size=50, mesh=data_mesh())
+    loss = held_out_loss(MODEL, KEY, OUT, batch_size=50, mesh=mesh_of())
     params = MODEL.init(jax.random.key(1))
     assert loss(params) == loss(params)
     each = [
@@ -127,9 +127,7 @@ def test_of_many_rows_held_out_some_are_drawn_from_all_of_them():
     deviation of sqrt(1/12 (1 - 1/4) / 16,384) = .002; that of the earliest is .125. False alarms: 1 in 15,000."""
     place = Model(lambda key: {}, lambda params, key, x0: x0[:, 0], lambda *_, **__: None)
     table = np.linspace(0, 1, 65_536, dtype=np.float32)[:, None]
-    judged = lambda key, n: held_out_loss(place, key, table[:n], batch_size=64, mesh=data_mesh())(
-        {}
-    )
+    judged = lambda key, n: held_out_loss(place, key, table[:n], batch_size=64, mesh=mesh_of())({})
     assert judged(KEY, 65_536) == pytest.approx(0.5, abs=4 * 0.002)
     assert judged(KEY, 65_536) == judged(KEY, 65_536) != judged(jax.random.key(6), 65_536)
     assert judged(KEY, 16_384) == pytest.approx(float(table[:16_384].mean()), rel=1e-4)

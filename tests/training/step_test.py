@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxehr.training.sharding import data_mesh
+from jaxehr.training.sharding import mesh_of
 from jaxehr.training.step import init_state, make_chunk
 from jaxehr.types import Model
 
@@ -17,7 +17,7 @@ def steps_of(loss):
     """The mean losses of 16 steps of 4 rows; the rows are their own numbers."""
     model = Model(lambda key: {"w": jnp.zeros(())}, loss, lambda *a, **k: None, None)
     optimizer = optax.sgd(0.0)
-    chunk = make_chunk(model, optimizer, batch_size=4, ema_decay=0.9, mesh=data_mesh())
+    chunk = make_chunk(model, optimizer, batch_size=4, ema_decay=0.9, mesh=mesh_of())
     state = init_state(model, optimizer, jax.random.key(0))
     _, metrics = chunk(state, jax.random.key(1), jnp.arange(ROWS, dtype=jnp.float32), length=16)
     return np.asarray(metrics.loss)

@@ -23,7 +23,7 @@ from jaxehr.samplers import karras, probability_flow
 from jaxehr.synthesis.diffusion import Layout, diffusion_model
 from jaxehr.training import Diverged, Interrupted, init_state, train
 from jaxehr.training.checkpoint import CheckpointError, Checkpoints
-from jaxehr.training.sharding import data_mesh, replicated
+from jaxehr.training.sharding import mesh_of, replicated
 from jaxehr.training.step import make_chunk
 
 COLUMNS, BATCH = 12, 64
@@ -56,9 +56,9 @@ def same(a, b):
 
 def losses(lengths):
     """Of consecutive dispatches; also the state after them, and the program."""
-    chunk = make_chunk(MODEL, OPTIMIZER, batch_size=BATCH, ema_decay=0.99, mesh=data_mesh())
+    chunk = make_chunk(MODEL, OPTIMIZER, batch_size=BATCH, ema_decay=0.99, mesh=mesh_of())
     state, table, found = init_state(MODEL, OPTIMIZER, KEY), jnp.asarray(TABLE), []
-    state = jax.device_put(state, replicated(data_mesh()))
+    state = jax.device_put(state, replicated(mesh_of()))
     for length in lengths:
         state, metrics = chunk(state, KEY, table, length=length)
         found.append(np.asarray(metrics.loss))
