@@ -18,6 +18,7 @@ from jaxehr.commands import (
     benchmark,
     demo,
     evaluate,
+    export,
     fit,
     help,
     impute,
@@ -38,6 +39,7 @@ EXAMPLES = """examples:
   jaxehr runs runs                                             # which there are, and how each stands
   jaxehr sample runs/stays -n 10000 --out synthetic.csv
   jaxehr sample runs/stays -n 1000 --out old_women.csv --given sex=F --given age=65:80
+  jaxehr export runs/stays --out stays.sampler                 # draws elsewhere, without what trained it
   jaxehr impute runs/stays --data gaps.csv --out filled.csv --draws 5
   jaxehr forecast runs/icu --data icu --until 24h --out courses
   jaxehr baseline copula --data stays.csv -n 10000 --out copula.csv
@@ -110,6 +112,7 @@ def parser() -> argparse.ArgumentParser:
         fit,
         runs,
         sample,
+        export,
         impute,
         baseline,
         evaluate,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jaxehr import recipes
 from jaxehr.synthesis import Recipe, Synthesizer, run
-from jaxehr.synthesis import load as load_with
+from jaxehr.synthesis.load import load as load_with
 
 
 def load(

@@ -9,7 +9,17 @@ PACKAGE = Path(__file__).parents[1] / "jaxehr"
 
 # A part may import parts of lower floors, and of its own.
 FLOORS = {
-    6: ("__init__", "__main__", "cli", "commands", "names", "settings", "runs"),
+    6: (
+        "__init__",
+        "__main__",
+        "cli",
+        "commands",
+        "names",
+        "settings",
+        "runs",
+        "export",
+        "exported",
+    ),
     5: ("recipes", "benchmark", "audit"),
     4: ("synthesis",),
     3: ("training", "evaluation", "baselines", "samplers", "denoisers", "losses"),

@@ -57,7 +57,7 @@ def _run(options) -> int:
     changes = settings.parse(options.settings, recipes[name]) if name in recipes else {}
     cache_compilations()
     synthesizer = load(options.run, **changes)
-    sampler, grid = _sampler(synthesizer.recipe, options.sampler, options.nfe)
+    sampler, grid = sampler_of(synthesizer.recipe, options.sampler, options.nfe)
     given = wishes.parse(options.given, synthesizer.recipe.codec)
     frames = synthesizer.stream(
         seeded(options.seed),
@@ -98,7 +98,7 @@ def _check_files(options, schema) -> None:
         )
 
 
-def _sampler(recipe, name: str | None, nfe: int | None):
+def sampler_of(recipe, name: str | None, nfe: int | None):
     """The Sampler and the grid that spend at most `nfe` evaluations; None where the recipe's own is wanted."""
     from jaxehr import names
 

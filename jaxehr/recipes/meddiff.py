@@ -50,7 +50,8 @@ from jaxehr.synthesis.diffusion import noise_and_odds, without_missing
 from jaxehr.synthesis.draws import no_draw
 from jaxehr.synthesis.encoded import encoded
 from jaxehr.synthesis.label import label_drawn, label_law, label_stage, label_token, row_cells
-from jaxehr.synthesis.labelled import Told, labelled_layout, labelled_model, labelled_view
+from jaxehr.synthesis.label_view import labelled_layout, labelled_view
+from jaxehr.synthesis.labelled import Told, labelled_model
 from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of
 from jaxehr.synthesis.steps import steps_for
 from jaxehr.synthesis.view import Layout

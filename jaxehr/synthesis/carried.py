@@ -59,7 +59,7 @@ def carried_view(codec: Codec) -> View:
         )
         return found._replace(x0=x0.astype(np.float32), mask=masks)
 
-    return View(to_x, of_x, known)
+    return View(to_x, of_x, known, ("carried_view", {}))
 
 
 def carried_layout(codec: Codec) -> Layout:

@@ -12,7 +12,7 @@ from jaxehr.codecs import Codec, KnownParts, Parts
 from jaxehr.codecs.derived import Derived
 from jaxehr.codecs.offsets import nanoseconds, quantity_of
 from jaxehr.data import DataError, Inequality
-from jaxehr.synthesis.sampling import Given
+from jaxehr.synthesis.records import Given
 from jaxehr.synthesis.wishes import Among, Between, Exact, Missing, Wish, is_number, wish
 
 log = logging.getLogger(__name__)

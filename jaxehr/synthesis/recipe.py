@@ -20,7 +20,8 @@ from jaxehr.synthesis.encoded import Encoded
 from jaxehr.synthesis.forecast import forecast
 from jaxehr.synthesis.imputation import imputed
 from jaxehr.synthesis.look import Look, as_records, looked
-from jaxehr.synthesis.sampling import Drawer, draw_records, drawer_of
+from jaxehr.synthesis.records import draw_records
+from jaxehr.synthesis.sampling import Drawer, drawer_of
 from jaxehr.synthesis.series import variables_of
 from jaxehr.synthesis.view import View
 from jaxehr.training import best_of
@@ -141,7 +142,7 @@ class Synthesizer(NamedTuple):
     ) -> Iterator[Any]:
         """As `sample`, a batch at a time: n may be more than memory holds. `how`: guidance, sampler and grid."""
         key = threefry(key)
-        drawer = self._drawer(**how)
+        drawer = self.drawer(**how)
         if not given:
             return draw_records(drawer, key, n, batch_size=batch_size)
         key, pool_key = jax.random.split(key)
@@ -152,7 +153,7 @@ class Synthesizer(NamedTuple):
         def after_the_first() -> Iterator[Any]:
             # What the model refuses it refuses there: nothing else was drawn in vain.
             yield next(frames)
-            pool = self._drawer().batches(pool_key, batch_size)
+            pool = self.drawer().batches(pool_key, batch_size)
             conditions.warn_of_the_unseen(asked, pool, codec)
             yield from frames
 
@@ -180,7 +181,7 @@ class Synthesizer(NamedTuple):
         Raises DataError for columns that differ from those learnt, and for a category never seen.
         """
         return imputed(
-            self._drawer(),
+            self.drawer(),
             threefry(key),
             data,
             variables=variables_of(self.recipe.codec, variables),
@@ -208,7 +209,7 @@ class Synthesizer(NamedTuple):
         Raises DataError for records that do not fit the run, or a time that is none or beyond its steps.
         """
         return forecast(
-            self._drawer(),
+            self.drawer(),
             threefry(key),
             data,
             until=until,
@@ -217,7 +218,7 @@ class Synthesizer(NamedTuple):
             batch_size=batch_size,
         )
 
-    def _drawer(
+    def drawer(
         self,
         guidance: float | None = None,
         sampler: Sampler | None = None,

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,11 +17,13 @@ class View(NamedTuple):
     """to_x     (parts) -> x of all rows, NumPy arrays as they lie on the device
     of_x        (x) -> parts
     known       (parts that are given) -> Known of all rows
+    made        (the name of the function that makes it, what it takes beside the codec), for `of_x` to be made again
     """
 
     to_x: Callable[[Parts], X]
     of_x: Callable[[X], Parts]
     known: Callable[[KnownParts], Known]
+    made: tuple[str, dict[str, Any]] | None = None
 
 
 class Layout(NamedTuple):
@@ -84,7 +86,7 @@ def matrix_view(codec: Codec, *, even: bool = False) -> View:
         free = np.concatenate([mask[:, :discrete], _known_groups(given, layout.classes)], axis=1)
         return Known(np.where(free, x0, 0.0).astype(np.float32), mask, {})
 
-    return View(to_x, of_x, known)
+    return View(to_x, of_x, known, ("matrix_view", {"even": even}))
 
 
 def _even(codec: Codec) -> tuple[np.ndarray, np.ndarray]:
@@ -325,7 +327,8 @@ def token_view(
             mask["number"] = given.masks["number"]
         return Known(x0, mask, allowed, _in_turn(tokens, given, bits))
 
-    return View(to_x, of_x, known)
+    made = {"label": label, "numbers": numbers, "listed": listed}
+    return View(to_x, of_x, known, ("token_view", made))
 
 
 def _in_turn(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jaxehr import exported
 from jaxehr.cli import main
 
 EXTRAS = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"][
@@ -27,7 +28,7 @@ COMMANDS = {
 def _plain(tmp_path, monkeypatch):
     """Without any package of the extras that users install."""
     monkeypatch.chdir(tmp_path)
-    for extra in ("files", "demo"):
+    for extra in ("files", "demo", "export"):
         for wanted in EXTRAS[extra]:
             monkeypatch.setitem(sys.modules, re.split("[<>=]", wanted)[0], None)
     for name, begins in FILES.items():
@@ -53,6 +54,11 @@ def test_a_file_that_needs_an_extra_names_it(capsys, name, file):
 
 def test_the_demo_names_its_extra(capsys):
     assert said(capsys, "demo").endswith("pip install 'jaxehr[demo]'")
+
+
+def test_an_exported_sampler_names_its_extra(tmp_path):
+    with pytest.raises(ImportError, match=r"a needs the package .*pip install 'jaxehr\[export\]'$"):
+        exported.load(tmp_path / "a")
 
 
 @pytest.mark.parametrize("what", [["recipes"], ["samplers"], ["help", "data"]])

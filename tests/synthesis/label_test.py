@@ -17,7 +17,7 @@ from jaxehr.synthesis.label import (
     row_cells,
     token_cells,
 )
-from jaxehr.synthesis.labelled import labelled_layout, labelled_view
+from jaxehr.synthesis.label_view import labelled_layout, labelled_view
 from jaxehr.synthesis.recipe import Synthesizer
 from jaxehr.synthesis.view import token_view, tokens_of
 

@@ -7,7 +7,8 @@ import pytest
 
 from jaxehr.codecs import fit_codec
 from jaxehr.data import DataError
-from jaxehr.synthesis.sampling import Drawer, draw_records, drawer_of
+from jaxehr.synthesis.records import draw_records
+from jaxehr.synthesis.sampling import Drawer, drawer_of
 from jaxehr.synthesis.view import matrix_view
 from jaxehr.types import Draw, Model, Possible
 

@@ -131,7 +131,7 @@ def test_trees_learn_the_ratio_and_that_there_is_none(alone):
         for i, frame in enumerate(frames):
             rows = view.to_x(codec.encode(frame))
             sides.append(
-                (rows, drawn(alone._drawer(), jax.random.key(i), 2 * len(frame), like=rows))
+                (rows, drawn(alone.drawer(), jax.random.key(i), 2 * len(frame), like=rows))
             )
         params = look.learn(0, *sides)
         said = log_ratio(look, params, x)
