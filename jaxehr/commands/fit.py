@@ -1,5 +1,6 @@
 """jaxehr fit: train a recipe on records."""
 
+import argparse
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -65,9 +66,17 @@ def add(command: Command) -> None:
     fit.add_argument("--seed", type=int, default=0)
     fit.add_argument(
         "--checkpoint-every",
-        type=int,
+        type=_often,
+        default={},
         metavar="N",
-        help="steps between two checkpoints; by default a tenth of all",
+        help="steps between two checkpoints, or minutes: 500, or 10m; by default a tenth of all steps",
+    )
+    fit.add_argument(
+        "--on-nonfinite",
+        choices=("stop", "skip"),
+        default="stop",
+        help="of steps whose loss or gradient is not finite: stop at the first, or leave them out and count them "
+        "(default: stop); neither is ever in a checkpoint",
     )
     fit.add_argument("--resume", action="store_true", help="continue a run that was stopped")
     fit.add_argument(
@@ -98,8 +107,6 @@ def _run(options) -> int:
         raise ValueError(_no_label(options.recipe, label))
     pairs = [f"{name}={value!r}" for name, value in named.items() if value is not None]
     chosen = settings.parse([*options.settings, *pairs], recipe)
-    if options.checkpoint_every is not None and options.checkpoint_every < 1:
-        raise ValueError(f"--checkpoint-every must be at least 1; got {options.checkpoint_every}")
     mesh = _mesh(options.mesh)
     schema = load_schema(options.schema)
     check_folder(options.out)
@@ -145,10 +152,11 @@ def _run(options) -> int:
             seeded(options.seed),
             run_dir=options.out,
             resume=options.resume,
-            checkpoint_every=options.checkpoint_every,
+            skip_nonfinite=options.on_nonfinite == "skip",
             refit=options.refit,
             audit=audit.remembered,
             mesh=mesh,
+            **options.checkpoint_every,
             **({"holdout": 0.0} if options.no_holdout else {}),
         ),
     )
@@ -161,6 +169,16 @@ def _run(options) -> int:
         drawn = "synthetic.csv" if one else "synthetic"
         say(f"done: jaxehr sample {options.out} -n 1000 --out {drawn}")
     return done
+
+
+def _often(text: str) -> dict[str, float]:
+    """500 steps, or 10m of time, as training takes it."""
+    found = re.fullmatch(r"(\d+)|(\d+(?:\.\d+)?)m", text)
+    if found is None or not float(text.rstrip("m")):
+        raise argparse.ArgumentTypeError(
+            f"must be at least 1 step, or some minutes, as in 10m; got {text}"
+        )
+    return {"checkpoint_every": int(text)} if found[1] else {"checkpoint_minutes": float(found[2])}
 
 
 def _mesh(text: str):

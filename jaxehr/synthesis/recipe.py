@@ -270,7 +270,8 @@ def fit(
     refit       then train anew on all records, for as many steps as were best
     audit       (model, parameters, rows learnt, rows held out) -> what to note in the run about them, where there are
                 rows that the last stage did not learn; of a second look too, and of the two what has the higher "auc"
-    options     of jaxehr.training.best_of: checkpoint_every, steps_per_dispatch, mesh
+    options     of jaxehr.training.best_of: checkpoint_every, checkpoint_minutes, skip_nonfinite, steps_per_dispatch,
+                mesh
 
     Raises run.RunError where run_dir holds another run, or another process trains it; training.Diverged,
     training.Interrupted; ValueError for a batch that does not split over the devices, or a share that is not from 0 to

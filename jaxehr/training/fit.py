@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 import os
 import signal
 import threading
@@ -25,7 +26,7 @@ from jaxehr.training.packed import width
 from jaxehr.training.progress import duration, progress, said_if_slow, say
 from jaxehr.training.room import check_room, held, least
 from jaxehr.training.sharding import check_batch, mesh_of, replicated
-from jaxehr.training.step import State, init_state, make_chunk, rows_of, state_shapes
+from jaxehr.training.step import Metrics, State, init_state, make_chunk, rows_of, state_shapes
 from jaxehr.types import Key, Model, Params, X
 
 LARGE = 20  # parameters for each value of the records, from which on a network is far too large for them
@@ -64,6 +65,8 @@ def best_of(
     run: Path | None = None,
     resume: bool = False,
     checkpoint_every: int | None = None,
+    checkpoint_minutes: float = math.inf,
+    skip_nonfinite: bool = False,
     steps_per_dispatch: int | None = None,
     held_out: X | None = None,
     mesh: Mesh | None = None,
@@ -75,6 +78,9 @@ def best_of(
     run                 folder for checkpoints/<name> and metrics.jsonl; None keeps nothing
     resume              continue from the newest whole checkpoint in `run`
     checkpoint_every    steps; by default a tenth of all
+    checkpoint_minutes  or sooner, where so many have gone by since the last
+    skip_nonfinite      leave out steps whose loss, gradient or update is not finite, instead of ending with Diverged;
+                        it ends all the same where each of a dispatch is. No such step is ever in a checkpoint
     steps_per_dispatch  K of the scan; by default as many as make a dispatch last about a second
     held_out            rows that are not learnt from: their loss is taken twenty times, at whole dispatches, and
                         training ends when it has not fallen for a quarter of the steps
@@ -127,13 +133,12 @@ def best_of(
         advance = stack.enter_context(progress(name, steps, start=start))
 
         step, began = start, time.monotonic()
+        saved = began
         while step < steps:
             k = _next(step, steps, length, every, interval)
             state, metrics = program(k)[0](state, run_key, table)
-            loss, grad_norm = np.asarray(metrics.loss), np.asarray(metrics.grad_norm)
-            _check_finite(loss, grad_norm, step, checkpoints)
+            figures = _figures(jax.tree.map(np.asarray, metrics), step, checkpoints, skip_nonfinite)
             step += k
-            figures = {"loss": float(loss.mean()), "grad_norm": float(grad_norm.mean())}
             if best is not None and judge and (step % interval == 0 or step == steps):
                 figures["held_out"] = judge(state.ema)
                 best = best.or_better(state.ema, figures["held_out"], step)
@@ -142,8 +147,10 @@ def best_of(
             advance(step, **_shown(figures, best), records_per_s=f"{rate:,.0f}")
             stop = stopping()
             ended = step == steps or (best is not None and best.waited(step, interval))
-            if checkpoints and (step % every == 0 or ended or stop):
+            due = time.monotonic() - saved >= 60 * checkpoint_minutes
+            if checkpoints and (step % every == 0 or due or ended or stop):
                 checkpoints.save(step, *_saved(state, best))
+                saved = time.monotonic()
             if stop:
                 if checkpoints:
                     checkpoints.wait()
@@ -165,6 +172,8 @@ def _next(step: int, steps: int, length: int, every: int, interval: int) -> int:
 
 def _shown(figures: dict[str, float], best: Best | None) -> dict[str, str]:
     shown = {"loss": f"{figures['loss']:.4f}"}
+    if "skipped" in figures:
+        shown["skipped"] = f"{figures['skipped']:,}"
     if best is not None and best.step:
         shown["held_out"] = f"{best.loss:.4f} at {best.step:,}"
     return shown
@@ -217,10 +226,17 @@ def _steps_per_dispatch(params: Params, batch_size: int) -> int:
     return int(np.clip(1e11 / (6 * batch_size * parameters), 1, 100))
 
 
-def _check_finite(loss, grad_norm, step: int, checkpoints: Checkpoints | None) -> None:
-    bad = ~(np.isfinite(loss) & np.isfinite(grad_norm))
-    if not bad.any():
-        return
+def _figures(
+    metrics: Metrics, step: int, checkpoints: Checkpoints | None, skip: bool
+) -> dict[str, float]:
+    """The means over the steps of a dispatch that were taken, and how many were not. Raises Diverged."""
+    taken = metrics.finite
+    if taken.all() or (skip and taken.any()):
+        found = {
+            "loss": float(metrics.loss[taken].mean()),
+            "grad_norm": float(metrics.grad_norm[taken].mean()),
+        }
+        return found if taken.all() else found | {"skipped": int((~taken).sum())}
     if checkpoints:
         checkpoints.wait()
     good = checkpoints.steps() if checkpoints else []
@@ -228,7 +244,7 @@ def _check_finite(loss, grad_norm, step: int, checkpoints: Checkpoints | None) -
         f"the last good checkpoint is step {good[-1]:,}" if good else "no checkpoint was made yet"
     )
     raise Diverged(
-        f"the loss is not finite at step {step + int(bad.argmax()) + 1:,}; {kept}. "
+        f"the loss is not finite at step {step + int(taken.argmin()) + 1:,}; {kept}. "
         "Try a smaller learning_rate (a third of it), a longer warm-up, or look for extreme values in the data"
     )
 

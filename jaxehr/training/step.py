@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxehr.numerics import seeded
 from jaxehr.training.packed import unpacked
@@ -30,8 +30,11 @@ class State(NamedTuple):
 
 
 class Metrics(NamedTuple):
+    """finite says whether the step was taken."""
+
     loss: Float[Array, "..."]
     grad_norm: Float[Array, "..."]
+    finite: Bool[Array, "..."]
 
 
 def init_state(model: Model, optimizer: optax.GradientTransformation, key: Key) -> State:
@@ -59,7 +62,7 @@ def train_step(
     optimizer: optax.GradientTransformation,
     ema_decay: float,
 ) -> tuple[State, Metrics]:
-    """One gradient step on a batch.
+    """One gradient step on a batch; of one whose loss, gradient or update is not finite only the step is counted.
 
     The average starts quickly: at update n its decay is min(ema_decay, (1 + n) / (10 + n)).
     """
@@ -74,7 +77,12 @@ def train_step(
     n = state.step + 1
     decay = jnp.minimum(ema_decay, (1 + n) / (10 + n))
     ema = optax.incremental_update(params, state.ema, 1 - decay)
-    return State(params, ema, opt_state, n), Metrics(loss, optax.tree.norm(gradient))
+
+    norm = optax.tree.norm(gradient)
+    finite = jnp.isfinite(loss) & jnp.isfinite(norm) & jnp.isfinite(optax.tree.norm(updates))
+    taken, left = (params, ema, opt_state), (state.params, state.ema, state.opt_state)
+    params, ema, opt_state = jax.tree.map(lambda new, old: jnp.where(finite, new, old), taken, left)
+    return State(params, ema, opt_state, n), Metrics(loss, norm, finite)
 
 
 def batch_at(key: Key, table: X, batch_size: int) -> X:

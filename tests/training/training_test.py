@@ -25,6 +25,7 @@ from jaxehr.training import Diverged, Interrupted, init_state, train
 from jaxehr.training.checkpoint import CheckpointError, Checkpoints
 from jaxehr.training.sharding import mesh_of, replicated
 from jaxehr.training.step import make_chunk
+from jaxehr.types import Model
 
 COLUMNS, BATCH = 12, 64
 KEY = jax.random.key(3)
@@ -138,6 +139,34 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_good(tmp_path):
             steps_per_dispatch=5,
         )
     assert Checkpoints(tmp_path / "checkpoints" / "model").steps() == [10, 20]
+
+
+def test_a_step_that_is_not_finite_is_left_out_where_that_is_asked_for(tmp_path):
+    """Of every third batch, by its noise, the loss is NaN; the others alone move the parameters."""
+    bad = lambda key: jax.random.uniform(jax.random.fold_in(key, 9)) < 0.3
+    slope = lambda key: jnp.where(bad(key), jnp.nan, 1.0)
+    model = Model(
+        lambda key: {"w": jnp.zeros(2)},
+        lambda p, key, x0: x0[:, 0] * 0 + p["w"].sum() * slope(key),
+        None,
+    )
+    options = {"steps": 40, "batch_size": 8, "steps_per_dispatch": 20, "ema_decay": 0.0}
+    found = train(model, optax.sgd(1.0), TABLE, KEY, run=tmp_path, skip_nonfinite=True, **options)
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    skipped = sum(row["skipped"] for row in rows)
+    assert 3 < skipped < 30  # of 40 with .3: 1 in 10,000 seeds is outside
+    np.testing.assert_array_equal(found["w"], -(40.0 - skipped))
+    with pytest.raises(Diverged, match="not finite at step"):
+        train(model, optax.sgd(1.0), TABLE, KEY, **options)
+    never = model._replace(loss=lambda p, key, x0: x0[:, 0] + p["w"].sum() * jnp.nan)
+    with pytest.raises(Diverged, match="not finite at step 1;"):
+        train(never, optax.sgd(1.0), TABLE, KEY, skip_nonfinite=True, **options)
+
+
+def test_checkpoints_come_by_minutes_too(tmp_path):
+    """With none to wait for, after every dispatch of 5 steps."""
+    fit(steps=20, run=tmp_path, checkpoint_every=100, checkpoint_minutes=0.0)
+    assert Checkpoints(tmp_path / "checkpoints" / "model").steps() == [10, 15, 20]
 
 
 def test_a_flipped_bit_is_noticed_and_the_step_before_is_used(tmp_path):
