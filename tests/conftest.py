@@ -37,3 +37,13 @@ def programs_of_a_file():
     yield
     if "jax" in sys.modules:
         sys.modules["jax"].clear_caches()
+
+
+@pytest.fixture(scope="module")
+def compiled_lightly():
+    """For files whose time is spent compiling. Programs run slower, and round otherwise: not where that is tested."""
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)

@@ -14,6 +14,8 @@ from jaxehr.data.records import same
 from jaxehr.samplers import alongside, probability_flow
 from jaxehr.synthesis.sampling import drawer_of
 
+pytestmark = pytest.mark.usefixtures("compiled_lightly")
+
 RECIPES = {name: names.recipes()[name] for name in ("ddpm", *names.SERIES_ALONE)}
 SMALL = {"width": (32, 32), "time_width": 8, "batch_size": 32, "steps": 40, "min_patients": 3}
 SHORT = {  # settings that make a recipe's draws quick
@@ -59,7 +61,7 @@ def fitted(request):
 
 def test_records_come_out_as_they_went_in(fitted):
     records, synthesizer = fitted
-    drawn = synthesizer.sample(jax.random.key(1), 30)
+    drawn = synthesizer.sample(jax.random.key(1), 30, batch_size=8)
     for ours, theirs in ((drawn.static, records.static), (drawn.events, records.events)):
         assert list(ours.columns) == list(theirs.columns)
         assert ours.dtypes.to_dict() == theirs.dtypes.to_dict()
