@@ -1,8 +1,13 @@
 """Run by eight_devices_test.py in a process of its own, with eight simulated devices."""
 
+import json
+import shutil
+import tempfile
 from functools import partial
+from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -15,10 +20,11 @@ from jaxehr.networks import fourier, mlp
 from jaxehr.processes import Gaussian, edm
 from jaxehr.samplers import karras, probability_flow
 from jaxehr.synthesis.diffusion import Layout, diffusion_model
-from jaxehr.training import init_state
+from jaxehr.training import best_of, init_state
 from jaxehr.training.room import held
 from jaxehr.training.sharding import check_batch, mesh_of, replicated
 from jaxehr.training.step import make_chunk, state_shapes
+from jaxehr.types import Model
 
 COLUMNS, BATCH, KEY = 12, 64, jax.random.key(3)
 EDM = Gaussian(edm())
@@ -78,6 +84,29 @@ def training() -> None:
     assert held(thin) <= 1.1 * held(state) / 8
 
 
+def resuming() -> None:
+    """A run that was stopped on eight devices, its state split, goes on: on these bit for bit, on one nearly."""
+    model = Model(
+        lambda key: {"w": jax.random.normal(key, (128, 128)) / 12},
+        lambda p, key, x0: jnp.square(x0 @ p["w"] - jax.random.normal(key, x0.shape)).mean(-1),
+        None,
+    )
+    table = np.random.default_rng(0).normal(size=(200, 128)).astype(np.float32)
+    options = {"batch_size": BATCH, "steps_per_dispatch": 10, "held_out": table[:50]}
+    split, one = mesh_of(data=4, fsdp=2), mesh_of(jax.devices()[:1])
+    with tempfile.TemporaryDirectory() as folder:
+        fit = partial(best_of, model, optax.adam(1e-3), table, KEY, **options)
+        unbroken = fit(steps=20, mesh=split).params
+        fit(steps=10, mesh=split, run=Path(folder, "a"))
+        shutil.copytree(Path(folder, "a"), Path(folder, "b"))
+        on = {"a": (split, 0.0), "b": (one, 1e-5)}
+        for name, (mesh, error) in on.items():
+            found = fit(steps=20, mesh=mesh, run=Path(folder, name), resume=True).params
+            np.testing.assert_allclose(found["w"], unbroken["w"], rtol=0, atol=error)
+            lines = Path(folder, name, "metrics.jsonl").read_text().splitlines()
+            assert [json.loads(line)["step"] for line in lines] == [10, 20]
+
+
 def sampling(name: str) -> None:
     """One device, and eight under jit; `FIXED` under literal pmap too. Each record draws from a key of its own."""
     grid, sampler = karras(12, sigma_min=0.02, sigma_max=80.0), names.samplers()[name].sampler
@@ -116,6 +145,7 @@ def what_does_not_divide() -> None:
 if __name__ == "__main__":
     assert jax.device_count() == 8
     training()
+    resuming()
     for name in names.samplers():
         sampling(name)
     what_does_not_divide()
