@@ -116,7 +116,8 @@ def test_fit_and_sample_say_what_the_run_remembers(tmp_path, capsys):
         frame(bits(n, 0)).to_csv(path, index=False)
         assert main(["fit", "ddpm", "--data", str(path), "--out", run, *small]) == 0
         (line,) = [at for at in capsys.readouterr().err.splitlines() if expected in at]
-        assert main(["sample", run, "-n", "8", "--out", str(tmp_path / f"drawn {n}.csv")]) == 0
+        sample = ["sample", run, "-n", "8", "--batch-size", "8", "--out"]
+        assert main([*sample, str(tmp_path / f"drawn {n}.csv")]) == 0
         assert line in capsys.readouterr().err.splitlines()
 
 

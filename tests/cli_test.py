@@ -113,6 +113,8 @@ def test_codes_with_another_sampler(home, capsys):
         str(home / "codes"),
         "-n",
         "30",
+        "--batch-size",
+        "32",
         "--out",
         str(out),
         "--set",
@@ -141,7 +143,8 @@ def test_another_recipe_and_the_samplers_of_every_kind(home, capsys):
             ["--sampler", "langevin", "--nfe", "30"]]  # fmt: skip
     for i, way in enumerate(ways):
         out = home / f"ddpm_{i}.csv"
-        assert main(["sample", str(run), "-n", "20", "--out", str(out), *way]) == 0
+        sample = ["sample", str(run), "-n", "20", "--batch-size", "32", "--out", str(out)]
+        assert main([*sample, *way]) == 0
         assert read_records(out)["subject_id"].nunique() == 20
     assert "20 evaluations in 20 steps of ancestral" in capsys.readouterr().err
 

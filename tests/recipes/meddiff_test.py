@@ -190,10 +190,11 @@ def untrained(label, **changes):
 def test_under_a_label_no_resampling_is_needed_and_one_program_draws_under_all_weights():
     """Any sampler does; where other cells are given, none."""
     run, sampler = untrained("back"), ddim()
-    drawn = run.sample(KEY, 50, given={"back": ">30"}, guidance=1.0, sampler=sampler)
+    how = {"sampler": sampler, "batch_size": 64}
+    drawn = run.sample(KEY, 50, given={"back": ">30"}, guidance=1.0, **how)
     assert (drawn["back"] == ">30").all() and drawn["ward"].nunique() > 1
     programs = _draw_batch._cache_size()
-    more = run.sample(KEY, 50, given={"back": "<30"}, guidance=3.0, sampler=sampler)
+    more = run.sample(KEY, 50, given={"back": "<30"}, guidance=3.0, **how)
     assert (more["back"] == "<30").all() and not more["age"].equals(drawn["age"])
     assert _draw_batch._cache_size() == programs
     with pytest.raises(ValueError, match="draws the rest by RePaint"):

@@ -115,7 +115,8 @@ def test_the_ablation_diffuses_the_record_itself_and_keeps_what_is_given():
     params = jax.jit(stage.model.init)(jax.random.key(0))
     synthesizer = jaxehr.Synthesizer(recipe, {"score": params})
     grid = stage.model.grid(4)
-    drawn = synthesizer.sample(jax.random.key(1), 8, given={"male": True}, grid=grid)
+    given = {"male": True}
+    drawn = synthesizer.sample(jax.random.key(1), 8, given=given, grid=grid, batch_size=8)
     assert list(drawn) == list(records) and drawn["male"].all()
 
 
@@ -147,9 +148,10 @@ def test_a_value_cannot_be_given_and_nothing_is_drawn_to_find_that_out():
     run = untrained(scoehr(mixed(60), **SMALL, sampling_steps=2))
     programs = _draw_batch._cache_size()
     with pytest.raises(ValueError, match="it cannot be given a part of the record"):
-        run.sample(jax.random.key(0), 4, given={"male": True})
+        run.sample(jax.random.key(0), 4, given={"male": True}, batch_size=8)
     assert _draw_batch._cache_size() == programs + 1
-    assert run.sample(jax.random.key(0), 4, given={"hours": (0, 23)})["hours"].between(0, 23).all()
+    drawn = run.sample(jax.random.key(0), 4, given={"hours": (0, 23)}, batch_size=8)
+    assert drawn["hours"].between(0, 23).all()
 
 
 def test_a_posterior_needs_a_decoder():
