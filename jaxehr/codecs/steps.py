@@ -75,6 +75,16 @@ class Steps:
         return tuple(i for i, is_lag in enumerate(numbers) if not is_lag)
 
     @property
+    def codes(self) -> tuple[int, ...]:
+        """Which entries of the bit part of a step say that something without a number is missing: a diagnosis."""
+        bits = self.step_names["bit"]
+        return tuple(
+            bits.index(f"{c.name} is missing")
+            for c in self.channels
+            if c.optional and "number" not in dict(c.value.parts())
+        )
+
+    @property
     def names(self) -> dict[str, tuple[str, ...]]:
         steps = range(1, self.steps + 1)
         return {

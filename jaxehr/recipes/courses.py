@@ -12,8 +12,12 @@ Carried         A number that is not measured stands at the last one before it, 
                 between two measurements, and was not (PhysioNet 2012: the correlation of GCS with the next hour's was
                 .51, of real stays .93). A bit beside each value says that it stands at the last one, measured or not:
                 a weight that is carried on is the last one again in .99 of all measurements, drawn as a number in .13.
+                What has no value, such as a diagnosis, has one that says that it has begun: it stays so.
 Network         Residual GRU layers that go both ways, told in each the time and the mean over the steps. Columns of
-                the static table stand at every step; what is said of one is the mean over the steps.
+                the static table stand at every step; what is said of one is the mean over the steps. A run of what is
+                carried on is one value and not as many as it has steps: what its copies say of it, and it of the runs
+                around, is given to the network as such (`jaxehr.networks.runs`). By means over steps alone a lab of
+                years ago was never forgotten.
 Loss            EDM's of the numbers, and the cross-entropy of bits and categories. A column of the static table counts
                 as often as it is said, once for each step: as much as an entry that all steps have. Noise levels are
                 higher than EDM's of single images: 48 copies of a carried value say it at seven times the noise.
@@ -41,7 +45,12 @@ from jaxehr.networks import by_step, course_network, fourier
 from jaxehr.numerics import in_float32
 from jaxehr.processes import Gaussian, edm
 from jaxehr.samplers import DPMpp2M, karras, probability_flow
-from jaxehr.synthesis.carried import carried_layout, carried_places, carried_view
+from jaxehr.synthesis.carried import (
+    carried_layout,
+    carried_places,
+    carried_stands,
+    carried_view,
+)
 from jaxehr.synthesis.diffusion import categories, of_odds
 from jaxehr.synthesis.draws import noise_to_data
 from jaxehr.synthesis.recipe import Recipe, Stage, recipe_of
@@ -89,7 +98,8 @@ def courses(
     codec = codec_of(data, schema, Quantile, min_patients)
     steps = steps_for(codec, batch_size, steps, most=60_000)
     view, layout, places = carried_view(codec), carried_layout(codec), carried_places(codec)
-    network = course_network(places.shape[1], width=width, layers=layers, embedding=fourier(16))
+    stands = carried_stands(codec)
+    network = course_network(stands, width=width, layers=layers, embedding=fourier(16))
     model = courses_model(
         by_step(network, places, layout.columns),
         layout,
@@ -118,7 +128,8 @@ def courses_model(
 ) -> Model:
     """Of rows of `carried_view`; inside, all lies around 0 with a deviation of 1.
 
-    often   at how many steps the network says each column: so often its loss counts
+    network     apply(params, noisy row, sigma) -> numbers as EDM preconditions them; log odds given all else
+    often       at how many steps the network says each column: so often its loss counts
     """
     process, numbers = Gaussian(edm()), layout.numbers
     firsts = np.cumsum([numbers + layout.bits, *layout.classes])[:-1]
@@ -131,8 +142,7 @@ def courses_model(
 
     def said(params: Params, x: Array, t: Array) -> tuple[Array, Array]:
         """(values, log odds given all else)."""
-        level = t[..., None] if t.ndim else t
-        found: Any = network.apply(params, x / jnp.sqrt(level**2 + 1), jnp.log(t) / 4)
+        found: Any = network.apply(params, x, t)
         value = value_of.to_x0(process, found[..., :numbers], x[..., :numbers], t)
         return value, found[..., numbers:]
 

@@ -18,12 +18,15 @@ def carried_view(codec: Codec) -> View:
 
     Beside the bits of the codec each value of a step, and its clock, has one that says that it stands at the last one:
     it is not measured, or it is and is the same again. What comes out as the same again is the last one, to the digit.
+    Behind these, what has no value, such as a diagnosis, has one in each step that says that it was written by then:
+    what has not begun by it is not written.
 
     Raises DataError for records without a series.
     """
-    plain, values = matrix_view(codec, even=True), _values(codec)
+    plain, values, codes = matrix_view(codec, even=True), _values(codec), _codes(codec)
     numbers, steps = codec.sizes["number"], codec.layout["number"]
     at = numbers + codec.sizes["bit"]
+    begins, ends = at + values.size, at + values.size + codes.size
 
     def to_x(parts: Parts) -> np.ndarray:
         row, missing = np.asarray(plain.to_x(parts)), _missing(codec, parts["bit"])
@@ -33,29 +36,32 @@ def carried_view(codec: Codec) -> View:
             last = _last(there)
             last = np.where(last < 0, there.argmax(axis=1)[:, None], last)
             row[:, entry] = np.take_along_axis(row[:, entry], last, axis=1)
-        same = _stands(codec, parts).astype(row.dtype)
-        return np.concatenate([row[:, :at], same, row[:, at:]], axis=1)
+        more = np.concatenate([_stands(codec, parts), _begun(codec, parts)], axis=1)
+        return np.concatenate([row[:, :at], more.astype(row.dtype), row[:, at:]], axis=1)
 
     def of_x(x: X) -> Parts:
         x = np.asarray(x)
-        parts = plain.of_x(np.delete(x, np.s_[at : at + values.size], axis=1))
-        same = x[:, at : at + values.size].reshape(len(x), *values.shape) > 0.5
-        number, missing = parts["number"].copy(), _missing(codec, parts["bit"])
+        parts = plain.of_x(np.delete(x, np.s_[at:ends], axis=1))
+        same = x[:, at:begins].reshape(len(x), *values.shape) > 0.5
+        number, bit = parts["number"].copy(), parts["bit"].copy()
+        bit[:, codes.ravel()] |= x[:, begins:ends] <= 0.5
+        missing = _missing(codec, bit)
         for j, entry in enumerate(values.T):
             there = ~missing[:, entry]
             new = there & ~(same[:, :, j] & (_before(there) >= 0))
             own = np.where(there, _last(new), np.arange(len(entry)))
             number[:, entry] = np.take_along_axis(number[:, entry], own, axis=1)
-        return {**parts, "number": number}
+        return {**parts, "number": number, "bit": bit}
 
     def known(given: KnownParts) -> Known:
         found: Any = plain.known(given)
         mask = given.masks["number"][:, values.ravel()]
         # That a value is the last one again is known only where all before it are.
         same = _stands(codec, given.parts) & _sure(codec, given)
+        begun, sure = _begun_by_then(codec, given)
         x0, masks = (
-            np.concatenate([whole[:, :at], more, whole[:, at:]], axis=1)
-            for whole, more in ((found.x0, same & mask), (found.mask, mask))
+            np.concatenate([whole[:, :at], *more, whole[:, at:]], axis=1)
+            for whole, *more in ((found.x0, same & mask, begun), (found.mask, mask, sure))
         )
         return found._replace(x0=x0.astype(np.float32), mask=masks)
 
@@ -67,7 +73,8 @@ def carried_layout(codec: Codec) -> Layout:
     plain, values = layout_of(codec, even=True), _values(codec)
     indicators = np.array(plain.indicators, int)
     indicators[values.ravel()] = plain.bits + np.arange(values.size)
-    return plain._replace(bits=plain.bits + values.size, indicators=tuple(indicators.tolist()))
+    bits = plain.bits + values.size + _codes(codec).size
+    return plain._replace(bits=bits, indicators=tuple(indicators.tolist()))
 
 
 def carried_places(codec: Codec) -> Int[np.ndarray, "step feature"]:
@@ -75,12 +82,29 @@ def carried_places(codec: Codec) -> Int[np.ndarray, "step feature"]:
 
     Raises DataError for records without a series.
     """
-    layout, values = carried_layout(codec), _values(codec)
-    bits = layout.numbers + np.arange(layout.bits - values.size)
+    layout, more = carried_layout(codec), (_values(codec), _codes(codec))
+    own = layout.numbers + codec.sizes["bit"]
     ends = np.cumsum([layout.numbers + layout.bits, *layout.classes])
-    classes = [*bits[:, None], *(np.arange(*pair) for pair in pairwise(ends))]
-    same = layout.numbers + len(bits) + np.arange(values.size).reshape(values.shape)
-    return np.concatenate([entry_places(codec, classes), same], axis=1)
+    classes = [
+        *np.arange(layout.numbers, own)[:, None],
+        *(np.arange(*pair) for pair in pairwise(ends)),
+    ]
+    places = [entry_places(codec, classes)]
+    for each in more:
+        places.append(own + np.arange(each.size).reshape(each.shape))
+        own += each.size
+    return np.concatenate(places, axis=1)
+
+
+def carried_stands(codec: Codec) -> Int[np.ndarray, " feature"]:
+    """Which of the features of a step says of each that it stands at the last one; -1 for what does not."""
+    values, codes = _values(codec), _codes(codec)
+    series, features = codec.series, carried_places(codec).shape[1]
+    assert series is not None
+    found = np.full(features, -1)
+    first = features - codes.shape[1] - values.shape[1]
+    found[list(series.values)] = first + np.arange(values.shape[1])
+    return found
 
 
 def _values(codec: Codec) -> Int[np.ndarray, "step value"]:
@@ -88,6 +112,13 @@ def _values(codec: Codec) -> Int[np.ndarray, "step value"]:
     steps, series = codec.layout["number"], codec.series
     assert series is not None
     return steps[:, list(series.values)]
+
+
+def _codes(codec: Codec) -> Int[np.ndarray, "step code"]:
+    """Which columns of the bit part say that something without a value is not written."""
+    steps, series = codec.layout["bit"], codec.series
+    assert series is not None
+    return steps[:, list(series.codes)]
 
 
 def _missing(codec: Codec, bits: Int[np.ndarray, "n bit"]) -> Bool[np.ndarray, "n number"]:
@@ -108,6 +139,25 @@ def _stands(codec: Codec, parts: Parts) -> Bool[np.ndarray, "n value"]:
         same = np.take_along_axis(value, np.maximum(before, 0), axis=1) == value
         found[:, :, j] = ~there | ((before >= 0) & same)
     return found.reshape(len(found), -1)
+
+
+def _begun(codec: Codec, parts: Parts) -> Bool[np.ndarray, "n code"]:
+    """What is written at a step or was before it."""
+    codes = _codes(codec)
+    written = (parts["bit"][:, codes.ravel()] == 0).reshape(len(parts["bit"]), *codes.shape)
+    return np.logical_or.accumulate(written, axis=1).reshape(len(written), -1)
+
+
+def _begun_by_then(codec: Codec, given: KnownParts) -> tuple[np.ndarray, np.ndarray]:
+    """(what has begun, whether that is known [n, code]): where something is written all after it is known, and before
+    it what nobody has begun, where all up to then is known."""
+    codes = _codes(codec)
+    shape = (len(given.parts["bit"]), *codes.shape)
+    known = given.masks["bit"][:, codes.ravel()].reshape(shape)
+    written = known & (given.parts["bit"][:, codes.ravel()].reshape(shape) == 0)
+    begun = np.logical_or.accumulate(written, axis=1)
+    sure = begun | np.logical_and.accumulate(known, axis=1)
+    return begun.reshape(len(known), -1), sure.reshape(len(known), -1)
 
 
 def _sure(codec: Codec, given: KnownParts) -> Bool[np.ndarray, "n value"]:

@@ -152,7 +152,8 @@ def test_what_is_not_measured_weighs_a_fifth():
 
 
 def test_a_layer_hears_of_every_step_and_of_the_time():
-    network = course_network(3, width=8, layers=1, embedding=fourier(4))
+    stands = np.array([2, -1, -1])  # the last feature says so of the first
+    network = course_network(stands, width=8, layers=1, embedding=fourier(4))
     params, apply = jax.jit(network.init)(jax.random.key(0)), jax.jit(network.apply)
     rng = np.random.default_rng(1)
     x = jnp.asarray(rng.normal(size=(2, 6, 3)), jnp.float32)

@@ -7,7 +7,12 @@ import pytest
 from jaxehr.codecs import fit_codec
 from jaxehr.codecs.numbers import Quantile
 from jaxehr.data import Records, Schema
-from jaxehr.synthesis.carried import carried_layout, carried_view
+from jaxehr.synthesis.carried import (
+    carried_layout,
+    carried_places,
+    carried_stands,
+    carried_view,
+)
 
 WEIGHTS = {  # by patient: the value of each hour in which it was measured
     1: {0: 70.0, 1: 70.0, 3: 70.0, 4: 71.0},
@@ -128,3 +133,66 @@ def test_a_clock_that_is_the_same_again_is_the_same_to_the_minute():
     assert (same == [False, True, False, True, False]).all()
     x[:, at] += np.where(same, 0.3, 0.0)
     assert codec.decode(view.of_x(x)).events["time"].tolist() == events["time"].tolist()
+
+
+WRITTEN = {1: {1, 3}, 2: {0}, 3: set(), 4: {2, 3, 4}}
+
+
+@pytest.fixture(scope="module")
+def coded():
+    """(records, codec): the pulse of every hour, and a diagnosis."""
+    records = stays()
+    events = records.events[records.events["code"] == "HR"]
+    own = {(i, h) for i, hours in WRITTEN.items() for h in hours}
+    at = zip(events["subject_id"], events["time"].dt.hour, strict=True)
+    more = events[[each in own for each in at]].assign(code="I50", numeric_value=np.nan)
+    both = pd.concat([events, more]).sort_values(["subject_id", "time", "code"], ignore_index=True)
+    records = Records(None, both)
+    schema = Schema.infer(records).on_grid(records, every="1h", length=5, start="2021-01-01")
+    return records, fit_codec(records, schema, Quantile, 1)
+
+
+def written(records):
+    own = records.events[records.events["code"] == "I50"]
+    return set(zip(own["subject_id"], own["time"].dt.hour, strict=True))
+
+
+def test_a_bit_says_what_has_begun(coded):
+    records, codec = coded
+    x, layout = carried_view(codec).to_x(codec.encode(records)), carried_layout(codec)
+    bits = layout.numbers + layout.bits
+    for i, hours in WRITTEN.items():
+        begun = [h >= min(hours, default=5) for h in range(5)]
+        assert (x[i - 1, bits - 5 : bits] == begun).all()
+
+
+def test_what_has_not_begun_is_not_written(coded):
+    records, codec = coded
+    view, layout = carried_view(codec), carried_layout(codec)
+    x, bits = view.to_x(codec.encode(records)), layout.numbers + layout.bits
+    assert written(codec.decode(view.of_x(x))) == {(i, h) for i in WRITTEN for h in WRITTEN[i]}
+    x[:, bits - 5 : bits - 2] = 0
+    assert written(codec.decode(view.of_x(x))) == {(1, 3), (4, 3), (4, 4)}
+
+
+def test_what_was_written_in_a_prefix_has_begun_for_good(coded):
+    records, codec = coded
+    layout = carried_layout(codec)
+    known = carried_view(codec).known(codec.parts["series"].known_until(records, 2))
+    begun, sure = (
+        each[:, layout.numbers + layout.bits - 5 : layout.numbers + layout.bits] > 0.5
+        for each in (known.x0, known.mask)
+    )
+    late = [True] * 2 + [False] * 3
+    assert begun.tolist() == [[False] + [True] * 4, [True] * 5, [False] * 5, [False] * 5]
+    assert sure.tolist() == [[True] * 5, [True] * 5, late, late]
+
+
+def test_each_value_and_clock_of_a_step_has_a_feature_that_says_that_it_stands(coded):
+    _, codec = coded
+    layout, places, stands = carried_layout(codec), carried_places(codec), carried_stands(codec)
+    carried = np.flatnonzero(stands >= 0)
+    assert len(carried) == len(codec.parts["series"].values)
+    for row in places:
+        of_bits = layout.numbers + np.array(layout.indicators)[row[carried]]
+        assert (row[stands[carried]] == of_bits).all()
