@@ -38,7 +38,7 @@ def course_network(
     hold all of them, weighed by what these say. Of what is carried on through a whole course, such as a weight, all
     copies together say the value where the noise of each is as large as the root of their number; without their mean
     patients differed too little (PhysioNet 2012: deviation of the mean potassium .39, of real stays .57). By means over
-    steps alone, whatever was measured in these, a value of years ago was never forgotten (`runs_of`).
+    steps alone, whatever was measured in these, a value of years ago was less forgotten (`runs_of`).
 
     stands  which feature, a bit of -1 and 1, says of each that it stands at the value of the step before; -1 for what
             is not carried on. What is said of a bit are its log odds given all else

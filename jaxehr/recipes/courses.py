@@ -17,7 +17,7 @@ Network         Residual GRU layers that go both ways, told in each the time and
                 the static table stand at every step; what is said of one is the mean over the steps. A run of what is
                 carried on is one value and not as many as it has steps: what its copies say of it, and it of the runs
                 around, is given to the network as such (`jaxehr.networks.runs`). By means over steps alone a lab of
-                years ago was never forgotten.
+                years ago was less forgotten.
 Loss            EDM's of the numbers, and the cross-entropy of bits and categories. A column of the static table counts
                 as often as it is said, once for each step: as much as an entry that all steps have. Noise levels are
                 higher than EDM's of single images: 48 copies of a carried value say it at seven times the noise.
