@@ -86,6 +86,12 @@ def add(command: Command) -> None:
         help="N x M devices: a batch is split over all, and what is trained over M of them; -1 is as many as there are "
         "(default: data=-1)",
     )
+    fit.add_argument(
+        "--profile",
+        type=_window,
+        metavar="START:STOP",
+        help="write a trace of these steps by JAX's profiler to OUT/profile: of the whole dispatches that begin there",
+    )
     add_reading(fit)
     add_events(fit)
     add_set(fit, "a setting of the recipe, such as learning_rate=1e-3")
@@ -156,6 +162,7 @@ def _run(options) -> int:
             refit=options.refit,
             audit=audit.remembered,
             mesh=mesh,
+            profile=options.profile,
             **options.checkpoint_every,
             **({"holdout": 0.0} if options.no_holdout else {}),
         ),
@@ -179,6 +186,16 @@ def _often(text: str) -> dict[str, float]:
             f"must be at least 1 step, or some minutes, as in 10m; got {text}"
         )
     return {"checkpoint_every": int(text)} if found[1] else {"checkpoint_minutes": float(found[2])}
+
+
+def _window(text: str) -> tuple[int, int]:
+    """100:200"""
+    found = re.fullmatch(r"(\d+):(\d+)", text)
+    if found is None or int(found[1]) >= int(found[2]):
+        raise argparse.ArgumentTypeError(
+            f"must be two steps, of which the first is before the second, as in 100:200; got {text}"
+        )
+    return int(found[1]), int(found[2])
 
 
 def _mesh(text: str):

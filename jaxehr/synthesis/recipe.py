@@ -271,7 +271,7 @@ def fit(
     audit       (model, parameters, rows learnt, rows held out) -> what to note in the run about them, where there are
                 rows that the last stage did not learn; of a second look too, and of the two what has the higher "auc"
     options     of jaxehr.training.best_of: checkpoint_every, checkpoint_minutes, skip_nonfinite, steps_per_dispatch,
-                mesh
+                mesh, profile
 
     Raises run.RunError where run_dir holds another run, or another process trains it; training.Diverged,
     training.Interrupted; ValueError for a batch that does not split over the devices, or a share that is not from 0 to

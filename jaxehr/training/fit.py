@@ -23,6 +23,7 @@ from jaxehr.numerics import in_float32, threefry
 from jaxehr.training.checkpoint import Checkpoints
 from jaxehr.training.held_out import TIMES, Best, held_out_loss
 from jaxehr.training.packed import width
+from jaxehr.training.profile import traced
 from jaxehr.training.progress import duration, progress, said_if_slow, say
 from jaxehr.training.room import check_room, held, least
 from jaxehr.training.sharding import check_batch, mesh_of, replicated
@@ -70,6 +71,7 @@ def best_of(
     steps_per_dispatch: int | None = None,
     held_out: X | None = None,
     mesh: Mesh | None = None,
+    profile: tuple[int, int] | None = None,
 ) -> Best:
     """Trains `model` on the rows of `table`: the averaged parameters of the last step, or, where rows are held out, of
     the step whose loss on these is the least.
@@ -85,6 +87,8 @@ def best_of(
     held_out            rows that are not learnt from: their loss is taken twenty times, at whole dispatches, and
                         training ends when it has not fallen for a quarter of the steps
     mesh                of devices (`mesh_of`); by default all, each with a part of the batch and the whole state
+    profile             of which steps, (start, stop), JAX's profiler writes a trace to run/profile/<name>: of the
+                        dispatches that begin there
 
     Raises Diverged, Interrupted, CheckpointError; ValueError for a batch that does not split over the devices, and for
     a network that they cannot hold.
@@ -131,19 +135,23 @@ def best_of(
         begun = state, run_key, table
         _estimate(compiled, compile_s, begun, steps - start, k, name, batch_size, mesh)
         advance = stack.enter_context(progress(name, steps, start=start))
+        trace = stack.enter_context(traced((run or Path()) / "profile" / name, profile))
 
         step, began = start, time.monotonic()
         saved = began
         while step < steps:
             k = _next(step, steps, length, every, interval)
+            trace(step)
+            at = time.monotonic()
             state, metrics = program(k)[0](state, run_key, table)
             figures = _figures(jax.tree.map(np.asarray, metrics), step, checkpoints, skip_nonfinite)
+            step_s = (time.monotonic() - at) / k  # the metrics are here: so all is done
             step += k
             if best is not None and judge and (step % interval == 0 or step == steps):
                 figures["held_out"] = judge(state.ema)
                 best = best.or_better(state.ema, figures["held_out"], step)
             rate = (step - start) * batch_size / (time.monotonic() - began)
-            log(step, **figures, records_per_s=round(rate, 1))
+            log(step, **figures, **_costs(step_s, mesh), records_per_s=round(rate, 1))
             advance(step, **_shown(figures, best), records_per_s=f"{rate:,.0f}")
             stop = stopping()
             ended = step == steps or (best is not None and best.waited(step, interval))
@@ -177,6 +185,14 @@ def _shown(figures: dict[str, float], best: Best | None) -> dict[str, str]:
     if best is not None and best.step:
         shown["held_out"] = f"{best.loss:.4f} at {best.step:,}"
     return shown
+
+
+def _costs(step_s: float, mesh: Mesh) -> dict[str, float]:
+    """Of a step of the last dispatch; and the most memory that a device had in use, where it says so."""
+    found = {"step_s": float(f"{step_s:.4g}")}
+    used = [(device.memory_stats() or {}).get("peak_bytes_in_use") for device in mesh.local_devices]
+    known = [each for each in used if each is not None]
+    return found | ({"peak_bytes": max(known)} if known else {})
 
 
 def _compiler(chunk, shapes: State, key, table, name: str):

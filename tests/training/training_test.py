@@ -256,3 +256,23 @@ def test_a_disk_that_ends_the_writing_is_one_line_and_leaves_the_step_before(tmp
     found = Checkpoints(tmp_path).restore(params)
     assert found is not None and found[0] == 1
     assert {path.name for path in tmp_path.iterdir()} == {"1"}
+
+
+def test_a_trace_is_of_the_dispatches_that_begin_in_the_window(tmp_path, monkeypatch):
+    """Dispatches are of five steps; a window that nothing begins in leaves nothing."""
+    happened = []
+    monkeypatch.setattr(jax.profiler, "start_trace", lambda at: happened.append(at))
+    read = lambda: [json.loads(line)["step"] for line in open(tmp_path / "a" / "metrics.jsonl")]
+    begin, steps = tmp_path / "a" / "profile" / "model", []
+    monkeypatch.setattr(jax.profiler, "stop_trace", lambda: steps.append(read()[-1]))
+    fit(steps=20, run=tmp_path / "a", profile=(4, 10))
+    assert happened == [begin] and steps == [10]
+    fit(steps=20, run=tmp_path / "b", profile=(16, 19))
+    assert happened == [begin]
+
+
+def test_a_trace_is_written_and_its_steps_are_timed(tmp_path):
+    fit(steps=10, run=tmp_path, profile=(0, 99))
+    assert list((tmp_path / "profile" / "model").rglob("*.xplane.pb"))
+    lines = [json.loads(line) for line in open(tmp_path / "metrics.jsonl")]
+    assert all(line["step_s"] > 0 for line in lines)
