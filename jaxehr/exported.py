@@ -55,8 +55,13 @@ class Exported:
     def x(self, key: Key, indices: np.ndarray) -> tuple[X, np.ndarray]:
         """(records of these numbers as the model has them, which of them are kept); takes JAX and NumPy alone.
 
-        indices     at most `batch_size`
+        Raises ValueError for more than `batch_size` of them.
         """
+        if len(indices) > self.batch_size:
+            raise ValueError(
+                f"the program draws {self.batch_size:,} records at once; got {len(indices):,} indices: call it for a "
+                "part of them at a time, or export with a larger --batch-size"
+            )
         at = np.resize(np.asarray(indices, np.uint32), self.batch_size)
         x, kept = self.call(self.leaves, jax.random.key_data(threefry(key)), at)
         return jax.tree.map(lambda part: np.asarray(part)[: len(indices)], (x, kept))
@@ -107,12 +112,10 @@ class Exported:
         from jaxehr.synthesis.label_view import labelled_view
         from jaxehr.synthesis.view import matrix_view, token_view
 
-        made: tuple[Callable[..., View], ...] = (
-            *(matrix_view, token_view),
-            *(labelled_view, carried_view),
-        )
+        views: tuple[Callable[..., View], ...]
+        views = matrix_view, token_view, labelled_view, carried_view
         name, options = self.about["view"]
-        return {each.__name__: each for each in made}[name](self.codec, **options)
+        return {each.__name__: each for each in views}[name](self.codec, **options)
 
 
 def load(path: str | Path) -> Exported:

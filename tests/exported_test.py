@@ -92,7 +92,10 @@ def test_the_command_writes_it_with_the_sampler_that_is_asked_for(tmp_path, made
     back = load(run)
     ddim, grid = names.samplers()["ddim"].sampler, back.recipe.stages[-1].model.grid(4)
     other = back.sample(KEY, 8, sampler=ddim, grid=grid, batch_size=8)
-    pd.testing.assert_frame_equal(exported.load(file).sample(KEY, 8), other)
+    sampler = exported.load(file)
+    pd.testing.assert_frame_equal(sampler.sample(KEY, 8), other)
+    with pytest.raises(ValueError, match="draws 8 records at once; got 9 indices"):
+        sampler.x(KEY, np.arange(9))
     before = file.read_bytes()
     capsys.readouterr()
     assert main(command) == 2 and "is there already" in capsys.readouterr().err
