@@ -135,7 +135,7 @@ def what_does_not_divide() -> None:
     with pytest.raises(ValueError, match="multiple of 8"):
         check_batch(30, mesh_of())
     for sizes in ({"data": 3}, {"data": -1, "fsdp": 3}, {"data": 4, "fsdp": 4}):
-        with pytest.raises(ValueError, match="there are 8; say data=-1"):
+        with pytest.raises(ValueError, match="there are 8; fsdp must divide"):
             mesh_of(**sizes)
     for sizes in ({"data": -1, "fsdp": -1}, {"data": 0}, {"data": -2}):
         with pytest.raises(ValueError, match="at least 1, and -1 for one of them"):

@@ -69,14 +69,15 @@ def add(command: Command) -> None:
         type=_often,
         default={},
         metavar="N",
-        help="steps between two checkpoints, or minutes: 500, or 10m; by default a tenth of all steps",
+        help="steps between two checkpoints, as in 500, or minutes, as in 10m, where a tenth of all steps takes longer "
+        "(default: a tenth of all steps)",
     )
     fit.add_argument(
         "--on-nonfinite",
         choices=("stop", "skip"),
         default="stop",
-        help="of steps whose loss or gradient is not finite: stop at the first, or leave them out and count them "
-        "(default: stop); neither is ever in a checkpoint",
+        help="at a step whose loss, gradient or update is not finite: stop, or leave it out and count it (default: "
+        "stop); no such step is ever in a checkpoint",
     )
     fit.add_argument("--resume", action="store_true", help="continue a run that was stopped")
     fit.add_argument(
@@ -98,7 +99,6 @@ def add(command: Command) -> None:
 
 
 def _run(options) -> int:
-
     from jaxehr import audit, data, names, settings
     from jaxehr.numerics import seeded
     from jaxehr.synthesis import fit, run

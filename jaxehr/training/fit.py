@@ -34,7 +34,7 @@ LARGE = 20  # parameters for each value of the records, from which on a network 
 
 
 class Diverged(RuntimeError):
-    """The loss or a gradient is not finite; the message says where and what to try."""
+    """The loss, a gradient or an update is not finite; the message says where and what to try."""
 
 
 class Interrupted(Exception):
@@ -260,7 +260,7 @@ def _figures(
         f"the last good checkpoint is step {good[-1]:,}" if good else "no checkpoint was made yet"
     )
     raise Diverged(
-        f"the loss is not finite at step {step + int(taken.argmin()) + 1:,}; {kept}. "
+        f"the loss, its gradient or the update is not finite at step {step + int(taken.argmin()) + 1:,}; {kept}. "
         "Try a smaller learning_rate (a third of it), a longer warm-up, or look for extreme values in the data"
     )
 

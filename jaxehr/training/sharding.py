@@ -2,7 +2,8 @@
 
 "pmapped" in today's JAX is `jax.jit` over a mesh: the batch is split over all devices, and XLA adds the all-reduce of
 the gradients. Along `data` every device has the whole state; along `fsdp` each has a part of every large array of it
-(fully sharded data parallel), which XLA gathers where it is needed. Nothing outside this file knows the axes' names.
+(fully sharded data parallel), which XLA gathers where it is needed. What computes does not know the
+axes' names; this file and the command line do.
 """
 
 from collections.abc import Sequence
@@ -26,12 +27,13 @@ def mesh_of(devices: Sequence[jax.Device] | None = None, *, data: int = -1, fsdp
     known = int(np.prod([size for size in sizes if size != -1]))
     if min(sizes) < -1 or 0 in sizes or sizes == [-1, -1]:
         raise ValueError(
-            f"a mesh has data and fsdp of at least 1, and -1 for one of them at most; got {data}, {fsdp}"
+            f"a mesh has data and fsdp of at least 1, and -1 for one of them at most; got data={data}, "
+            f"fsdp={fsdp}"
         )
     if n % known or (-1 not in sizes and n != known):
         raise ValueError(
             f"a mesh of data={data}, fsdp={fsdp} is of {'a multiple of ' * (-1 in sizes)}{known} devices, and there "
-            f"are {n}; say data=-1 for all that fsdp leaves"
+            f"are {n}; fsdp must divide their number, and data=-1 is all that it leaves"
         )
     shape = [n // known if size == -1 else size for size in sizes]
     return Mesh(np.array(devices).reshape(shape), (DATA, FSDP), axis_types=(AxisType.Auto,) * 2)
