@@ -24,9 +24,9 @@ def course_network(
     """Residual layers of a GRU that goes both ways, over the steps of a series with noise of sigma.
 
         u = x / sqrt(sigma^2 + 1)
-        told = embedding(log(sigma) / 4)
+        told = SiLU(Linear(embedding(log(sigma) / 4)))
         h = Linear(u)
-        whole = SiLU(Linear(told) + Linear(mean over the steps of h))              # in each layer
+        whole = SiLU(Linear(told) + Linear(mean over the steps of norm(h)))        # in each layer
         h = h + Linear(GRU(norm(h) * (1 + scale(whole)) + shift(whole)))
         h = norm(h) * (1 + scale(whole)) + shift(whole)
         out = Linear(h) + sum over k of Linear_k(h) * u at the step k later, k = -2 ... 2

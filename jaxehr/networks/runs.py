@@ -14,7 +14,7 @@ class Runs(NamedTuple):
 
     own, doubted    the mean of the copies of its run, shrunk as that of a value N(0, 1), and N(0, 1/4)
     open            how much of that prior variance of 1 the copies leave
-    before, after   those of the runs beside it; 0 beyond the ends
+    before, after   `own` of the runs beside it; 0 beyond the ends
     past, future    the mean of a course that has runs around it, by those before and after, which are worth less the
                     further they are: for each of `LIVES`
     course          the same by all of them
@@ -37,8 +37,9 @@ def runs_of(
 ) -> Runs:
     """Of values with noise of `sigma`, which stand at that of the step before with these probabilities.
 
-    A run begins where a value does not stand, and is measured there. Where `stands` is 0 or 1 all are the posterior
-    means of Gaussian values: one for each run, around that of the course, each with a variance of 1/2.
+    A run begins where a value does not stand, and is measured there. Where `stands` is 0 or 1, `own` and `course` are
+    posterior means of Gaussian values: one for each run, around that of the course, each with a variance of 1/2; `own`
+    by its run alone.
     """
     ahead = stands.at[0].set(0.0)  # nothing is before the first step
     back = jnp.concatenate([ahead[1:], jnp.zeros_like(x[:1])])

@@ -20,7 +20,7 @@ from jaxehr.synthesis.encoded import Encoded
 from jaxehr.synthesis.forecast import forecast
 from jaxehr.synthesis.imputation import imputed
 from jaxehr.synthesis.look import Look, as_records, looked
-from jaxehr.synthesis.records import draw_records
+from jaxehr.synthesis.records import batches, draw_records
 from jaxehr.synthesis.sampling import Drawer, drawer_of
 from jaxehr.synthesis.series import variables_of
 from jaxehr.synthesis.view import View
@@ -153,7 +153,7 @@ class Synthesizer(NamedTuple):
         def after_the_first() -> Iterator[Any]:
             # What the model refuses it refuses there: nothing else was drawn in vain.
             yield next(frames)
-            pool = self.drawer().batches(pool_key, batch_size)
+            pool = batches(self.drawer(), pool_key, batch_size)
             conditions.warn_of_the_unseen(asked, pool, codec)
             yield from frames
 

@@ -1,6 +1,6 @@
 """Drawing many records in batches of one shape, each from a key of its own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxehr.codecs import Codec, KnownParts, Parts
 from jaxehr.numerics import in_float32
-from jaxehr.synthesis.records import batches, check_finite
+from jaxehr.synthesis.records import check_finite
 from jaxehr.synthesis.view import View
 from jaxehr.training.packed import unpacked
 from jaxehr.training.progress import progress
@@ -67,13 +67,6 @@ class Drawer(NamedTuple):
         x, kept = jax.tree.map(lambda part: np.asarray(part)[: len(indices)], (x, kept))
         check_finite(x)
         return x, kept
-
-    def batches(self, key: Key, size: int, known: KnownParts | None = None) -> Iterator[Parts]:
-        """Those that are kept of records 0, 1, 2, ... without end, each given the one row that is known.
-
-        Raises as `records.batches`.
-        """
-        return batches(self, key, size, known)
 
     @property
     def possible(self) -> Possible | None:

@@ -20,7 +20,7 @@ class Status(NamedTuple):
                 "damaged", where it cannot be drawn from nor resumed; "of another version" of jaxehr
     stage       that was trained last, with its step of `steps`, and its loss there; None where that is not known
     written     seconds since the epoch, when something last was
-    whole       the newest whole checkpoint, as STAGE/STEP, of the stage that was begun last; None where there is none
+    whole       the newest whole checkpoint, as STAGE/STEP, of the last stage that has one; None where there is none
     damaged     checkpoints, named alike
     note        who trains it, or what is wrong
     """

@@ -37,7 +37,7 @@ class Checkpoints:
         if not read_only:
             for left in self.folder.glob("*.orbax-checkpoint-tmp*"):  # of a process that was killed
                 shutil.rmtree(left)
-        logging.getLogger("absl").addFilter(_not_orbax)
+        logging.getLogger("absl").addFilter(not_orbax)
         self._manager = ocp.CheckpointManager(
             self.folder,
             options=ocp.CheckpointManagerOptions(
@@ -57,7 +57,7 @@ class Checkpoints:
         ema, state = jax.tree.map(np.array, (ema, state))
         items = {
             "ema": ocp.args.StandardSave(ema),
-            "digest": ocp.args.JsonSave(_digest(ema, state)),
+            "digest": ocp.args.JsonSave(digests_of(ema, state)),
         }
         if jax.tree.leaves(state):
             items["state"] = ocp.args.StandardSave(state)
@@ -126,7 +126,7 @@ class Checkpoints:
         found = read["ema"], read["state"] if state is not None else ()
         _check_shapes(found, (ema, state if state is not None else ()))
         expected = dict(read["digest"])
-        for name, digest in _digest(*found).items():
+        for name, digest in digests_of(*found).items():
             if expected.get(name) != digest:
                 raise ValueError(f"the digest of {name} does not match")
         return found
@@ -167,7 +167,7 @@ class _PlainErrors:
             ) from error
 
 
-def _not_orbax(record: logging.LogRecord) -> bool:
+def not_orbax(record: logging.LogRecord) -> bool:
     """What fails in Orbax's threads is raised here as one line; its own pages of tracebacks are left out."""
     return f"{os.sep}orbax{os.sep}" not in record.pathname
 
@@ -183,7 +183,7 @@ def _check_shapes(found: Any, wanted: Any) -> None:
     jax.tree_util.tree_map_with_path(check, found, wanted)
 
 
-def _digest(ema: Params, state: Any) -> dict[str, str]:
+def digests_of(ema: Params, state: Any) -> dict[str, str]:
     """sha256 of each leaf's bytes, with its dtype and shape."""
     digests = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path({"ema": ema, "state": state}):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxehr.training.checkpoint import _digest, _not_orbax
+from jaxehr.training.checkpoint import digests_of, not_orbax
 
 ITEMS = ("ema", "state")  # as Checkpoints writes them; `state` only where training can go on
 OF_ITEM = ("_METADATA", "manifest.ocdbt")
@@ -56,7 +56,7 @@ def _as_written(path: Path) -> bool:
     _hush()
     try:
         written = json.loads((path / DIGEST).read_text(encoding="utf-8"))
-        found = _digest(*(_leaves(path / item) for item in ITEMS))
+        found = digests_of(*(_leaves(path / item) for item in ITEMS))
     except Exception:  # of many kinds: of Orbax, of TensorStore, of JSON
         return False
     return {_words(name): value for name, value in written.items()} == {
@@ -75,7 +75,7 @@ def _hush() -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    return _not_orbax(record) and "Task exception was never retrieved" not in record.getMessage()
+    return not_orbax(record) and "Task exception was never retrieved" not in record.getMessage()
 
 
 def _leaves(path: Path) -> Any:
