@@ -112,10 +112,14 @@ class Exported:
         from jaxehr.synthesis.label_view import labelled_view
         from jaxehr.synthesis.view import matrix_view, token_view
 
-        views: tuple[Callable[..., View], ...]
-        views = matrix_view, token_view, labelled_view, carried_view
+        views: dict[str, Callable[..., View]] = {
+            "matrix_view": matrix_view,
+            "token_view": token_view,
+            "labelled_view": labelled_view,
+            "carried_view": carried_view,
+        }
         name, options = self.about["view"]
-        return {each.__name__: each for each in views}[name](self.codec, **options)
+        return views[name](self.codec, **options)
 
 
 def load(path: str | Path) -> Exported:

@@ -30,7 +30,8 @@ class Health(NamedTuple):
 def health(folder: Path, *, read: bool = False) -> Health:
     """Of all checkpoints in the folder of a stage, which is not changed.
 
-    read    every leaf, and compare its digest; else what is seen is that a file is missing, or cut to nothing
+    read    every leaf, and compare its digest; else what is seen is that the digests, or what names the files of the
+            arrays, are missing or cut to nothing
     """
     whole, damaged = [], []
     for path in folder.absolute().iterdir() if folder.is_dir() else ():

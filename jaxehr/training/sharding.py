@@ -2,8 +2,8 @@
 
 "pmapped" in today's JAX is `jax.jit` over a mesh: the batch is split over all devices, and XLA adds the all-reduce of
 the gradients. Along `data` every device has the whole state; along `fsdp` each has a part of every large array of it
-(fully sharded data parallel), which XLA gathers where it is needed. What computes does not know the
-axes' names; this file and the command line do.
+(fully sharded data parallel), which XLA gathers where it is needed. Only this file
+and the command line know the axes' names.
 """
 
 from collections.abc import Sequence
