@@ -61,25 +61,15 @@ def _ends(grid: Grid) -> tuple[float, float]:
 
 
 @float64()
-def ends(sampler: Sampler, n: int, problem: Problem | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """(64 draws after n steps, where the exact flow takes them); float64. By default on `affine`."""
+def path_error(sampler: Sampler, n: int, problem: Problem | None = None) -> float:
+    """The largest distance of 64 draws from the exact flow, after n steps; float64. By default on `affine`."""
     _, data, process = affine() if problem is None else problem
     grid = grid_to(n, process)
     first, last = _ends(grid)
     x_T = data.draw(jax.random.key(7), process, 64, first)
     draw = jax.jit(lambda key, x: sampler(key, data.denoiser(process), process, x, grid).x)
     exact = data.flow(process, x_T, first, last)
-    return np.asarray(draw(jax.random.key(KEY), x_T)), np.asarray(exact)
-
-
-def path_error(sampler: Sampler, n: int, problem: Problem | None = None) -> float:
-    """The largest distance of 64 draws from the exact flow, after n steps; float64. By default on `affine`."""
-    return apart(*ends(sampler, n, problem))
-
-
-def apart(x: np.ndarray, exact: np.ndarray) -> float:
-    """The largest distance."""
-    return float(np.abs(x - exact).max())
+    return float(np.abs(np.asarray(draw(jax.random.key(KEY), x_T)) - exact).max())
 
 
 @float64()
@@ -145,13 +135,11 @@ def moments_error(sampler: Sampler, n: int, problem: Problem, draws: int) -> flo
     return float(np.abs((legendre * np.sqrt([3, 5, 7, 9])).mean(0)).max())
 
 
-def rounding_error(sampler: Sampler, n: int = 80, *, exact: np.ndarray | None = None) -> float:
+def rounding_error(sampler: Sampler, n: int = 80) -> float:
     """How far 64 draws in float32 are from the same in float64: the largest distance, on `affine`; on the host.
 
     Compiled as written: (x + c) - c is not made x, as one compiler would and another not. A sampler that is random must
     take noise in the place of its key.
-
-    exact   those in float64, where it is known already: of `ends`, if the sampler is not random
     """
     _, data, process = affine()
     with float64():
@@ -169,9 +157,9 @@ def rounding_error(sampler: Sampler, n: int = 80, *, exact: np.ndarray | None = 
         return np.asarray(program(*given), float)
 
     with float64():
-        exact = drawn(np.float64) if exact is None else exact
+        exact = drawn(np.float64)
         with jax.enable_x64(False):
-            return apart(drawn(np.float32), exact)
+            return float(np.abs(drawn(np.float32) - exact).max())
 
 
 def observed_order(error: Callable[[int], float], n: int = 80) -> float:

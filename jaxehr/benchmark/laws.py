@@ -5,7 +5,7 @@ Affine and not, in a process of constant scale (EDM) and in one whose scale chan
 
 import itertools
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -57,13 +57,9 @@ def check(sampler: Sampler, stated: float | None = None, *, bias: float = 0.0) -
         yield Law("jit", False, not_compiled(refused))
         return
     given = not random or errors.takes_noise(sampler)
-    ends = cache(partial(errors.ends, sampler))  # 80 steps on `affine` are looked at twice
     if not random:
-        for problem, drawn in (
-            (errors.affine(), ends),
-            (errors.bent(), partial(errors.ends, sampler, problem=errors.bent())),
-        ):
-            error = lambda n, drawn=drawn: errors.apart(*drawn(n))
+        for problem in (errors.affine(), errors.bent()):
+            error = partial(errors.path_error, sampler, problem=problem)
             law = _convergence(error, f"order, {problem.name}", stated)
             if stated is None and not law.holds and _own_steps(sampler):
                 law = _accuracy(error, law.name)
@@ -75,7 +71,7 @@ def check(sampler: Sampler, stated: float | None = None, *, bias: float = 0.0) -
         for problem in (errors.bent(),) if given else (errors.affine(), errors.bent()):
             yield _moments(sampler, problem, bias)
     if given:
-        apart = errors.rounding_error(sampler, exact=None if random else ends(80)[0])
+        apart = errors.rounding_error(sampler)
         yield Law("float32", apart < ROUNDED, f"{apart:.1e} from float64 in 80 steps")
     yield Law("nfe", counted == nfe, f"says {nfe}, the network saw {counted} rows, in 10 steps")
     yield from _program(sampler)

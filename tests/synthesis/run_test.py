@@ -17,6 +17,7 @@ from jaxehr.data import Inequality, Schema
 from jaxehr.synthesis import run
 from jaxehr.synthesis.run import RunError
 from jaxehr.synthesis.status import runs_under, status_of
+from jaxehr.training import mesh_of
 from jaxehr.training.checkpoint import Checkpoints
 
 KEY = jax.random.key(0)
@@ -178,9 +179,9 @@ def test_a_folder_is_a_run_or_it_is_not(begun, whole, tmp_path):
             write()
     assert not (begun / "run.json").exists()
     recipe = jaxehr.ehrdiff(RECORDS, **SMALL)._replace(batch_size=-1)
-    devices = [jax.devices()[0]] * 2
+    mesh = mesh_of([jax.devices()[0]] * 2)
     with pytest.raises(ValueError, match="cannot be split evenly over 2 devices"):
-        jaxehr.fit(recipe, RECORDS, KEY, run_dir=tmp_path / "none", devices=devices)
+        jaxehr.fit(recipe, RECORDS, KEY, run_dir=tmp_path / "none", mesh=mesh)
     assert not (tmp_path / "none").exists()
 
 
