@@ -91,7 +91,7 @@ def add(command: Command) -> None:
         "--profile",
         type=_window,
         metavar="START:STOP",
-        help="write a trace of these steps by JAX's profiler to OUT/profile: of the whole dispatches that begin there",
+        help="write a trace of these steps by JAX's profiler to OUT/profile: of whole dispatches, all that have one",
     )
     add_reading(fit)
     add_events(fit)

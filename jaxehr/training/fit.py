@@ -87,8 +87,8 @@ def best_of(
     held_out            rows that are not learnt from: their loss is taken twenty times, at whole dispatches, and
                         training ends when it has not fallen for a quarter of the steps
     mesh                of devices (`mesh_of`); by default all, each with a part of the batch and the whole state
-    profile             of which steps, (start, stop), JAX's profiler writes a trace to run/profile/<name>: of the
-                        dispatches that begin there
+    profile             of which steps, (start, stop), JAX's profiler writes a trace to run/profile/<name>: of whole
+                        dispatches, all that have one of these
 
     Raises Diverged, Interrupted, CheckpointError; ValueError for a batch that does not split over the devices, and for
     a network that they cannot hold.
@@ -141,7 +141,7 @@ def best_of(
         saved = began
         while step < steps:
             k = _next(step, steps, length, every, interval)
-            trace(step)
+            trace(step, k)
             at = time.monotonic()
             state, metrics = program(k)[0](state, run_key, table)
             figures = _figures(jax.tree.map(np.asarray, metrics), step, checkpoints, skip_nonfinite)

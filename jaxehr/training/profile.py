@@ -10,11 +10,11 @@ from jaxehr.training.progress import say
 
 
 @contextmanager
-def traced(folder: Path, window: tuple[int, int] | None) -> Iterator[Callable[[int], None]]:
-    """at(step), to be called before each dispatch and after the last: JAX's profiler writes into `folder` what happens
-    from the first dispatch that begins in the window of steps [start, stop) to the last one that does.
+def traced(folder: Path, window: tuple[int, int] | None) -> Iterator[Callable[[int, int], None]]:
+    """before(step, k), to be called before each dispatch of k steps: JAX's profiler writes into `folder` what happens
+    in the dispatches that have a step of the window [start, stop).
     """
-    tracing = False
+    tracing = begun = False
 
     def end() -> None:
         nonlocal tracing
@@ -22,17 +22,19 @@ def traced(folder: Path, window: tuple[int, int] | None) -> Iterator[Callable[[i
         tracing = False
         say(f"traced: tensorboard --logdir {folder} (with tensorboard-plugin-profile) shows it")
 
-    def at(step: int) -> None:
-        nonlocal tracing
-        inside = window is not None and window[0] <= step < window[1]
+    def before(step: int, k: int) -> None:
+        nonlocal tracing, begun
+        inside = window is not None and step < window[1] and window[0] < step + k
         if inside and not tracing:
             jax.profiler.start_trace(folder)
-            tracing = True
+            tracing = begun = True
         if tracing and not inside:
             end()
 
     try:
-        yield at
+        yield before
     finally:
         if tracing:
             end()
+        elif window is not None and not begun:
+            say(f"no step from {window[0]:,} to {window[1]:,} was taken: nothing was traced")

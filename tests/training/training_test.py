@@ -265,8 +265,8 @@ def test_a_disk_that_ends_the_writing_is_one_line_and_leaves_the_step_before(tmp
     assert {path.name for path in tmp_path.iterdir()} == {"1"}
 
 
-def test_a_trace_is_of_the_dispatches_that_begin_in_the_window(tmp_path, monkeypatch):
-    """Dispatches are of five steps; a window that nothing begins in leaves nothing."""
+def test_a_trace_is_of_the_dispatches_that_have_a_step_of_the_window(tmp_path, monkeypatch, capsys):
+    """Dispatches are of five steps: of 4 to 9 the first two, of 16 to 18 the last, of 20 and later none."""
     happened = []
     monkeypatch.setattr(jax.profiler, "start_trace", lambda at: happened.append(at))
     read = lambda: [json.loads(line)["step"] for line in open(tmp_path / "a" / "metrics.jsonl")]
@@ -275,7 +275,9 @@ def test_a_trace_is_of_the_dispatches_that_begin_in_the_window(tmp_path, monkeyp
     fit(steps=20, run=tmp_path / "a", profile=(4, 10))
     assert happened == [begin] and steps == [10]
     fit(steps=20, run=tmp_path / "b", profile=(16, 19))
-    assert happened == [begin]
+    assert happened[1:] == [tmp_path / "b" / "profile" / "model"]
+    fit(steps=20, run=tmp_path / "c", profile=(20, 30))
+    assert len(happened) == 2 and "nothing was traced" in "".join(capsys.readouterr())
 
 
 def test_a_trace_is_written_and_its_steps_are_timed(tmp_path):
