@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
+from jaxehr.files import line_of
 from jaxehr.numerics import in_float32, threefry
 from jaxehr.types import Key, X
 
@@ -140,7 +141,7 @@ def load(path: str | Path) -> Exported:
     except Exception as error:
         raise ExportError(
             f"{path} was exported with JAX {about['jax']}, and JAX {jax.__version__} does not read it "
-            f"({_line(error)}); export the run again"
+            f"({line_of(error)}); export the run again"
         ) from None
     return Exported(about, jax.device_put(leaves), jax.jit(exported.call))
 
@@ -165,7 +166,3 @@ def _read(path: Path, platform: str) -> tuple[dict[str, Any], tuple[np.ndarray, 
             f"{path} has format {found}, this jaxehr reads {FORMAT}; export the run again"
         )
     raise ExportError(f"{path} was exported for {', '.join(platforms)}, not for {platform}")
-
-
-def _line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -73,6 +73,11 @@ def _beside(path: Path, make: Callable) -> Iterator[Path]:
             _begun.pop(beside, None)
 
 
+def line_of(error: BaseException) -> str:
+    """What a library says of a file that it cannot read or write, in one line: the first, or the error's name."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 @contextlib.contextmanager
 def held(path: str | Path) -> Iterator[None]:
     """Holds the file at `path`, in which stands by whom, until the end: for what one process at a time may write.

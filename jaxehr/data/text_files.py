@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from jaxehr.data.kinds import DataError
+from jaxehr.files import line_of
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +43,7 @@ def said_of(path: Path, what: str) -> Iterator[None]:
     except DataError:
         raise
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{path} cannot be read as {what}: {reason}") from None
+        raise DataError(f"{path} cannot be read as {what}: {line_of(error)}") from None
 
 
 class Head(NamedTuple):

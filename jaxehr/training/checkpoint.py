@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxehr.files import line_of
 from jaxehr.types import Params
 
 log = logging.getLogger(__name__)
@@ -108,7 +109,7 @@ class Checkpoints:
             try:
                 return step, *self._read(step, ema, state)
             except Exception as error:
-                log.warning("checkpoint %d is damaged and passed over: %s", step, _line(error))
+                log.warning("checkpoint %d is damaged and passed over: %s", step, line_of(error))
         if steps:
             raise CheckpointError(
                 f"none of the checkpoints {steps} in {self.folder} can be read; "
@@ -161,7 +162,7 @@ class _PlainErrors:
     def __exit__(self, kind, error, trace):
         if isinstance(error, Exception):
             said = re.search(r": ([^:]+?) ?\[os_error_code", str(error))  # as TensorStore tells it
-            reason = said[1] if said else _line(error)
+            reason = said[1] if said else line_of(error)
             raise CheckpointError(
                 f"{self.what} could not be written in {self.folder} ({reason}); make room and --resume"
             ) from error
@@ -192,7 +193,3 @@ def digests_of(ema: Params, state: Any) -> dict[str, str]:
         name = jax.tree_util.keystr(path)
         digests[name] = hashlib.sha256(head + array.tobytes()).hexdigest()
     return digests
-
-
-def _line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
